@@ -1,0 +1,463 @@
+"""The actor of one codespace: mailbox loop, committer, pub/sub reader, and who keeps it open.
+
+Its messages stand first, the actor after them. The tasks wait; everything
+that decides is a plain function between two waits. Only `_advance` writes the
+document: what the log has, whoever committed it and however it was heard.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import trio
+
+from pyshare.actors.attendance import Attendance
+from pyshare.actors.commits import PendingPushes
+from pyshare.actors.committer import Committer, CommitterLimits
+from pyshare.actors.fanout import FanOut, FanOutLimits, Member, Outlet
+from pyshare.actors.welcome import server_frame, welcome
+from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Update
+from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
+from pyshare.core.presence import Selection
+from pyshare.core.protocol import (
+    ClientFrame,
+    Limits,
+    Peer,
+    PushFrame,
+    RefusedFrame,
+    SelectFrame,
+    StatusFrame,
+    Storage,
+)
+from pyshare.store.interface import (
+    Announced,
+    Committed,
+    Deleted,
+    Expired,
+    Gap,
+    Snapshot,
+    Store,
+    StoreEvent,
+    StoreUnavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Join:
+    """Let this client in; it is sent its welcome, or its outlet is closed with the reason why not."""
+
+    outlet: Outlet
+    peer: Peer
+    #: What it has, if it comes back.
+    epoch: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A member sent a frame."""
+
+    outlet: Outlet
+    frame: ClientFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A member's socket has room again, after it had refused a frame."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A member's connection has ended."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """The server stops: commit what is pending, take no more, close all members with 1012."""
+
+
+ChannelMessage = Join | Received | Drained | Leave | Drain
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLimits:
+    """What a channel holds its members to, and how patient it is."""
+
+    #: What members are told of the limits that concern them.
+    told: Limits
+    document: DocumentLimits = field(default_factory=DocumentLimits)
+    fanout: FanOutLimits = field(default_factory=FanOutLimits)
+    committer: CommitterLimits = field(default_factory=CommitterLimits)
+    #: Members at one time.
+    clients: int = 1000
+    #: Bytes of pushes that wait to be committed; whoever pushes above it is told to come back later.
+    pending_bytes: int = 16_777_216
+    #: Seconds between two tellings of selections and arrivals.
+    presence_seconds: float = 0.1
+    #: Seconds between two signs of life to the store and the other instances; three missed: gone.
+    heartbeat_seconds: float = 15
+    #: Seconds that a retired channel has for what is still to be stored.
+    finish_seconds: float = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatistics:
+    """A channel at one moment."""
+
+    version: int
+    members: int
+    lagging: int
+    backlog_bytes: int
+    pending: int
+    storage: Storage
+
+
+#: The topic under which members hear whether edits are being committed; no client id is that short.
+_STORAGE = "storage"
+#: What members hear when the server stops.
+_RESTARTING = Closing(CloseCode.RESTARTING, "the server restarts; reconnect")
+
+
+class Channel:
+    """One codespace on one instance.
+
+    The actor's owner keeps the object; everybody else holds the sending end of
+    its mailbox. It lives as long as somebody holds one: what was sent before
+    the last was closed is still handled, and what was accepted is committed
+    before it ends, as far as the store allows within `finish_seconds`.
+    """
+
+    def __init__(
+        self, codespace: str, snapshot: Snapshot, store: Store, *, instance: str, limits: ChannelLimits
+    ) -> None:
+        self._codespace = codespace
+        self._store = store
+        self._limits = limits
+        # The mark of this codespace's life; another one under the same id is another codespace.
+        self._epoch = snapshot.epoch
+        # What the log adds up to; written by `_advance` alone.
+        self._document = Document.load(
+            snapshot.text,
+            snapshot.text_version,
+            log=snapshot.log,
+            log_version=snapshot.version,
+            last_seqs=snapshot.last_seqs,
+            limits=limits.document,
+        )
+        # Pushes that wait to be committed, and who commits them.
+        self._pending = PendingPushes()
+        self._committer = Committer(
+            codespace,
+            snapshot.epoch,
+            store,
+            document=self._document,
+            pending=self._pending,
+            listener=self,
+            limits=limits.committer,
+        )
+        # Who has been sent what; and the outlet of each member by its id.
+        self._fanout = FanOut(self._document.version, limits.fanout)
+        self._outlets: dict[str, Outlet] = {}
+        # Who is here.
+        self._attendance = Attendance(
+            codespace, store, self._document, self._fanout, instance=instance, seconds=limits.presence_seconds
+        )
+        # Joins that wait for the log to be read or for an append to end.
+        self._waiting: list[Join] = []
+        # Whether edits are being committed.
+        self._storage: Storage = "ok"
+        # Whether the server stops.
+        self._draining = False
+        # Why the members are closed in the end.
+        self._closing: Closing | None = None
+        # All tasks of the channel.
+        self._tasks = trio.CancelScope()
+
+    def statistics(self) -> ChannelStatistics:
+        """Return the channel's state at this moment."""
+        fanout = self._fanout
+        return ChannelStatistics(
+            version=self._document.version,
+            members=len(fanout),
+            lagging=fanout.lagging,
+            backlog_bytes=fanout.backlog_bytes,
+            pending=len(self._pending),
+            storage=self._storage,
+        )
+
+    async def run(
+        self,
+        mailbox: trio.MemoryReceiveChannel[ChannelMessage],
+        events: trio.MemoryReceiveChannel[StoreEvent],
+    ) -> None:
+        """Serve until the mailbox has no sender left, or the codespace is no more.
+
+        However it ends, every member's outlet has been told to close, with the
+        reason, and whoever is still in the mailbox too.
+        """
+        closing = Closing(CloseCode.OUR_FAULT, "this codespace failed here; reconnect to go on")
+        try:
+            with self._tasks:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._read_events, events, name=f"reader of {self._codespace}")
+                    nursery.start_soon(self._committer.run, name=f"committer of {self._codespace}")
+                    nursery.start_soon(self._attendance.tell, name=f"presence of {self._codespace}")
+                    nursery.start_soon(self._keep_open, name=f"keeper of {self._codespace}")
+                    async for message in mailbox:
+                        self._on_message(message)
+                    await self._finish()
+                    nursery.cancel_scope.cancel()
+            closing = self._closing or Closing(CloseCode.TRY_LATER, "this codespace is closing; reconnect")
+        finally:
+            if trio.current_effective_deadline() == float("-inf"):
+                closing = _RESTARTING
+            self._dismiss(mailbox, closing)
+
+    # The mailbox.
+
+    def _on_message(self, message: ChannelMessage) -> None:
+        match message:
+            case Received(outlet, frame):
+                self._on_received(outlet, frame)
+            case Drained(outlet):
+                self._on_drained(outlet)
+            case Join():
+                self._on_join(message)
+            case Leave(outlet):
+                self._on_leave(outlet)
+            case Drain():
+                self._draining = True
+                self._committer.hurry()
+            case _:
+                assert_never(message)
+
+    def _on_join(self, join: Join) -> None:
+        if self._draining:
+            join.outlet.close_nowait(_RESTARTING)
+            return
+        client = join.peer.id
+        ahead = join.epoch == self._epoch and (join.version or 0) > self._document.version
+        if ahead or self._committer.must_read or self._committer.is_appending(client):
+            # It knows more than this instance, or it is not known yet what became of its push.
+            self._waiting.append(join)
+            self._committer.read_log()
+        else:
+            self._admit(join)
+
+    def _admit(self, join: Join) -> None:
+        client = join.peer.id
+        replaced = self._outlets.get(client)
+        if replaced is None and len(self._fanout) >= self._limits.clients:
+            reason = f"this codespace has its {self._limits.clients} clients; try again later"
+            join.outlet.close_nowait(Closing(CloseCode.TOO_MANY, reason))
+            return
+        if replaced is not None:
+            self._fanout.leave(replaced)
+            replaced.close_nowait(Closing(CloseCode.DONE, "this session has connected again"))
+        # It is about to be told what is committed, and sends again what is not.
+        self._pending.drop((client,))
+        known = join.version if join.epoch == self._epoch else None
+        peers = self._attendance.peers(client)
+        settled = replaced is not None or self._attendance.was_here_last(client)
+        first = welcome(
+            join.peer,
+            self._document,
+            epoch=self._epoch,
+            peers=peers,
+            limits=self._limits.told,
+            known=known,
+            settled=settled,
+        )
+        first += b"".join(self._attendance.selection_frames(peer.id for peer in peers).values())
+        if self._storage == "down":
+            first += server_frame(StatusFrame(self._storage))
+        self._fanout.join(join.outlet, join.peer, first)
+        self._outlets[client] = join.outlet
+        self._attendance.join(join.peer)
+
+    def _on_leave(self, outlet: Outlet) -> None:
+        self._waiting = [join for join in self._waiting if join.outlet is not outlet]
+        member = self._fanout.leave(outlet)
+        if member is None:
+            return
+        del self._outlets[member.peer.id]
+        self._attendance.leave(member.peer.id)
+
+    def _on_received(self, outlet: Outlet, frame: ClientFrame) -> None:
+        member = self._fanout.find(outlet)
+        if member is None:
+            if any(join.outlet is outlet for join in self._waiting):
+                outlet.close_nowait(Closing(CloseCode.NOT_UNDERSTOOD, "wait for the welcome before you send"))
+            return
+        match frame:
+            case PushFrame():
+                self._on_push(member, frame)
+            case SelectFrame(version, ranges):
+                self._attendance.select(member.peer.id, Selection(version, ranges))
+            case _:
+                assert_never(frame)
+
+    def _on_push(self, member: Member, frame: PushFrame) -> None:
+        push = Push(member.peer.id, frame.seq, frame.version, frame.updates)
+        if self._draining:
+            # Its connection is about to be closed with 1012; it sends the push again elsewhere.
+            return
+        try:
+            if member.peer.mode == "view_only":
+                raise PushRefused(RefusalCode.VIEW_ONLY, "you may look at this codespace, not edit it")
+            if not self._pending.add(push, self._document):
+                return
+        except PushRefused as refusal:
+            self.on_refused(push, refusal)
+            return
+        if self._pending.weight_bytes > self._limits.pending_bytes:
+            self._pending.drop((push.sender,))
+            reason = "edits are not being stored at the moment; keep yours and reconnect later"
+            self._fanout.close(member.outlet, Closing(CloseCode.TRY_LATER, reason))
+            return
+        if push.version > self._document.version:
+            self._committer.read_log()
+        self._committer.wake()
+
+    def _on_drained(self, outlet: Outlet) -> None:
+        missed = self._fanout.drained(outlet)
+        member = self._fanout.find(outlet)
+        if missed and member is not None:
+            frames = self._news([topic for topic in missed if topic != member.peer.id])
+            self._fanout.answer(outlet, b"".join(frames.values()))
+
+    async def _finish(self) -> None:
+        """Have what was accepted committed and the text stored, within a time limit."""
+        with trio.move_on_after(self._limits.finish_seconds) as scope:
+            await self._committer.wait_done()
+            await self._attendance.take_leave()
+        if scope.cancelled_caught:
+            extra = {"codespace": self._codespace, "pending": len(self._pending)}
+            logger.error("channel retired before the store took everything", extra=extra)
+
+    def _dismiss(self, mailbox: trio.MemoryReceiveChannel[ChannelMessage], closing: Closing) -> None:
+        self._fanout.close_all(closing)
+        joins = self._waiting
+        while True:
+            try:
+                message = mailbox.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+                break
+            if isinstance(message, Join):
+                joins.append(message)
+        for join in joins:
+            join.outlet.close_nowait(closing)
+        mailbox.close()
+
+    # The log.
+
+    async def _read_events(self, events: trio.MemoryReceiveChannel[StoreEvent]) -> None:
+        async for event in events:
+            self._on_event(event, trio.current_time())
+
+    def _on_event(self, event: StoreEvent, now: float) -> None:
+        match event:
+            case Committed(version, updates):
+                self._advance(version, updates)
+            case Announced(announcement):
+                self._attendance.on_announcement(announcement, now)
+            case Gap() | Expired() | Deleted():
+                # What is so is in the log; an event may be older than this codespace.
+                self._committer.read_log()
+            case _:
+                assert_never(event)
+
+    def _advance(self, version: int, updates: Sequence[Update]) -> None:
+        """Take what the log has: the one place where the document changes. Idempotent."""
+        try:
+            new = self._document.advance(version, updates)
+        except HistoryGap:
+            self._committer.read_log()
+            return
+        if new:
+            self._pending.settle(new)
+            self._fanout.publish(new)
+
+    # What the committer tells.
+
+    def on_log(self, version: int, updates: Sequence[Update]) -> None:
+        """Take what was read from the log or appended to it."""
+        self._advance(version, updates)
+
+    def on_refused(self, push: Push, refusal: PushRefused) -> None:
+        """Tell the one whose push it is."""
+        outlet = self._outlets.get(push.sender)
+        if outlet is not None:
+            self._fanout.answer(outlet, server_frame(RefusedFrame(push.seq, refusal.code, refusal.reason)))
+
+    def on_unanswerable(self, client: str) -> None:
+        """Have it come back: a welcome tells it what is committed.
+
+        An update that carries the number would be taken by an editor built on
+        @codemirror/collab for the next of its own.
+        """
+        outlet = self._outlets.get(client)
+        if outlet is not None:
+            reason = "your push was committed before you reconnected; reconnect to go on"
+            self._fanout.close(outlet, Closing(CloseCode.TRY_LATER, reason))
+
+    def on_gone(self) -> None:
+        """End; whoever is here is closed with 4410."""
+        reason = "this codespace has expired or was deleted; open another one"
+        self._closing = Closing(CloseCode.GONE, reason)
+        self._tasks.cancel()
+
+    def on_storage(self, error: StoreUnavailable | None) -> None:
+        """Tell all members, when it has changed, whether edits are being committed."""
+        storage: Storage = "down" if error else "ok"
+        if storage != self._storage:
+            self._storage = storage
+            level = logging.WARNING if error else logging.INFO
+            extra = {"codespace": self._codespace, "storage": storage, "error": str(error or "")}
+            logger.log(level, "storage", extra=extra)
+            self._fanout.tell_all(self._news([_STORAGE]))
+
+    def on_settled(self) -> None:
+        """Let those in who waited for it."""
+        joins, self._waiting = self._waiting, []
+        for join in joins:
+            self._admit(join)
+
+    def on_idle(self) -> None:
+        """Say goodbye to everybody, when the server stops."""
+        if self._draining:
+            self._fanout.close_all(_RESTARTING)
+
+    # Presence and signs of life.
+
+    def _news(self, topics: Collection[str]) -> dict[str, bytes]:
+        """Return the newest frame of each topic: a client's id, or the storage."""
+        frames = self._attendance.peer_frames(topic for topic in topics if topic != _STORAGE)
+        if _STORAGE in topics:
+            frames[_STORAGE] = server_frame(StatusFrame(self._storage))
+        return frames
+
+    async def _keep_open(self) -> None:
+        """Give a sign of life to the store and the other instances, for as long as the channel lives."""
+        seconds = self._limits.heartbeat_seconds
+        while True:
+            await trio.sleep(seconds)
+            await self._attendance.beat(seconds)
+            if len(self._fanout):
+                await self._touch()
+
+    async def _touch(self) -> None:
+        try:
+            alive = await self._store.touch(self._codespace, self._epoch)
+        except StoreUnavailable as error:
+            logger.debug("touch failed", extra={"codespace": self._codespace, "error": str(error)})
+            return
+        if not alive:
+            self._committer.read_log()

@@ -1,0 +1,108 @@
+"""The pushes that wait to be committed, one a client, and the drafts made of them.
+
+Plain decisions: what a push is answered before it is tried, what goes into the
+next append, what a committed update settles. The channel waits; this does not.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pyshare.core.document import Document, Draft, Push, Update, weight
+from pyshare.core.errors import PushRefused, RefusalCode
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What goes into one append, and what can never be committed."""
+
+    draft: Draft
+    #: Clients whose pushes are in the draft.
+    clients: frozenset[str]
+    refused: tuple[tuple[Push, PushRefused], ...]
+    #: Clients that wait for the answer to a push that was committed under another number.
+    unanswerable: tuple[str, ...]
+
+
+class PendingPushes:
+    """Pushes of one codespace that are accepted and not yet settled."""
+
+    def __init__(self) -> None:
+        # The push of each client, in the order in which they came.
+        self._pushes: dict[str, Push] = {}
+        # About how many bytes they take.
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._pushes)
+
+    @property
+    def weight_bytes(self) -> int:
+        """About how many bytes the waiting pushes take."""
+        return self._bytes
+
+    def add(self, push: Push, document: Document) -> bool:
+        """Let `push` wait; return False if it is known already, and nothing is to be done.
+
+        Raises:
+            PushRefused: if its number cannot be: one push in flight a client, numbers count up.
+        """
+        waiting = self._pushes.get(push.sender)
+        last = document.last_seq(push.sender)
+        if push.seq == last or (waiting and waiting.seq == push.seq):
+            return False
+        if push.seq < last:
+            raise PushRefused(RefusalCode.SEQ, f"seq {push.seq} was used before; the last one was {last}")
+        if waiting:
+            reason = f"push {waiting.seq} is still being committed; one push in flight"
+            raise PushRefused(RefusalCode.IN_FLIGHT, reason)
+        self._pushes[push.sender] = push
+        self._bytes += _push_weight(push)
+        return True
+
+    def drop(self, clients: Collection[str]) -> None:
+        """Let go of the pushes of `clients`."""
+        for client in clients:
+            push = self._pushes.pop(client, None)
+            if push:
+                self._bytes -= _push_weight(push)
+
+    def settle(self, updates: Sequence[Update]) -> None:
+        """Let go of the pushes that committed `updates` were."""
+        settled = {update.sender for update in updates if self._is_settled_by(update)}
+        self.drop(settled)
+
+    def draft(self, document: Document, *, most_updates: int) -> Batch:
+        """Return the next append: waiting pushes in the order they came, rebased.
+
+        A draft of `most_updates` or more takes no further push. What is committed already or refused waits no more.
+        """
+        draft = Draft(document)
+        clients = set()
+        refused = []
+        unanswerable = []
+        done = []
+        for client, push in self._pushes.items():
+            try:
+                added = draft.add(push)
+            except PushRefused as refusal:
+                refused.append((push, refusal))
+                done.append(client)
+                continue
+            if added:
+                clients.add(client)
+            else:
+                done.append(client)
+                if push.seq > document.last_seq(client):
+                    unanswerable.append(client)
+            if len(draft.updates) >= most_updates:
+                break
+        self.drop(done)
+        return Batch(draft, frozenset(clients), tuple(refused), tuple(unanswerable))
+
+    def _is_settled_by(self, update: Update) -> bool:
+        push = self._pushes.get(update.sender)
+        return push is not None and push.seq <= update.seq
+
+
+def _push_weight(push: Push) -> int:
+    return sum(map(weight, push.updates))

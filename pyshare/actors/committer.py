@@ -1,0 +1,212 @@
+"""What a channel says to the store about the log, one request at a time: append, read, store the text.
+
+Pushes that arrive while an append is under way go together into the next. A
+request that fails is tried again after a pause, and always by reading the log
+first: an append whose answer was lost may have happened.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from pyshare.actors.commits import Batch, PendingPushes
+from pyshare.core.document import Document, Push, Update
+from pyshare.core.errors import PushRefused, PyshareError
+from pyshare.store.interface import Appended, Conflict, Gone, Store, StoreUnavailable, Tail
+
+#: When the text is due that is stored already.
+_NEVER = float("inf")
+
+
+class LogLost(PyshareError):  # noqa: N818 - a state, not a mistake
+    """The log no longer reaches back to the version that the channel stands at; it must start afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitterLimits:
+    """How much goes into one append, and how patient the committer is."""
+
+    #: Updates after which an append takes no further push.
+    batch_updates: int = 1024
+    #: Texts up to this length are stored with every append, longer ones `text_seconds` later at most.
+    text_with_append_units: int = 65_536
+    text_seconds: float = 0.25
+    #: Seconds before the first and, doubled each time, at most before a later try of what failed.
+    first_retry_seconds: float = 0.1
+    last_retry_seconds: float = 2
+
+
+class LogListener(Protocol):
+    """What the committer tells the channel that it belongs to. No method waits."""
+
+    def on_log(self, version: int, updates: Sequence[Update]) -> None:
+        """The log has these updates, the last of which made `version`; some may be known already."""
+
+    def on_refused(self, push: Push, refusal: PushRefused) -> None:
+        """This push can never be committed."""
+
+    def on_unanswerable(self, client: str) -> None:
+        """This client waits for the answer to a push that was committed under another number."""
+
+    def on_gone(self) -> None:
+        """The codespace is no more."""
+
+    def on_storage(self, error: StoreUnavailable | None) -> None:
+        """A request failed, or (None) one succeeded."""
+
+    def on_settled(self) -> None:
+        """Everything that was asked of the store has been answered, and the log has been read."""
+
+    def on_idle(self) -> None:
+        """There is nothing to commit, to read or to store."""
+
+
+class Committer:
+    """The one task of a channel that reads and writes the log."""
+
+    def __init__(
+        self,
+        codespace: str,
+        epoch: str,
+        store: Store,
+        *,
+        document: Document,
+        pending: PendingPushes,
+        listener: LogListener,
+        limits: CommitterLimits,
+    ) -> None:
+        self._codespace = codespace
+        self._epoch = epoch
+        self._store = store
+        # Read here, written by the listener.
+        self._document = document
+        # The pushes that wait; filled by the channel, emptied here.
+        self._pending = pending
+        self._listener = listener
+        self._limits = limits
+        # Whose pushes are in the append under way.
+        self._appending: frozenset[str] = frozenset()
+        # Whether the log has to be read before anything is appended.
+        self._must_read = False
+        # By when the text has to be stored.
+        self._text_due = _NEVER
+        # Whether nothing is to be put off any more, and set when nothing is left.
+        self._hurries = False
+        self._done = trio.Event()
+        # Set when there may be work.
+        self._work = trio.Event()
+
+    @property
+    def must_read(self) -> bool:
+        """Whether the log will be read before anything else is done."""
+        return self._must_read
+
+    def is_appending(self, client: str) -> bool:
+        """Whether a push of `client` is in the append under way."""
+        return client in self._appending
+
+    def wake(self) -> None:
+        """Look at what is pending."""
+        self._work.set()
+
+    def read_log(self) -> None:
+        """Read the log before anything else is done: something was missed."""
+        self._must_read = True
+        self._work.set()
+
+    def hurry(self) -> None:
+        """From now on, put nothing off."""
+        self._hurries = True
+        self._work.set()
+
+    async def wait_done(self) -> None:
+        """Wait until there is nothing left to do, once no more pushes come."""
+        self.hurry()
+        await self._done.wait()
+
+    async def run(self) -> None:
+        """Serve until cancelled; what is under way then may or may not happen, and nobody has been told that it did.
+
+        Raises:
+            LogLost: if the channel cannot go on from where it stands.
+            ChangeSetError: if what the log holds does not fit the document.
+        """
+        limits = self._limits
+        pause = limits.first_retry_seconds
+        while True:
+            await self._wait_work()
+            try:
+                await self._do_next()
+            except StoreUnavailable as error:
+                self._must_read = True
+                self._listener.on_storage(error)
+                await trio.sleep(pause)
+                pause = min(2 * pause, limits.last_retry_seconds)
+            else:
+                pause = limits.first_retry_seconds
+                self._listener.on_storage(None)
+                if not self._must_read:
+                    self._listener.on_settled()
+
+    async def _wait_work(self) -> None:
+        while not self._has_work(trio.current_time()):
+            self._listener.on_idle()
+            if self._hurries:
+                self._done.set()
+            self._work = trio.Event()
+            with trio.move_on_at(self._text_due):
+                await self._work.wait()
+
+    def _has_work(self, now: float) -> bool:
+        text_is_due = self._text_due <= now or (self._hurries and self._text_due < _NEVER)
+        return self._must_read or len(self._pending) > 0 or text_is_due
+
+    async def _do_next(self) -> None:
+        document = self._document
+        if self._must_read:
+            self._must_read = False
+            self._on_answer(await self._store.read_log(self._codespace, self._epoch, after=document.version))
+        elif len(self._pending):
+            await self._append(self._pending.draft(document, most_updates=self._limits.batch_updates))
+        else:
+            version = document.version
+            await self._store.write_text(self._codespace, self._epoch, version=version, text=document.text)
+            if version == document.version:
+                self._text_due = _NEVER
+
+    async def _append(self, batch: Batch) -> None:
+        for push, refusal in batch.refused:
+            self._listener.on_refused(push, refusal)
+        for client in batch.unanswerable:
+            self._listener.on_unanswerable(client)
+        draft = batch.draft
+        if not draft.updates:
+            return
+        with_text = len(draft.text) <= self._limits.text_with_append_units
+        self._appending = batch.clients
+        try:
+            answer = await self._store.append(
+                self._codespace,
+                self._epoch,
+                expected=draft.base,
+                updates=draft.updates,
+                text=draft.text if with_text else None,
+            )
+        finally:
+            self._appending = frozenset()
+        if isinstance(answer, Appended):
+            latest = trio.current_time() + self._limits.text_seconds
+            self._text_due = _NEVER if with_text else min(self._text_due, latest)
+            self._listener.on_log(answer.version, draft.updates)
+        else:
+            self._on_answer(answer.tail if isinstance(answer, Conflict) else answer)
+
+    def _on_answer(self, answer: Tail | Gone) -> None:
+        if isinstance(answer, Gone):
+            self._listener.on_gone()
+        elif answer.updates is None:
+            raise LogLost(f"the log of {self._codespace} no longer reaches back to {self._document.version}")
+        else:
+            self._listener.on_log(answer.version, answer.updates)

@@ -1,0 +1,321 @@
+"""The only owner of the table of channels: acquire, retire, isolate a crash.
+
+Nobody else starts a channel, ends one or knows which there are. A connection
+takes a lease (`open_lease`): a sending end of the channel's mailbox that stays
+good as long as the channel lives. When the last lease on a channel has been
+given back, it is kept for a short linger, then retired; whoever asks for it
+while it ends is given the next one, loaded afresh.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import trio
+
+from pyshare.actors.channel import Channel, ChannelLimits, ChannelMessage, ChannelStatistics, Drain
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.store.interface import Store, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+Mailbox = trio.MemorySendChannel[ChannelMessage]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Acquire:
+    """Answer with a sending end of the codespace's channel, started if need be, or with why there is none.
+
+    The message itself is the lease's name; whoever sends it sends a
+    `Release` of it too, whatever the answer was, and closes the sending end.
+    """
+
+    codespace: str
+    #: Whether a codespace that does not exist is to be made.
+    create: bool
+    #: Takes one answer without waiting.
+    reply: trio.MemorySendChannel["Mailbox | Closing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A lease, or the wish for one, is given back."""
+
+    lease: Acquire
+
+
+SupervisorMessage = Acquire | Release
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorLimits:
+    """How the supervisor keeps its channels."""
+
+    channel: ChannelLimits
+    #: Seconds that a channel without clients is kept.
+    linger_seconds: float = 10
+    #: Messages that a channel's mailbox holds before those who send wait.
+    mailbox_messages: int = 64
+
+
+@asynccontextmanager
+async def open_lease(
+    supervisor: trio.MemorySendChannel[SupervisorMessage], codespace: str, *, create: bool
+) -> AsyncIterator[Mailbox]:
+    """Hold a sending end of the codespace's channel; it is closed and given back when the context is left.
+
+    Raises:
+        ConnectionRefused: if there is no such codespace, or it cannot be had at the moment.
+    """
+    send_reply, receive_reply = trio.open_memory_channel[Mailbox | Closing](1)
+    lease = Acquire(codespace, create, send_reply)
+    _send(supervisor, lease)
+    try:
+        answer = await receive_reply.receive()
+        if isinstance(answer, Closing):
+            raise ConnectionRefused(answer)
+        with answer:
+            yield answer
+    finally:
+        _give_back(supervisor, lease, receive_reply)
+
+
+def _send(supervisor: trio.MemorySendChannel[SupervisorMessage], message: SupervisorMessage) -> None:
+    try:
+        supervisor.send_nowait(message)
+    except trio.BrokenResourceError:
+        raise ConnectionRefused(Closing(CloseCode.RESTARTING, "the server restarts; reconnect")) from None
+
+
+def _give_back(
+    supervisor: trio.MemorySendChannel[SupervisorMessage],
+    lease: Acquire,
+    reply: trio.MemoryReceiveChannel[Mailbox | Closing],
+) -> None:
+    """Close what was answered and not received, for a cancelled wait, and release the lease."""
+    with lease.reply, reply, suppress(trio.WouldBlock):
+        unread = reply.receive_nowait()
+        if not isinstance(unread, Closing):
+            unread.close()
+    # A supervisor that has ended has no leases left.
+    with suppress(ConnectionRefused):
+        _send(supervisor, Release(lease))
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A channel as its owner sees it."""
+
+    codespace: str
+    create: bool
+    #: The sending end from which leases are cloned; closed when the channel is retired.
+    mailbox: Mailbox
+    #: Leases that are held, and wishes for one that wait until the channel has started or the next can.
+    leases: set[Acquire] = field(default_factory=set)
+    waiting: dict[Acquire, None] = field(default_factory=dict)
+    #: The channel, once it has started.
+    channel: Channel | None = None
+    #: Whether it ends: its mailbox is closed, or it failed.
+    retired: bool = False
+    #: Since when nobody has a lease on it, and whether somebody waits for the linger to pass.
+    empty_since: float = 0
+    lingering: bool = False
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody has a lease on the channel or waits for one."""
+        return bool(self.leases or self.waiting)
+
+
+class Supervisor:
+    """The actor that owns all channels of one instance."""
+
+    def __init__(self, store: Store, *, instance: str, limits: SupervisorLimits) -> None:
+        self._store = store
+        self._instance = instance
+        self._limits = limits
+        # The table of channels, by codespace.
+        self._entries: dict[str, _Entry] = {}
+        # Which entry each lease, or wish for one, belongs to.
+        self._owners: dict[Acquire, _Entry] = {}
+        # Whether the server stops.
+        self._draining = False
+        # Set when there is no channel left.
+        self._empty = trio.Event()
+
+    def statistics(self) -> Mapping[str, ChannelStatistics]:
+        """Return the state of every channel that serves, by codespace."""
+        return {name: each.channel.statistics() for name, each in self._entries.items() if each.channel}
+
+    async def run(
+        self,
+        mailbox: trio.MemoryReceiveChannel[SupervisorMessage],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve until cancelled; then every channel is cancelled with it, and has closed its clients with 1012."""
+        with mailbox:
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                async for message in mailbox:
+                    self._on_message(message, nursery)
+
+    async def drain(self) -> None:
+        """Have every channel commit what is pending, close its clients with 1012 and end; wait until all have.
+
+        From its first moment on, nobody is given a channel any more.
+        """
+        self._draining = True
+        async with trio.open_nursery() as nursery:
+            for entry in list(self._entries.values()):
+                for lease in list(entry.waiting):
+                    self._answer(lease, Closing(CloseCode.RESTARTING, "the server restarts; reconnect"))
+                entry.waiting.clear()
+                if not entry.retired:
+                    name = f"drain of {entry.codespace}"
+                    nursery.start_soon(self._drain_channel, entry, name=name)
+            while self._entries:
+                self._empty = trio.Event()
+                await self._empty.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _drain_channel(self, entry: _Entry) -> None:
+        with entry.mailbox.clone() as mailbox:
+            try:
+                await mailbox.send(Drain())
+            except trio.BrokenResourceError:
+                logger.debug("channel ended before it was drained", extra={"codespace": entry.codespace})
+        self._retire_if_empty(entry)
+
+    def _on_message(self, message: SupervisorMessage, nursery: trio.Nursery) -> None:
+        match message:
+            case Acquire():
+                self._on_acquire(message, nursery)
+            case Release(lease):
+                self._on_release(lease, nursery)
+            case _:
+                assert_never(message)
+
+    def _on_acquire(self, lease: Acquire, nursery: trio.Nursery) -> None:
+        if self._draining:
+            self._answer(lease, Closing(CloseCode.RESTARTING, "the server restarts; reconnect"))
+            return
+        entry = self._entries.get(lease.codespace)
+        if entry is None:
+            entry = self._start(lease.codespace, nursery, create=lease.create)
+        self._owners[lease] = entry
+        if entry.retired or entry.channel is None:
+            entry.waiting[lease] = None
+        else:
+            self._hand_out(entry, lease)
+
+    def _on_release(self, lease: Acquire, nursery: trio.Nursery) -> None:
+        entry = self._owners.pop(lease, None)
+        if entry is None:
+            return
+        entry.waiting.pop(lease, None)
+        entry.leases.discard(lease)
+        if self._draining:
+            self._retire_if_empty(entry)
+        elif not entry.in_use and not entry.retired:
+            entry.empty_since = trio.current_time()
+            if not entry.lingering:
+                entry.lingering = True
+                nursery.start_soon(self._linger, entry, name=f"linger of {entry.codespace}")
+
+    async def _linger(self, entry: _Entry) -> None:
+        """Retire a channel that has had no lease for the linger; give up when it is in use."""
+        while not entry.in_use and trio.current_time() < self._end_of_linger(entry):  # noqa: ASYNC110 - the end moves
+            await trio.sleep_until(self._end_of_linger(entry))
+        entry.lingering = False
+        self._retire_if_empty(entry)
+
+    def _end_of_linger(self, entry: _Entry) -> float:
+        return entry.empty_since + self._limits.linger_seconds
+
+    def _retire_if_empty(self, entry: _Entry) -> None:
+        if not entry.in_use and not entry.retired:
+            entry.retired = True
+            entry.mailbox.close()
+
+    def _start(self, codespace: str, nursery: trio.Nursery, *, create: bool) -> _Entry:
+        send, receive = trio.open_memory_channel[ChannelMessage](self._limits.mailbox_messages)
+        entry = _Entry(codespace, create, send)
+        self._entries[codespace] = entry
+        nursery.start_soon(self._run_channel, entry, receive, nursery, name=f"channel {codespace}")
+        return entry
+
+    async def _run_channel(
+        self, entry: _Entry, mailbox: trio.MemoryReceiveChannel[ChannelMessage], nursery: trio.Nursery
+    ) -> None:
+        """Run one channel from its load to its end; what it raises ends it and nobody else."""
+        closing = Closing(CloseCode.TRY_LATER, "this codespace is closing; reconnect")
+        try:
+            with mailbox:
+                await self._serve(entry, mailbox)
+        except StoreUnavailable as error:
+            logger.warning("channel not started", extra={"codespace": entry.codespace, "error": str(error)})
+            closing = Closing(CloseCode.TRY_LATER, "the store does not answer; try again later")
+        except Exception:
+            # The bulkhead: a channel that fails is gone, its clients come back to the next one.
+            logger.exception("channel failed", extra={"codespace": entry.codespace})
+            closing = Closing(CloseCode.OUR_FAULT, "this codespace failed here; reconnect to go on")
+        self._on_ended(entry, closing, nursery)
+
+    async def _serve(self, entry: _Entry, mailbox: trio.MemoryReceiveChannel[ChannelMessage]) -> None:
+        codespace = entry.codespace
+        async with self._store.subscribe(codespace) as events:
+            snapshot = await self._store.load(codespace, create=entry.create)
+            if snapshot is None:
+                closing = Closing(CloseCode.NO_SUCH_CODESPACE, "there is no such codespace, or it has expired")
+                self._answer_waiting(entry, closing)
+                return
+            limits = self._limits.channel
+            channel = Channel(codespace, snapshot, self._store, instance=self._instance, limits=limits)
+            entry.channel = channel
+            logger.info("channel started", extra={"codespace": codespace, "version": snapshot.version})
+            for lease in list(entry.waiting):
+                self._hand_out(entry, lease)
+            entry.waiting.clear()
+            # Whoever waited may have gone while the codespace was loaded.
+            self._retire_if_empty(entry)
+            await channel.run(mailbox, events)
+            logger.info("channel ended", extra={"codespace": codespace})
+
+    def _on_ended(self, entry: _Entry, closing: Closing, nursery: trio.Nursery) -> None:
+        """Forget a channel that has ended, and start the next one if somebody waits for it."""
+        started = entry.channel is not None
+        entry.retired = True
+        entry.channel = None
+        entry.mailbox.close()
+        del self._entries[entry.codespace]
+        if entry.waiting and started and not self._draining:
+            waiting = list(entry.waiting)
+            following = self._start(entry.codespace, nursery, create=any(lease.create for lease in waiting))
+            following.waiting.update(entry.waiting)
+            self._owners.update(dict.fromkeys(waiting, following))
+        else:
+            self._answer_waiting(entry, closing)
+        if not self._entries:
+            self._empty.set()
+
+    def _hand_out(self, entry: _Entry, lease: Acquire) -> None:
+        mailbox = entry.mailbox.clone()
+        entry.leases.add(lease)
+        if not self._answer(lease, mailbox):
+            mailbox.close()
+
+    def _answer_waiting(self, entry: _Entry, closing: Closing) -> None:
+        for lease in entry.waiting:
+            self._answer(lease, closing)
+        entry.waiting.clear()
+
+    def _answer(self, lease: Acquire, answer: Mailbox | Closing) -> bool:
+        """Answer, unless whoever asked has gone; their `Release` is on its way then."""
+        try:
+            lease.reply.send_nowait(answer)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        return True

@@ -1,0 +1,57 @@
+"""The address of a codespace, as a user gives it and as a connection needs it."""
+
+import re
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from pyshare.core.protocol import format_session
+
+_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_PATH = re.compile(r"(?:/[^/]+)*/codespace/[^/]+/")
+
+
+def parse_address(url: str) -> str:
+    """Return the WebSocket URL of a codespace given as `url`.
+
+    HTTP schemes become WebSocket ones, a final slash is added where it is
+    missing.
+
+    Raises:
+        ValueError: if it is no address of a codespace; says what is wrong with it.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r}: {error}") from None
+    path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
+    mistake = _mistake(parts, path, port)
+    if mistake:
+        raise ValueError(f"{url!r}: {mistake}")
+    return f"{_SCHEMES[parts.scheme]}://{parts.netloc}{path}"
+
+
+def _mistake(parts: SplitResult, path: str, port: int | None) -> str:
+    if parts.scheme not in _SCHEMES:
+        return "should begin with ws://, wss://, http:// or https://"
+    if not parts.hostname or port == 0:
+        return "should name a host, and a port that is not 0 if any"
+    if "@" in parts.netloc:
+        return "should have no user and password; who may join is in the token"
+    if not _PATH.fullmatch(path) or not path.isascii() or not path.isprintable() or " " in path:
+        return "should have the path /codespace/{token}/, percent-encoded"
+    if parts.query or parts.fragment:
+        return "should end with the path; the client adds the query itself"
+    return ""
+
+
+def joining_url(address: str, *, session: bytes, name: str, known: tuple[str, int] | None) -> str:
+    """Return the URL with which the holder of `session` connects; `known`: epoch and version to resume from.
+
+    It holds the session, which is a secret: not for logs.
+    """
+    query = {"session": format_session(session)}
+    if known:
+        query |= {"epoch": known[0], "version": str(known[1])}
+    if name:
+        query["name"] = name
+    return f"{address}?{urlencode(query)}"

@@ -1,0 +1,154 @@
+"""What happens to a codespace, as its client's user is told, and the bounded streams that tell it."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import trio
+from typing_extensions import override
+
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.errors import PyshareError
+from pyshare.core.protocol import Peer, Range, Storage
+from pyshare.core.units import from_units
+
+
+@dataclass(frozen=True, slots=True)
+class TextChanged:
+    """Somebody else has changed the text; positions are those of the text before, the changes ascend.
+
+    One's own edits are no events. `sender` is the id of whoever it was; None
+    if it cannot be told: the text was fetched anew, or own edits were refused.
+    """
+
+    changes: tuple[Change, ...]
+    version: int
+    sender: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerJoined:
+    """Somebody has come, or has another name or mode now."""
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLeft:
+    """Somebody has left."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSelected:
+    """Somebody has put their cursors and selections there, as (anchor, head) in the text as it is here now."""
+
+    id: str
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StorageChanged:
+    """Edits are committed again, or are not for now."""
+
+    storage: Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The connection is back; `resumed` says whether the log did it, and not a text fetched anew."""
+
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EditRefused:
+    """Edits of one's own were refused by the server and taken back here.
+
+    `changes` are the edits, several perhaps as one, for who wants to make them
+    again: positions are those of the committed text that they were to change.
+    """
+
+    code: str
+    reason: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """More happened than the stream keeps; what follows happens after this was read, so look at the text anew."""
+
+    count: int
+
+
+Event = (
+    TextChanged | PeerJoined | PeerLeft | PeerSelected | StorageChanged | Reconnected | EditRefused | Missed
+)  # fmt: skip
+
+
+def shown(changes: ChangeSet) -> tuple[Change, ...]:
+    """Return the changes of a change set with ordinary strings, positions in the text before."""
+    return tuple(
+        Change(change.from_a, change.to_a, from_units(change.text)) for change in changes.changes()
+    )
+
+
+class EventStream(AsyncIterator[Event]):
+    """Events in the order in which they happened, from the moment the stream was made.
+
+    At most `limit` events wait to be read. One more, and all of them are let
+    go of: the reader is given one `Missed` with their number, and then what
+    happens after that. For one reader; cancelled while it waits, it has lost
+    nothing.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        # What waits to be read; and what was let go of, while that is not read either.
+        self._events: deque[Event] = deque()
+        self._missed = 0
+        # What the stream ends with.
+        self._end: PyshareError | None = None
+        # Set when there is something to read.
+        self._news = trio.Event()
+
+    def put(self, events: Iterable[Event]) -> None:
+        """Have `events` read."""
+        for event in events:
+            if self._missed or len(self._events) >= self._limit:
+                self._missed += len(self._events) + 1
+                self._events.clear()
+            else:
+                self._events.append(event)
+            self._news.set()
+
+    def end(self, error: PyshareError) -> None:
+        """Have `error` raised when everything has been read."""
+        self._end = self._end or error
+        self._news.set()
+
+    @override
+    def __aiter__(self) -> Self:
+        return self
+
+    @override
+    async def __anext__(self) -> Event:
+        """Return the next event, as soon as there is one.
+
+        Raises:
+            CodespaceClosed: after the last one.
+        """
+        await self._news.wait()
+        if self._missed:
+            event: Event = Missed(self._missed)
+            self._missed = 0
+        elif self._events:
+            event = self._events.popleft()
+        else:
+            assert self._end is not None
+            raise self._end
+        if not self._events and self._end is None:
+            self._news = trio.Event()
+        return event

@@ -1,0 +1,56 @@
+"""A change set cut in two, so that the first part fits a message.
+
+A server closes a connection over a message that is too big, and what was
+typed without a connection may well be that. No I/O.
+"""
+
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.units import splits_pair
+
+#: Bytes that one UTF-16 unit takes in JSON at most, as `\\u0000` does.
+_UNIT_BYTES = 6
+#: Bytes that a change and what is kept before it take besides: two numbers, brackets, quotes, commas.
+_CHANGE_BYTES = 48
+#: Units that a part has room for in any case, so that cutting comes to an end.
+_LEAST_UNITS = 2
+
+
+def cut(changes: ChangeSet, limit_bytes: int) -> tuple[ChangeSet, ChangeSet | None]:
+    """Return `changes` as a part that surely takes no more than `limit_bytes` as JSON, and what follows it.
+
+    The second part applies to the text after the first one, both together do
+    what `changes` does; None if the first one is all of it. A change too long
+    for any message is cut within, never inside a surrogate pair. The first
+    part is never empty: a limit of less than one change takes is passed over.
+    """
+    if _bytes(changes) <= limit_bytes:
+        return changes, None
+    first: list[Change] = []
+    rest: list[Change] = []
+    spent = 0
+    # How far the first part moves what stands behind it.
+    shift = 0
+    for change in changes.changes():
+        room = (limit_bytes - spent - _CHANGE_BYTES) // _UNIT_BYTES
+        if not first:
+            room = max(room, _LEAST_UNITS)
+        if rest or room <= 0:
+            rest.append(Change(change.from_a + shift, change.to_a + shift, change.text))
+            continue
+        taken = min(room, len(change.text))
+        if splits_pair(change.text, taken):
+            taken -= 1
+        first.append(Change(change.from_a, change.to_a, change.text[:taken]))
+        if taken < len(change.text):
+            at = change.from_a + shift + taken
+            rest.append(Change(at, at, change.text[taken:]))
+        spent += _CHANGE_BYTES + _UNIT_BYTES * taken
+        shift += taken - (change.to_a - change.from_a)
+    part = ChangeSet.of(first, changes.length)
+    return part, ChangeSet.of(rest, part.new_length) if rest else None
+
+
+def _bytes(changes: ChangeSet) -> int:
+    """Return a bound of the bytes that `changes` takes as JSON."""
+    count = len(changes.sections) // 2
+    return _CHANGE_BYTES * count + _UNIT_BYTES * sum(map(len, changes.inserted))

@@ -1,0 +1,362 @@
+"""The text as one client holds it: what is committed, what it has typed since, and what it has pushed of that.
+
+An editor without a screen, as @codemirror/collab is one; but the updates of
+others are always mapped one by one (see `pyshare.core.document`), so that it
+agrees with the server however they were put into frames. It takes the server's
+frames and gives those to be sent; no I/O, no clock. Texts are units strings.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
+
+from pyshare.client.difference import difference
+from pyshare.client.events import (
+    EditRefused,
+    Event,
+    PeerJoined,
+    PeerLeft,
+    PeerSelected,
+    StorageChanged,
+    TextChanged,
+    shown,
+)
+from pyshare.client.unconfirmed import Unconfirmed
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.errors import PyshareError
+from pyshare.core.protocol import (
+    SELECTION_RANGES,
+    CommittedUpdate,
+    GoneFrame,
+    Limits,
+    Mode,
+    Peer,
+    PeerFrame,
+    PeerSelectFrame,
+    PushFrame,
+    Range,
+    RefusedFrame,
+    SelectFrame,
+    StatusFrame,
+    Storage,
+    UpdatesFrame,
+    Welcome,
+)
+from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
+
+#: Of a message's limit, what a push may take when it is made; a push that is rebased can grow a little.
+_PUSH_SHARE = 2
+
+#: What a replica takes from the server besides a welcome.
+ReplicaFrame = UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame
+
+
+class OutOfStep(PyshareError):  # noqa: N818 - named for what is so
+    """What the server sent does not follow what the replica has; connect again from `Replica.resume_point`."""
+
+
+class Replica:
+    """One client's text, and what it knows of the codespace.
+
+    Changed by `edit` and `select`, which are the user's, and `resume` and
+    `receive`, which are the server's. What changes by the server is told by
+    `take_events`. Whatever the server does, no edit is lost in silence: it is
+    unconfirmed, or in the log, or in an `EditRefused` event.
+    """
+
+    def __init__(self) -> None:
+        # Text on the screen, a units string: the committed one with the unconfirmed edits.
+        self.text = ""
+        # Text and version of what is committed; None before the first welcome.
+        self._committed = ""
+        self._version: int | None = None
+        # What leads from the committed text to the one on the screen.
+        self._unconfirmed = Unconfirmed()
+        # Number of the last push.
+        self._seq = 0
+        # Whether only a whole text helps.
+        self._must_fetch = False
+        # What the last welcome said.
+        self.id = ""
+        self.mode: Mode = "view_only"
+        self.limits: Limits | None = None
+        self._epoch = ""
+        # Whether edits are being committed.
+        self.storage: Storage = "ok"
+        # Who else is here, and what they have selected in the text on the screen.
+        self._peers: dict[str, Peer] = {}
+        self._selections: dict[str, tuple[Range, ...]] = {}
+        # One's own selection in the text on the screen; whether it is to be sent, and whether it
+        # was sent when unconfirmed edits hid where it really is.
+        self._selected: tuple[Range, ...] = ()
+        self._select_due = False
+        self._select_rough = False
+        # What happened and was not taken.
+        self._events: list[Event] = []
+
+    @property
+    def version(self) -> int:
+        """The version up to which the log is known."""
+        return self._version or 0
+
+    @property
+    def resume_point(self) -> tuple[str, int] | None:
+        """Epoch and version from which the server is to go on; None: it has to send the text."""
+        if self._version is None or self._must_fetch:
+            return None
+        return self._epoch, self._version
+
+    @property
+    def must_fetch(self) -> bool:
+        """Whether to connect again, since nothing helps but a welcome with a text."""
+        return self._must_fetch
+
+    @property
+    def made(self) -> int:
+        """Edits ever made."""
+        return self._unconfirmed.made
+
+    @property
+    def settled(self) -> int:
+        """The first so many edits are committed or were refused."""
+        return self._unconfirmed.settled
+
+    @property
+    def peers(self) -> Mapping[str, Peer]:
+        """Who else is here, by id."""
+        return self._peers
+
+    @property
+    def selections(self) -> Mapping[str, tuple[Range, ...]]:
+        """What the others have selected, by id, in the text on the screen."""
+        return self._selections
+
+    def take_events(self) -> list[Event]:
+        """Return what the server did since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    # The user's side.
+
+    def edit(self, changes: Sequence[Change]) -> None:
+        """Change the text at once; all positions are those of the text before.
+
+        Raises:
+            ValueError: if a change reaches outside the text, splits a surrogate
+                pair or inserts half of one; nothing is changed.
+        """
+        for change in changes:
+            self._check_range(change.start, change.end)
+            if has_lone_surrogate(to_units(change.insert)):
+                raise ValueError(f"the text to insert at {change.start} has half a surrogate pair")
+        change_set = ChangeSet.of(changes, len(self.text))
+        if not change_set.empty:
+            self.text = change_set.apply(self.text)
+            self._unconfirmed.add(change_set)
+            self._move_selections(change_set)
+
+    def select(self, ranges: Sequence[Range]) -> None:
+        """Select in the text as it is; the selection then moves with it.
+
+        Raises:
+            ValueError: if there are too many ranges or one reaches outside the text.
+        """
+        if len(ranges) > SELECTION_RANGES:
+            raise ValueError(f"{len(ranges)} ranges; at most {SELECTION_RANGES} are shown to others")
+        for anchor, head in ranges:
+            self._check_range(min(anchor, head), max(anchor, head))
+        self._selected = tuple(ranges)
+        self._select_due = True
+
+    def _check_range(self, start: int, end: int) -> None:
+        if not 0 <= start <= end <= len(self.text):
+            raise ValueError(f"{start} to {end} is no part of the text, which has {len(self.text)} UTF-16 units")
+        for pos in (start, end):
+            if splits_pair(self.text, pos):
+                raise ValueError(f"position {pos} is inside a surrogate pair")
+
+    # What is to be sent.
+
+    def next_push(self) -> PushFrame | None:
+        """Return the push to be sent now, if any; it counts as sent.
+
+        One is in flight at a time: a push that the last connection took with it
+        is sent again under its number before any other.
+        """
+        if self._version is None or self._must_fetch or self.limits is None:
+            return None
+        unconfirmed = self._unconfirmed
+        flying = unconfirmed.in_flight
+        if flying is None and unconfirmed.count:
+            flying = unconfirmed.launch(self._seq + 1, self.limits.message_bytes // _PUSH_SHARE)
+            self._seq += flying is not None
+        if flying is None or flying.sent:
+            return None
+        flying.sent = True
+        return PushFrame(flying.seq, self._version, (flying.changes,))
+
+    def next_select(self) -> SelectFrame | None:
+        """Return the selection to be sent now, if any, in the text that is committed; it counts as sent.
+
+        A selection in text that is not committed is sent once more when it is.
+        """
+        hidden = self._unconfirmed.count > 0
+        if self._version is None or not (self._select_due or (self._select_rough and not hidden)):
+            return None
+        self._select_due, self._select_rough = False, hidden
+        ranges = self._selected
+        if hidden:
+            undo = self._unconfirmed.whole(len(self._committed)).invert(self._committed)
+            ranges = _mapped(ranges, undo.map_pos)
+        return SelectFrame(self._version, ranges)
+
+    # The server's side.
+
+    def resume(self, welcome: Welcome) -> None:
+        """Take the first frame of a connection: go on from the log, or merge the text.
+
+        Raises:
+            OutOfStep: if it does not follow what the replica has.
+        """
+        self.id, self.mode, self.limits = welcome.id, welcome.mode, welcome.limits
+        self._tell_peers({peer.id: peer for peer in welcome.peers})
+        self._tell_storage("ok")
+        self._select_due = bool(self._selected)
+        if self._unconfirmed.in_flight:
+            self._unconfirmed.in_flight.sent = False
+        if welcome.text is not None:
+            self._merge(welcome, welcome.text)
+        else:
+            self._follow(welcome)
+        self._seq = max(self._seq, welcome.acked)
+        flying = self._unconfirmed.in_flight
+        if flying and flying.seq <= welcome.acked:
+            # Somebody else has used the number: the log up to here has no such push of this replica's.
+            self._seq += 1
+            flying.seq = self._seq
+
+    def receive(self, frame: ReplicaFrame) -> None:
+        """Take any other frame.
+
+        Raises:
+            OutOfStep: if it does not follow what the replica has.
+        """
+        match frame:
+            case UpdatesFrame(version, updates):
+                self._advance(version, updates)
+            case RefusedFrame():
+                self._take_back(frame)
+            case PeerSelectFrame():
+                self._on_select(frame)
+            case PeerFrame(client, name, mode):
+                self._tell_peers({**self._peers, client: Peer(client, name, mode)})
+            case GoneFrame(client):
+                self._tell_peers({each: peer for each, peer in self._peers.items() if each != client})
+            case StatusFrame(storage):
+                self._tell_storage(storage)
+            case _:
+                assert_never(frame)
+
+    def _follow(self, welcome: Welcome) -> None:
+        if welcome.updates is None or self.resume_point is None or welcome.epoch != self._epoch:
+            self._must_fetch = True
+            raise OutOfStep("the welcome has no text, and nothing that this client could go on from")
+        self._advance(welcome.version, welcome.updates)
+        if self._version != welcome.version:
+            self._must_fetch = True
+            raise OutOfStep(f"welcome to version {welcome.version}, which is older than version {self._version}")
+
+    def _merge(self, welcome: Welcome, text: str) -> None:
+        """Take a whole text: what differs from the committed one was done by others, in one step."""
+        first = self._version is None
+        flying = self._unconfirmed.in_flight
+        if flying and flying.seq <= welcome.acked:
+            self._committed = self._unconfirmed.land().apply(self._committed)
+        self._epoch, self._version, self._must_fetch = welcome.epoch, welcome.version, False
+        if first:
+            self._committed = self.text = text
+        else:
+            self._replace_committed(text, None)
+
+    def _advance(self, version: int, updates: Sequence[CommittedUpdate]) -> None:
+        first = version - len(updates)
+        if self._version is None or first > self._version:
+            raise OutOfStep(f"version {self._version} is followed by {first + 1}")
+        for update in updates[self._version - first :]:
+            changes = update.changes
+            if changes.length != len(self._committed):
+                self._must_fetch = True
+                raise OutOfStep(f"update {self._version + 1} is for a text of {changes.length} units")
+            self._version += 1
+            if update.sender == self.id and self._unconfirmed.in_flight:
+                self._confirm(changes)
+            else:
+                self._committed = changes.apply(self._committed)
+                self._change(self._unconfirmed.pass_over(changes), update.sender)
+
+    def _confirm(self, changes: ChangeSet) -> None:
+        """The push in flight is in the log, as `changes`.
+
+        These are its own as rebased here, unless it was rebased on a text that
+        the server had merged in another way; the log is right.
+        """
+        after = changes.apply(self._committed)
+        own = self._unconfirmed.land()
+        self._committed = after if own == changes else own.apply(self._committed)
+        if self._committed != after:
+            self._replace_committed(after, self.id)
+
+    def _take_back(self, refused: RefusedFrame) -> None:
+        flying = self._unconfirmed.in_flight
+        if flying is None or not flying.sent or flying.seq != refused.seq:
+            return
+        self._must_fetch = True
+        changes = self._unconfirmed.land()
+        undo = self._unconfirmed.pass_over(changes.invert(self._committed))
+        self._change(undo, None)
+        self._events.append(EditRefused(refused.code, refused.reason, shown(changes)))
+
+    def _replace_committed(self, text: str, sender: str | None) -> None:
+        changes = difference(self._committed, text)
+        self._committed = text
+        self._change(self._unconfirmed.pass_over(changes), sender)
+
+    def _change(self, changes: ChangeSet, sender: str | None) -> None:
+        """Change the text on the screen, and tell so."""
+        if not self._unconfirmed.count:
+            # One string for both.
+            self.text = self._committed
+        else:
+            self.text = changes.apply(self.text)
+        if not changes.empty:
+            self._move_selections(changes)
+            self._events.append(TextChanged(shown(changes), self.version, sender))
+
+    # Presence.
+
+    def _tell_peers(self, peers: dict[str, Peer]) -> None:
+        peers.pop(self.id, None)
+        self._events.extend(PeerLeft(client) for client in self._peers if client not in peers)
+        self._events.extend(PeerJoined(peer) for client, peer in peers.items() if self._peers.get(client) != peer)
+        self._peers = peers
+        self._selections = {client: each for client, each in self._selections.items() if client in peers}
+
+    def _tell_storage(self, storage: Storage) -> None:
+        if storage != self.storage:
+            self.storage = storage
+            self._events.append(StorageChanged(storage))
+
+    def _on_select(self, frame: PeerSelectFrame) -> None:
+        """Note a peer's selection; one of another version than the log is known to cannot be placed."""
+        positions = [pos for pair in frame.ranges for pos in pair]
+        if frame.version == self._version and all(pos <= len(self._committed) for pos in positions):
+            changes = self._unconfirmed.whole(len(self._committed))
+            ranges = self._selections[frame.id] = _mapped(frame.ranges, changes.map_pos)
+            self._events.append(PeerSelected(frame.id, ranges))
+
+    def _move_selections(self, changes: ChangeSet) -> None:
+        self._selected = _mapped(self._selected, changes.map_pos)
+        self._selections = {client: _mapped(each, changes.map_pos) for client, each in self._selections.items()}
+
+
+def _mapped(ranges: Sequence[Range], map_pos: Callable[[int], int]) -> tuple[Range, ...]:
+    return tuple((map_pos(anchor), map_pos(head)) for anchor, head in ranges)

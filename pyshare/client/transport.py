@@ -1,0 +1,225 @@
+"""One WebSocket as a client needs it: messages out and in, and the news that it has ended.
+
+What a client needs is `Connection`; what there is, is trio-websocket, whose
+exceptions end here. Nothing here knows what the messages say.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+from typing_extensions import override
+from wsproto.utilities import LocalProtocolError
+
+from pyshare.client.errors import ConnectionEnded
+from pyshare.core.errors import CloseCode, shortened
+from pyshare.core.protocol import SUBPROTOCOL
+
+#: Seconds between a pong and the next ping.
+PING_SECONDS = 20.0
+#: Seconds without a byte from the server after which the connection counts as lost.
+SILENCE_SECONDS = 60.0
+
+_PORTS = {"ws": 80, "wss": 443}
+#: Codes that say that nobody gave a code (RFC 6455, section 7.4.1).
+_NO_CODES = frozenset({1005, 1006})
+
+
+class Connection(Protocol):
+    """An open connection. Messages arrive in order and whole, or the connection has ended."""
+
+    async def send(self, message: str) -> None:
+        """Send one message; cancelled, it may have sent a part, and the connection is good for nothing more.
+
+        Raises:
+            ConnectionEnded: if it has.
+        """
+
+    async def receive(self) -> str:
+        """Return the next message; for one task at a time. Cancelled, it has lost nothing.
+
+        Raises:
+            ConnectionEnded: if it has, after the last message; its code is that of the close frame.
+        """
+
+    async def close(self) -> None:
+        """Say goodbye (1000) and wait for the answer; cancelled, it has ended without one."""
+
+
+class OpenConnection(Protocol):
+    """How a client comes by its connections."""
+
+    def __call__(self, url: str, max_message_bytes: int) -> AbstractAsyncContextManager[Connection]:
+        """Hold a connection to `url`; leaving without `close` cuts it without a word.
+
+        A message of more than `max_message_bytes` may end the connection with code 1009.
+        Exceptions come alone or in groups.
+
+        Raises:
+            ConnectionEnded: if there is none to be had, at the moment or ever.
+        """
+
+
+@asynccontextmanager
+async def open_websocket(
+    url: str,
+    max_message_bytes: int,
+    *,
+    ping_seconds: float = PING_SECONDS,
+    silence_seconds: float = SILENCE_SECONDS,
+) -> AsyncIterator[Connection]:
+    """Hold a WebSocket to `url`, `ws:` or `wss:`; see `OpenConnection`.
+
+    The server's pings are answered, and it is sent some; when nothing at all has come from
+    it for `silence_seconds`, the connection ends. Establishing it has no time limit.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    try:
+        if parts.scheme == "wss":
+            stream: trio.abc.Stream = await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True)
+        else:
+            stream = await trio.open_tcp_stream(host, port)
+    except OSError as error:
+        raise ConnectionEnded(None, f"cannot connect to {host} port {port}: {error}") from None
+    async with wrap_stream(
+        stream, url, max_message_bytes, ping_seconds=ping_seconds, silence_seconds=silence_seconds
+    ) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def wrap_stream(
+    stream: trio.abc.Stream,
+    url: str,
+    max_message_bytes: int,
+    *,
+    ping_seconds: float,
+    silence_seconds: float,
+) -> AsyncIterator[Connection]:
+    """Hold a WebSocket over a `stream` that leads to the server of `url`; the stream is closed in the end."""
+    parts = urlsplit(url)
+    wire = _Wire(stream)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wire.watch, silence_seconds, name="silence of a client's connection")
+            with trio.CancelScope() as handshake:
+                wire.handshake = handshake
+                ws = await wrap_client_stream(
+                    nursery,
+                    wire,  # type: ignore[arg-type]  # any stream will do, as on the server's side
+                    parts.netloc,
+                    f"{parts.path}?{parts.query}",
+                    subprotocols=[SUBPROTOCOL],
+                    message_queue_size=1,
+                    max_message_size=max_message_bytes,
+                )
+            if handshake.cancelled_caught:
+                raise ConnectionEnded(None, "the server ended the connection before the handshake did")
+            if ws.subprotocol != SUBPROTOCOL:
+                raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, f"the server does not speak {SUBPROTOCOL}")
+            nursery.start_soon(_ping, ws, ping_seconds, name="pings of a client's connection")
+            yield _WebSocket(ws)
+            nursery.cancel_scope.cancel()
+    except* (ConnectionClosed, HandshakeError, LocalProtocolError) as group:
+        raise _ended(_first(group)) from None
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+class _Wire(trio.abc.Stream):
+    """The stream below, which knows when something was heard last."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        # When the last bytes came, on trio's clock.
+        self._heard = trio.current_time()
+        # What waits for the server's answer; trio-websocket would wait on when there is nobody any more.
+        self.handshake: trio.CancelScope | None = None
+
+    async def watch(self, silence_seconds: float) -> None:
+        """Close the stream when nothing was heard for `silence_seconds`."""
+        while (quiet := trio.current_time() - self._heard) < silence_seconds:
+            await trio.sleep(silence_seconds - quiet)
+        await trio.aclose_forcefully(self._stream)
+
+    @override
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    @override
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    @override
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data: bytes | bytearray = b""
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        finally:
+            if data:
+                self._heard = trio.current_time()
+            elif self.handshake is not None:
+                self.handshake.cancel()
+        return data
+
+    @override
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _WebSocket:
+    """A trio-websocket connection as a `Connection`."""
+
+    def __init__(self, ws: WebSocketConnection) -> None:
+        self._ws = ws
+
+    async def send(self, message: str) -> None:
+        try:
+            await self._ws.send_message(message)
+        except (ConnectionClosed, LocalProtocolError) as error:
+            raise _ended(error) from None
+
+    async def receive(self) -> str:
+        try:
+            message = await self._ws.get_message()
+        except ConnectionClosed as error:
+            raise _ended(error) from None
+        if isinstance(message, bytes):
+            raise ConnectionEnded(CloseCode.BINARY, "the server sent a binary message")
+        return message
+
+    async def close(self) -> None:
+        await self._ws.aclose()
+
+
+async def _ping(ws: WebSocketConnection, seconds: float) -> None:
+    with suppress(ConnectionClosed, LocalProtocolError):
+        while True:
+            await trio.sleep(seconds)
+            await ws.ping()
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _ended(error: Exception) -> ConnectionEnded:
+    """Return what a foreign exception says of the end of a connection."""
+    if isinstance(error, ConnectionRejected):
+        body = (error.body or b"").decode("utf-8", "replace").strip()
+        return ConnectionEnded(error.status_code, shortened(f"HTTP status {error.status_code}. {body}".strip()))
+    if isinstance(error, ConnectionClosed) and error.reason is not None:
+        code = None if error.reason.code in _NO_CODES else error.reason.code
+        return ConnectionEnded(code, error.reason.reason or "the connection was lost")
+    return ConnectionEnded(None, f"the connection broke: {error!r}")

@@ -1,0 +1,1 @@
+"""Values and rules: no trio, no I/O, no clock, no randomness."""

@@ -1,0 +1,178 @@
+"""Who is here, on this instance and on others, and what each has selected.
+
+A `Presence` gathers what has changed until it is taken, so that its owner
+decides how often anybody is told. Selections are kept in the version in which
+they were made; they are mapped to the present one when somebody is told.
+"""
+
+from dataclasses import dataclass
+
+from pyshare.core.protocol import Peer, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Cursors and selections, as (anchor, head) in the text of `version`."""
+
+    version: int
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attendee:
+    """Somebody who is here, with what they have selected, if it is known."""
+
+    peer: Peer
+    selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What one instance tells the others of its own clients of a codespace."""
+
+    #: The instance that speaks; any string that no other has.
+    instance: str
+    #: Clients that have come or changed; all of them if `whole`.
+    here: tuple[Attendee, ...] = ()
+    #: Ids of clients that have left.
+    gone: tuple[str, ...] = ()
+    #: Whether `here` is everybody, so that whoever is not in it is gone.
+    whole: bool = False
+    #: Whether the others are asked to announce theirs, whole.
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has changed since it was last taken."""
+
+    #: Ids of those who have come or left.
+    peers: tuple[str, ...]
+    #: Ids of those whose selection has changed.
+    selections: tuple[str, ...]
+    #: What the other instances have to hear, if anything.
+    announcement: Announcement | None
+
+
+class Presence:
+    """Who is in one codespace, as one instance knows it."""
+
+    def __init__(self, instance: str) -> None:
+        # Name of this instance among the others.
+        self._instance = instance
+        # Clients of this instance, by id.
+        self._here: dict[str, Attendee] = {}
+        # Clients of other instances, by instance and id.
+        self._elsewhere: dict[str, dict[str, Attendee]] = {}
+        # When each other instance was last heard, by the owner's clock.
+        self._heard: dict[str, float] = {}
+        # Who has come, left or selected since it was last taken; dicts for their order.
+        self._changed_peers: dict[str, None] = {}
+        self._changed_selections: dict[str, None] = {}
+        # Clients of this instance of whom the others must hear.
+        self._unannounced: dict[str, None] = {}
+
+    def join(self, peer: Peer) -> None:
+        """Put a client of this instance in, in place of one with the same id."""
+        self._here[peer.id] = Attendee(peer)
+        self._note_peer(peer.id)
+
+    def leave(self, client: str) -> None:
+        """Take a client of this instance out."""
+        if self._here.pop(client, None):
+            self._note_peer(client)
+
+    def select(self, client: str, selection: Selection) -> None:
+        """Note what a client of this instance has selected."""
+        attendee = self._here.get(client)
+        if attendee:
+            self._here[client] = Attendee(attendee.peer, selection)
+            self._changed_selections[client] = None
+            self._unannounced[client] = None
+
+    def find(self, client: str) -> Attendee | None:
+        """Return the client of that id, wherever it is connected; None if nowhere."""
+        attendee = self._here.get(client)
+        if attendee is None:
+            for others in self._elsewhere.values():
+                attendee = attendee or others.get(client)
+        return attendee
+
+    def others(self, client: str) -> list[Attendee]:
+        """Return everybody but `client`, those of this instance first, each once."""
+        everybody = dict(self._here)
+        for others in self._elsewhere.values():
+            for each, attendee in others.items():
+                everybody.setdefault(each, attendee)
+        everybody.pop(client, None)
+        return list(everybody.values())
+
+    def hear(self, announcement: Announcement, now: float) -> bool:
+        """Note what an instance announced; return False if it was this one, which knows.
+
+        `now` is by any clock, the one by which `drop_silent` is called.
+        """
+        instance = announcement.instance
+        if instance == self._instance:
+            return False
+        self._heard[instance] = now
+        known = self._elsewhere.setdefault(instance, {})
+        gone = set(announcement.gone)
+        if announcement.whole:
+            gone |= known.keys() - {attendee.peer.id for attendee in announcement.here}
+        for client in sorted(gone):
+            if known.pop(client, None):
+                self._changed_peers[client] = None
+        for attendee in announcement.here:
+            client = attendee.peer.id
+            before = known.get(client)
+            known[client] = attendee
+            if before is None or before.peer != attendee.peer:
+                self._changed_peers[client] = None
+            if attendee.selection and (before is None or before.selection != attendee.selection):
+                self._changed_selections[client] = None
+        return True
+
+    def drop_silent(self, before: float) -> None:
+        """Forget the clients of instances that were last heard earlier than `before`."""
+        for instance in [each for each, heard in self._heard.items() if heard < before]:
+            del self._heard[instance]
+            for client in self._elsewhere.pop(instance):
+                self._changed_peers[client] = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is news to take."""
+        return bool(self._changed_peers or self._changed_selections or self._unannounced)
+
+    def take(self) -> News:
+        """Return what has changed since the last call."""
+        news = News(tuple(self._changed_peers), tuple(self._changed_selections), self._announcement())
+        self._changed_peers.clear()
+        self._changed_selections.clear()
+        self._unannounced.clear()
+        return news
+
+    def announce_all(self) -> None:
+        """Let the next announcement be of all clients of this instance."""
+        self._unannounced.update(dict.fromkeys(self._here))
+
+    def heartbeat(self) -> Announcement:
+        """Return an announcement that says only that this instance lives."""
+        return Announcement(self._instance)
+
+    def whole(self, *, asks: bool = False) -> Announcement:
+        """Return an announcement of all clients of this instance."""
+        return Announcement(self._instance, tuple(self._here.values()), whole=True, asks=asks)
+
+    def _announcement(self) -> Announcement | None:
+        if not self._unannounced:
+            return None
+        here = tuple(self._here[client] for client in self._unannounced if client in self._here)
+        gone = tuple(client for client in self._unannounced if client not in self._here)
+        return Announcement(self._instance, here, gone)
+
+    def _note_peer(self, client: str) -> None:
+        self._changed_peers[client] = None
+        self._unannounced[client] = None
+        self._changed_selections.pop(client, None)

@@ -1,0 +1,419 @@
+"""The messages, and pyshare.v1: parse a frame, encode a frame.
+
+The frozen dataclasses here are both the wire's frames and what actors hand to
+one another. `parse_client_frame` and `parse_server_frame` turn JSON text into
+them, strictly; `encode` turns them into JSON, and `text_frame` that into the
+bytes of a WebSocket frame, which one writes to any number of sockets. Texts
+and change sets inside are units strings; names and reasons ordinary ones.
+"""
+
+import base64
+import hashlib
+import json
+import struct
+from dataclasses import dataclass
+from typing import Annotated, Literal, assert_never
+from urllib.parse import parse_qsl
+
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from pyshare.core.changeset import ChangeSet
+from pyshare.core.document import Update
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, PushRefused, RefusalCode, shortened
+from pyshare.core.units import from_units, has_lone_surrogate, to_units
+
+#: The WebSocket subprotocol that a client offers to speak this dialect.
+SUBPROTOCOL = "pyshare.v1"
+#: Largest integer that JavaScript's JSON keeps exact (Number.MAX_SAFE_INTEGER).
+MAX_INTEGER = 2**53 - 1
+#: Bytes of a session: the client's own random 128 bits.
+SESSION_BYTES = 16
+#: Characters that a client's name may have.
+NAME_LENGTH = 64
+#: Selection ranges that one client may show; an editor with more cursors shows the first ones.
+SELECTION_RANGES = 64
+
+Mode = Literal["edit", "view_only"]
+Storage = Literal["ok", "down"]
+
+#: What a client sends is taken to the letter; what a server sends may have grown fields since.
+_FROM_CLIENT = ConfigDict(strict=True, extra="forbid")
+_FROM_SERVER = ConfigDict(strict=True, extra="ignore")
+
+Version = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Seq = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+Position = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Range = tuple[Position, Position]
+Changes = Annotated[ChangeSet, PlainValidator(ChangeSet.from_json)]
+Units = Annotated[str, AfterValidator(to_units)]
+ClientName = Annotated[str, Field(max_length=NAME_LENGTH)]
+
+
+@dataclass(frozen=True, slots=True)
+class PushFrame:
+    """A client's unconfirmed updates, each after the one before; one push in flight, `seq` counts up from 1."""
+
+    __pydantic_config__ = _FROM_CLIENT
+
+    seq: Seq
+    version: Version
+    updates: Annotated[tuple[Changes, ...], Field(min_length=1)]
+    type: Literal["push"] = "push"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectFrame:
+    """A client's cursors and selections in the text of `version`, as (anchor, head); none: it shows none."""
+
+    __pydantic_config__ = _FROM_CLIENT
+
+    version: Version
+    ranges: Annotated[tuple[Range, ...], Field(max_length=SELECTION_RANGES)]
+    type: Literal["select"] = "select"
+
+
+ClientFrame = PushFrame | SelectFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Somebody who is here."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    id: str
+    name: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server holds a client to."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    message_bytes: int
+    text_units: int
+    clients: int
+    pushes_per_second: int
+    history_updates: int
+    presence_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedUpdate:
+    """An update as the wire shows it."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    sender: str
+    seq: int
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The server's first frame: who the client is, and the state of the codespace at `version`.
+
+    Either `text` is given, the whole text, or `updates`, what follows the
+    version that the client came back with. `acked` is the last push of this
+    session among what is committed at `version`.
+    """
+
+    __pydantic_config__ = _FROM_SERVER
+
+    id: str
+    mode: Mode
+    epoch: str
+    version: Version
+    acked: int
+    peers: tuple[Peer, ...]
+    limits: Limits
+    text: Units | None = None
+    updates: tuple[CommittedUpdate, ...] | None = None
+    type: Literal["welcome"] = "welcome"
+
+    def __post_init__(self) -> None:
+        if (self.text is None) == (self.updates is None):
+            raise ValueError("should have either text or updates")
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatesFrame:
+    """Committed updates in the log's order; `version` is that after the last of them."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    version: Version
+    updates: tuple[CommittedUpdate, ...]
+    type: Literal["updates"] = "updates"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFrame:
+    """A push that did not happen and never will; the client fetches the text again."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    seq: int
+    code: str
+    reason: str
+    type: Literal["refused"] = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSelectFrame:
+    """A peer's selections in the text of `version`."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    id: str
+    version: Version
+    ranges: tuple[Range, ...]
+    type: Literal["select"] = "select"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFrame:
+    """Somebody is here."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    id: str
+    name: str
+    mode: Mode
+    type: Literal["peer"] = "peer"
+
+
+@dataclass(frozen=True, slots=True)
+class GoneFrame:
+    """Somebody has left."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    id: str
+    type: Literal["gone"] = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFrame:
+    """Whether edits are being committed at the moment."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    storage: Storage
+    type: Literal["status"] = "status"
+
+
+ServerFrame = (
+    Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame
+)  # fmt: skip
+
+_CLIENT_FRAMES: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
+_SERVER_FRAMES: TypeAdapter[ServerFrame] = TypeAdapter(Annotated[ServerFrame, Field(discriminator="type")])
+
+
+def parse_client_frame(text: str) -> ClientFrame:
+    """Return the frame that a client sent.
+
+    Raises:
+        PushRefused: if it is a push whose text is no Unicode text (half a surrogate pair);
+            its `seq` is an attribute of the `UnreadablePush` raised.
+        ConnectionRefused: if it is anything else that is no frame; the reason names the field.
+    """
+    try:
+        return _CLIENT_FRAMES.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] != "json_invalid":
+            raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, explain(first))) from None
+        _refuse_lone_surrogates(text)
+        raise ConnectionRefused(Closing(CloseCode.NOT_TEXT, f"not JSON: {first['msg']}")) from None
+
+
+def parse_server_frame(text: str) -> ServerFrame:
+    """Return the frame that a server sent; fields that are not known are passed over.
+
+    Raises:
+        ConnectionRefused: if it is no frame of this protocol; the reason names the field.
+    """
+    try:
+        return _SERVER_FRAMES.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, explain(first))) from None
+
+
+class UnreadablePush(PushRefused):
+    """A push that has a number but no readable text."""
+
+    def __init__(self, seq: int, reason: str) -> None:
+        super().__init__(RefusalCode.INVALID, reason)
+        self.seq = seq
+
+
+def _refuse_lone_surrogates(text: str) -> None:
+    r"""Raise UnreadablePush if `text` is a push that is no JSON only for a `\udxxx` without its other half.
+
+    Such a push is JSON by the letter of RFC 8259, section 8.2, and an editor
+    can come to send one; closing its connection would have it come back and
+    send the same again.
+    """
+    try:
+        frame: object = json.loads(text)
+        is_text = not has_lone_surrogate(to_units(json.dumps(frame, ensure_ascii=False)))
+    except (ValueError, RecursionError):
+        return
+    if isinstance(frame, dict) and frame.get("type") == "push" and not is_text:
+        seq = frame.get("seq")
+        if type(seq) is int and 1 <= seq <= MAX_INTEGER:
+            raise UnreadablePush(seq, "the push inserts half a surrogate pair")
+
+
+def explain(error: ErrorDetails) -> str:
+    """Return one sentence for a validation error that names the field, as `push.updates[0]: ...`."""
+    place = ""
+    for part in error["loc"]:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "union_tag_not_found":
+        place, message = "type", "missing; a frame is an object with a type"
+    elif error["type"] == "union_tag_invalid":
+        context = error.get("ctx", {})
+        place, message = "type", f"'{context.get('tag')}' is not one of {context.get('expected_tags')}"
+    return shortened(f"{place or 'frame'}: {message}")
+
+
+def encode(frame: ServerFrame | ClientFrame) -> bytes:
+    """Return `frame` as JSON in UTF-8, without blanks, fields in the protocol's order."""
+    return from_units(json.dumps(_as_json(frame), ensure_ascii=False, separators=(",", ":"))).encode()
+
+
+def _as_json(frame: ServerFrame | ClientFrame) -> dict[str, object]:
+    match frame:
+        case UpdatesFrame(version, updates):
+            return {"type": "updates", "version": version, "updates": [_update_json(update) for update in updates]}
+        case PeerSelectFrame(client, version, ranges):
+            return {"type": "select", "id": client, "version": version, "ranges": ranges}
+        case PushFrame(seq, version, changes):
+            updates_json = [each.to_json() for each in changes]
+            return {"type": "push", "seq": seq, "version": version, "updates": updates_json}
+        case SelectFrame(version, ranges):
+            return {"type": "select", "version": version, "ranges": ranges}
+        case Welcome():
+            return _welcome_json(frame)
+        case RefusedFrame(seq, code, reason):
+            return {"type": "refused", "seq": seq, "code": code, "reason": reason}
+        case PeerFrame(client, name, mode):
+            return {"type": "peer", "id": client, "name": name, "mode": mode}
+        case GoneFrame(client):
+            return {"type": "gone", "id": client}
+        case StatusFrame(storage):
+            return {"type": "status", "storage": storage}
+        case _:
+            assert_never(frame)
+
+
+def _update_json(update: CommittedUpdate | Update) -> dict[str, object]:
+    return {"sender": update.sender, "seq": update.seq, "changes": update.changes.to_json()}
+
+
+def _welcome_json(welcome: Welcome) -> dict[str, object]:
+    limits = welcome.limits
+    body: dict[str, object] = {
+        "type": "welcome",
+        "id": welcome.id,
+        "mode": welcome.mode,
+        "epoch": welcome.epoch,
+        "version": welcome.version,
+    }
+    if welcome.updates is None:
+        body["text"] = welcome.text
+    else:
+        body["updates"] = [_update_json(update) for update in welcome.updates]
+    body["acked"] = welcome.acked
+    body["peers"] = [{"id": peer.id, "name": peer.name, "mode": peer.mode} for peer in welcome.peers]
+    body["limits"] = {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
+    return body
+
+
+def update_frame(version: int, update: Update) -> bytes:
+    """Return the WebSocket frame that tells clients of the one update that made `version`."""
+    body = {"type": "updates", "version": version, "updates": [_update_json(update)]}
+    return text_frame(from_units(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode())
+
+
+def committed(update: Update) -> CommittedUpdate:
+    """Return `update` as the wire shows it."""
+    return CommittedUpdate(update.sender, update.seq, update.changes)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Return `payload` as one unmasked WebSocket text frame, as a server sends it (RFC 6455, section 5.2)."""
+    length = len(payload)
+    if length < 126:
+        return b"\x81" + bytes((length,)) + payload
+    if length < 65536:
+        return b"\x81\x7e" + struct.pack("!H", length) + payload
+    return b"\x81\x7f" + struct.pack("!Q", length) + payload
+
+
+def parse_session(text: str) -> bytes:
+    """Return the 16 bytes of a session given as base64url, with or without padding.
+
+    Raises:
+        ValueError: if `text` is anything else.
+    """
+    try:
+        session = base64.b64decode(text.rstrip("=") + "==", altchars=b"-_", validate=True)
+    except ValueError:
+        session = b""
+    if len(session) != SESSION_BYTES:
+        raise ValueError("should be 16 random bytes as base64url, 22 characters")
+    return session
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a client says of itself in the query of its first request."""
+
+    #: The client's secret, by which it is known over reconnects; None: it does not mean to come back.
+    session: Annotated[bytes, PlainValidator(parse_session)] | None = None
+    #: Epoch and version to resume from; one without the other is of no use.
+    epoch: Annotated[str, Field(max_length=64)] | None = None
+    version: Version | None = None
+    name: ClientName = ""
+
+
+_ARRIVAL = TypeAdapter(Arrival)
+_ARRIVAL_FIELDS = frozenset(Arrival.__dataclass_fields__)
+
+
+def parse_arrival(query: str) -> Arrival:
+    """Return what the query string of a `pyshare.v1` request says; fields that are not known are passed over.
+
+    Raises:
+        ConnectionRefused: if a field is not as it should be; the reason names it.
+    """
+    try:
+        given = parse_qsl(query)
+        return _ARRIVAL.validate_strings({name: value for name, value in given if name in _ARRIVAL_FIELDS})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, explain(first))) from None
+
+
+def format_session(session: bytes) -> str:
+    """Return a session as it stands in a query: base64url without padding."""
+    return base64.urlsafe_b64encode(session).rstrip(b"=").decode()
+
+
+def public_id(session: bytes) -> str:
+    """Return the id by which others know the holder of `session`: 16 characters that do not lead back to it.
+
+    The same on every instance, so that a client that comes back elsewhere is
+    recognised without asking anyone.
+    """
+    digest = hashlib.sha256(b"pyshare.v1 client " + session).digest()
+    return base64.urlsafe_b64encode(digest[:12]).decode()

@@ -1,0 +1,54 @@
+"""Text as UTF-16 code units, the way browser editors count it.
+
+Inside pyshare every text is a *units string*: a Python `str` in which each
+character stands for one UTF-16 code unit, so a character outside the Basic
+Multilingual Plane is two characters, a high and a low surrogate. Positions,
+lengths and slices are then those of JavaScript, and no operation converts.
+Ordinary strings are met at the edges only, and turned there by the functions
+of this module; nothing else in pyshare knows of the difference.
+"""
+
+import re
+
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
+_LINE_BREAK = re.compile("\r\n?")
+
+
+def _split_astral(match: re.Match[str]) -> str:
+    offset = ord(match[0]) - 0x10000
+    return chr(0xD800 + (offset >> 10)) + chr(0xDC00 + (offset & 0x3FF))
+
+
+def to_units(text: str) -> str:
+    """Return `text` as a units string; a surrogate in `text` is kept as it is."""
+    if text.isascii():
+        return text
+    return _ASTRAL.sub(_split_astral, text)
+
+
+def from_units(units: str) -> str:
+    """Return the ordinary string that a units string stands for.
+
+    Raises:
+        UnicodeDecodeError: if `units` has a surrogate without its other half.
+    """
+    if units.isascii() or not _SURROGATE.search(units):
+        return units
+    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
+def normalise_line_breaks(text: str) -> str:
+    r"""Return `text` with each `\r\n` and each lone `\r` as one `\n`."""
+    return _LINE_BREAK.sub("\n", text) if "\r" in text else text
+
+
+def has_lone_surrogate(units: str) -> bool:
+    """Whether a surrogate in `units` stands without its other half."""
+    return not units.isascii() and _LONE_SURROGATE.search(units) is not None
+
+
+def splits_pair(units: str, pos: int) -> bool:
+    """Whether `pos` lies between the two halves of a surrogate pair."""
+    return 0 < pos < len(units) and "\ud800" <= units[pos - 1] <= "\udbff" and "\udc00" <= units[pos] <= "\udfff"

@@ -1,0 +1,1 @@
+"""Sockets: the listener, connections, outlets and who may join."""

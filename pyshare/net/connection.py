@@ -1,0 +1,374 @@
+"""One connection's life: handshake, authenticate, join, read frames, leave.
+
+What goes wrong after the handshake is a close frame with a code and a reason,
+since browsers hide what HTTP says; the first reason wins, whoever has it: the
+client, this task, the channel, the socket. Foreign exceptions end here. The
+token and the session are secrets and in no log line.
+"""
+
+import logging
+import re
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Protocol
+from urllib.parse import unquote
+
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    HandshakeError,
+    WebSocketConnection,
+    WebSocketRequest,
+    wrap_server_stream,
+)
+from wsproto.utilities import LocalProtocolError
+
+from pyshare.actors.channel import ChannelMessage, Drained, Join, Leave, Received
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.core.protocol import (
+    SESSION_BYTES,
+    SUBPROTOCOL,
+    Arrival,
+    ClientFrame,
+    Peer,
+    RefusedFrame,
+    UnreadablePush,
+    encode,
+    parse_arrival,
+    parse_client_frame,
+    public_id,
+    text_frame,
+)
+from pyshare.net.auth import Admission
+from pyshare.net.bucket import TokenBucket
+from pyshare.net.outlet import PING, OutletStream, SocketOutlet, close_frame
+
+logger = logging.getLogger(__name__)
+
+#: The only address of a WebSocket here.
+_PATH = re.compile(r"/codespace/(?P<token>[^/]+)/?")
+#: Characters of a token; what is longer is refused without being looked at.
+_TOKEN_LENGTH = 512
+#: Bytes that a client may still send after it was told that the connection is closed.
+_LINGER_BYTES = 67_108_864
+#: Bytes of a character in UTF-8, at most.
+_CHARACTER_BYTES = 4
+
+_RESTARTING = Closing(CloseCode.RESTARTING, "the server restarts; reconnect")
+_FAILED = Closing(CloseCode.OUR_FAULT, "the server failed; reconnect to go on")
+_CHANNEL_GONE = Closing(CloseCode.TRY_LATER, "this codespace failed here; reconnect to go on")
+_NO_DIALECT = Closing(CloseCode.NOT_UNDERSTOOD, f"offer subprotocol {SUBPROTOCOL}")
+_NOT_CHECKED = Closing(CloseCode.TRY_LATER, "the token could not be checked in time; try again later")
+_LONG_TOKEN = Closing(CloseCode.NOT_AUTHENTICATED, f"a token has at most {_TOKEN_LENGTH} characters")
+_BINARY = Closing(CloseCode.BINARY, "binary frame; send JSON in text frames")
+
+#: What the client is told of broken frames, by trio-websocket's code for them (RFC 6455, section 7.4.1).
+_BROKEN: Mapping[int, CloseCode] = {1002: CloseCode.NOT_UNDERSTOOD, 1007: CloseCode.NOT_TEXT}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What a connection holds its client to, and how patient it is."""
+
+    #: Bytes of one message in UTF-8.
+    message_bytes: int = 1_048_576
+    #: Messages of up to 4 KiB a second, for good; twice as many at once. Larger ones count as several.
+    pushes_per_second: int = 50
+    #: Seconds from the connection to the end of the HTTP request.
+    handshake_seconds: float = 10
+    #: Seconds for finding out what the token is good for.
+    authentication_seconds: float = 15
+    #: Seconds between two pings.
+    ping_seconds: float = 20
+    #: Seconds without a byte from the client.
+    silence_seconds: float = 60
+    #: Seconds without the client's taking a byte, while there are any.
+    slow_seconds: float = 30
+    #: Seconds for the close frame to be sent and answered, and as long again for the client to end.
+    close_seconds: float = 5
+
+
+class OpenChannel(Protocol):
+    """How a connection comes by its channel: `open_lease`, with the supervisor filled in."""
+
+    def __call__(
+        self, codespace: str, *, create: bool
+    ) -> AbstractAsyncContextManager[trio.MemorySendChannel[ChannelMessage]]:
+        """Hold a sending end of the codespace's channel.
+
+        Raises:
+            ConnectionRefused: if it cannot be had.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the clients of one subprotocol write, and how they are told that a push cannot be read."""
+
+    parse_arrival: Callable[[str], Arrival]
+    parse_frame: Callable[[str], ClientFrame]
+    refused_frame: Callable[[UnreadablePush], bytes]
+
+
+def _refused_frame(push: UnreadablePush) -> bytes:
+    return text_frame(encode(RefusedFrame(push.seq, push.code, push.reason)))
+
+
+#: The dialects by the subprotocol that is offered for them; None: by clients that offer none.
+DIALECTS: Mapping[str | None, Dialect] = {
+    SUBPROTOCOL: Dialect(parse_arrival, parse_client_frame, _refused_frame),
+}
+
+
+def http_answer(status: HTTPStatus, sentence: str, *, retry_seconds: int | None = None) -> bytes:
+    """Return a whole HTTP response that says `sentence` and is the last of its connection."""
+    body = f"{sentence}\n".encode()
+    head = [
+        f"HTTP/1.1 {status:d} {status.phrase}",
+        "Connection: close",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+    ]
+    if retry_seconds is not None:
+        head.append(f"Retry-After: {retry_seconds}")
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+async def serve_connection(
+    client: socket.socket,
+    label: str,
+    *,
+    admit: Callable[[str], Awaitable[Admission]],
+    open_channel: OpenChannel,
+    limits: ConnectionLimits,
+    new_session: Callable[[], bytes] = lambda: secrets.token_bytes(SESSION_BYTES),
+) -> None:
+    """Serve one client from the first byte to the last; the socket is closed however that ends.
+
+    `label` names the connection in logs and tasks. Cancelled, it still tells
+    the client that the server restarts, for `close_seconds` at most.
+
+    Raises:
+        ExceptionGroup: of what nobody foresaw; the client was told 1011.
+    """
+    connection = _Connection(client, label, admit, open_channel, limits, new_session)
+    try:
+        await connection.run()
+    finally:
+        with trio.move_on_after(limits.close_seconds, shield=True):
+            await connection.end()
+        connection.close()
+
+
+class _Connection:
+    def __init__(
+        self,
+        client: socket.socket,
+        label: str,
+        admit: Callable[[str], Awaitable[Admission]],
+        open_channel: OpenChannel,
+        limits: ConnectionLimits,
+        new_session: Callable[[], bytes],
+    ) -> None:
+        self._label = label
+        self._admit = admit
+        self._open_channel = open_channel
+        self._limits = limits
+        self._new_session = new_session
+        # What the client may send; its socket to the channel and to trio-websocket.
+        burst = 2 * limits.pushes_per_second
+        self._bucket = TokenBucket(limits.pushes_per_second, burst=burst, now=trio.current_time())
+        self._outlet = SocketOutlet(client)
+        self._stream = OutletStream(
+            self._outlet,
+            self._bucket,
+            silence_seconds=limits.silence_seconds,
+            message_bytes=limits.message_bytes,
+        )
+        # The WebSocket, once the handshake was accepted; until then what HTTP is told in the end.
+        self._ws: WebSocketConnection | None = None
+        self._http_answer = b""
+        # The codespace's channel, while there is a lease on it.
+        self._channel: trio.MemorySendChannel[ChannelMessage] | None = None
+        # What is logged of whoever it is.
+        self._who: dict[str, str] = {"remote": label}
+
+    async def run(self) -> None:
+        """Converse until something ends it, and hear the client's answer to that, if it can be heard."""
+        try:
+            async with trio.open_nursery() as reading:
+                with self._outlet.lifetime:
+                    async with trio.open_nursery() as nursery:
+                        writer = partial(self._outlet.run, slow_seconds=self._limits.slow_seconds)
+                        nursery.start_soon(writer, self._tell_drained, name=f"writer of {self._label}")
+                        await self._converse(reading, nursery)
+                        nursery.cancel_scope.cancel()
+                await self._close_handshake()
+                reading.cancel_scope.cancel()
+        except* trio.Cancelled:
+            self._outlet.close_nowait(_RESTARTING)
+            raise
+        except* (ConnectionClosed, HandshakeError, LocalProtocolError) as group:
+            # trio-websocket meets these where it answers a client that has gone or broke the rules.
+            logger.debug("connection broke", extra={**self._who, "error": repr(group.exceptions[0])})
+        except* UnicodeError:
+            # wsproto decodes some headers without looking.
+            if self._ws is not None:
+                self._outlet.close_nowait(_FAILED)
+                raise
+            sentence = "The request is no HTTP that this server understands."
+            self._http_answer = http_answer(HTTPStatus.BAD_REQUEST, sentence)
+        except* Exception:
+            self._outlet.close_nowait(_FAILED)
+            raise
+
+    async def end(self) -> None:
+        """Send what is still to be said, and wait until the client ends too."""
+        await self._outlet.finish(self._last_words())
+        await self._outlet.linger(_LINGER_BYTES)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._outlet.close()
+        closing, heard = self._outlet.closing, self._ws and self._ws.closed
+        code = int(closing.code) if closing else int(heard.code) if heard else None
+        reason = closing.reason if closing else ""
+        logger.debug("connection closed", extra={**self._who, "code": code, "reason": reason})
+
+    async def _converse(self, reading: trio.Nursery, nursery: trio.Nursery) -> None:
+        request = await self._await_request(reading)
+        if request is None:
+            return
+        path, _, query = request.path.partition("?")
+        address = _PATH.fullmatch(path)
+        if address is None:
+            sentence = "There is nothing here; a codespace is at /codespace/{token}/."
+            self._http_answer = http_answer(HTTPStatus.NOT_FOUND, sentence)
+            return
+        offered = (name for name in request.proposed_subprotocols if name in DIALECTS)
+        subprotocol = next(offered, None)
+        ws = self._ws = await request.accept(subprotocol=subprotocol)
+        nursery.start_soon(self._ping, name=f"pings of {self._label}")
+        with self._until_refused():
+            if subprotocol not in DIALECTS:
+                raise ConnectionRefused(_NO_DIALECT)
+            dialect = DIALECTS[subprotocol]
+            arrival = dialect.parse_arrival(query)
+            admission = await self._authenticate(ws, unquote(address["token"]))
+            async with self._open_channel(admission.codespace, create=admission.create) as channel:
+                self._channel = channel
+                # What goes wrong here is settled here: the lease needs to know only that it ends.
+                with self._until_refused():
+                    await self._take_part(ws, dialect, arrival, admission)
+
+    async def _await_request(self, reading: trio.Nursery) -> WebSocketRequest | None:
+        """Return the client's handshake; None if none came, or it was no such and has been answered."""
+        with trio.move_on_after(self._limits.handshake_seconds) as patience:
+            self._stream.call_at_end(patience.cancel)
+            return await wrap_server_stream(
+                reading, self._stream, message_queue_size=1, max_message_size=self._limits.message_bytes
+            )
+        if not self._stream.ended:
+            sentence = "The request took too long; connect again and send it at once."
+            self._http_answer = http_answer(HTTPStatus.REQUEST_TIMEOUT, sentence)
+        return None
+
+    async def _authenticate(self, ws: WebSocketConnection, token: str) -> Admission:
+        if len(token) > _TOKEN_LENGTH:
+            raise ConnectionRefused(_LONG_TOKEN)
+        with trio.move_on_after(self._limits.authentication_seconds) as patience:
+            self._stream.call_at_end(patience.cancel)
+            return await self._admit(token)
+        if self._stream.ended:
+            raise ConnectionClosed(ws.closed)
+        raise ConnectionRefused(_NOT_CHECKED)
+
+    async def _take_part(
+        self, ws: WebSocketConnection, dialect: Dialect, arrival: Arrival, admission: Admission
+    ) -> None:
+        """Be a member of the channel until the conversation ends."""
+        peer = Peer(public_id(arrival.session or self._new_session()), arrival.name, admission.mode)
+        self._who |= {"codespace": admission.codespace, "client": peer.id}
+        try:
+            await self._tell(Join(self._outlet, peer, arrival.epoch, arrival.version))
+            logger.info(
+                "joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None}
+            )
+            while True:
+                await self._on_message(await ws.get_message(), dialect)
+                self._bucket.take(1, trio.current_time())
+                await self._stream.pause()
+        finally:
+            with trio.move_on_after(self._limits.close_seconds, shield=True) as patience:
+                await self._tell(Leave(self._outlet))
+            level = logging.WARNING if patience.cancelled_caught else logging.INFO
+            logger.log(level, "left", extra={**self._who, "channel_told": not patience.cancelled_caught})
+
+    async def _on_message(self, message: str | bytes, dialect: Dialect) -> None:
+        self._stream.message_taken()
+        limit = self._limits.message_bytes
+        if isinstance(message, bytes):
+            raise ConnectionRefused(_BINARY)
+        if len(message) * _CHARACTER_BYTES > limit and len(message.encode()) > limit:
+            reason = f"message too big: more than {limit} bytes; send less at once"
+            raise ConnectionRefused(Closing(CloseCode.TOO_BIG, reason))
+        try:
+            frame = dialect.parse_frame(message)
+        except UnreadablePush as push:
+            await self._outlet.write(dialect.refused_frame(push))
+        else:
+            await self._tell(Received(self._outlet, frame))
+
+    async def _tell(self, message: ChannelMessage) -> None:
+        """Have the channel get `message`; one that is gone ends the connection."""
+        if self._channel is None:
+            return
+        try:
+            await self._channel.send(message)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._outlet.close_nowait(_CHANNEL_GONE)
+
+    async def _tell_drained(self) -> None:
+        await self._tell(Drained(self._outlet))
+
+    async def _ping(self) -> None:
+        """Give the client something to answer, now and then; one that has yet to read has no need of it."""
+        while True:
+            await trio.sleep(self._limits.ping_seconds)
+            self._outlet.offer_nowait(PING)
+
+    async def _close_handshake(self) -> None:
+        """Send what is to be said last, and wait for the client's answer for as long as one can be heard."""
+        if self._ws is None:
+            return
+        with trio.move_on_after(self._limits.close_seconds), suppress(ConnectionClosed):
+            await self._outlet.finish(self._last_words())
+            while True:
+                await self._ws.get_message()
+
+    def _last_words(self) -> bytes:
+        """Return what this side has to say of its own accord before it ends the connection."""
+        closing = self._outlet.closing
+        if self._http_answer or closing is None:
+            return self._http_answer
+        if self._ws is not None:
+            return close_frame(closing)
+        return http_answer(HTTPStatus.SERVICE_UNAVAILABLE, f"Not now: {closing.reason}.", retry_seconds=1)
+
+    @contextmanager
+    def _until_refused(self) -> Iterator[None]:
+        """Have the connection closed by what is raised to that end, on either side."""
+        try:
+            yield
+        except ConnectionRefused as refused:
+            self._outlet.close_nowait(refused.closing)
+        except ConnectionClosed as closed:
+            # Broken frames end the WebSocket without a word; who sent a close frame has its answer already.
+            if closed.reason is not None and closed.reason.code in _BROKEN:
+                code = _BROKEN[closed.reason.code]
+                self._outlet.close_nowait(Closing(code, f"broken frame: {closed.reason.reason}"))

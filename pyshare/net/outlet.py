@@ -1,0 +1,342 @@
+"""One client's socket, written without waiting: sent, partly sent, lagging.
+
+The outlet is the socket's only writer. A channel writes whole frames to it at
+once (`SocketOutlet`, which is a `pyshare.actors.fanout.Outlet`), and so does
+trio-websocket (`OutletStream`, the stream it is given), so frames never
+interleave. At most one write is ever kept, the rest of one that the socket
+took a part of. What is in a frame is known here of close frames only.
+"""
+
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import trio
+from typing_extensions import override
+
+from pyshare.core.errors import CloseCode, Closing
+from pyshare.net.bucket import TokenBucket
+
+#: First byte of a close frame and of a pong, and a whole ping: RFC 6455, section 5.2. Control frames are
+#: never split, and `H`, with which an HTTP response begins, is none of them.
+_CLOSE = 0x88
+_PONG = 0x8A
+PING = b"\x89\x00"
+#: Bytes that one token of the bucket pays for.
+TOKEN_BYTES = 4096
+#: Bytes that the kernel holds for a client besides those under way to it; above it the client lags, and is
+#: sent fewer, larger frames instead of ever older ones.
+_UNSENT_BYTES = 131_072
+#: Bytes read at once when nobody looks at them.
+_DISCARD_BYTES = 65_536
+
+
+def close_frame(closing: Closing) -> bytes:
+    """Return the WebSocket close frame that says `closing` (RFC 6455, section 5.5.1)."""
+    payload = struct.pack("!H", closing.code) + closing.reason.encode()
+    return bytes((_CLOSE, len(payload))) + payload
+
+
+def is_too_big(data: bytes) -> bool:
+    """Whether `data` is a close frame that says that a message was too big."""
+    return data[:1] == bytes((_CLOSE,)) and data[2:4] == struct.pack("!H", CloseCode.TOO_BIG)
+
+
+class SocketOutlet:
+    """One client's socket, which it owns and closes.
+
+    What it takes is sent in the order in which it was taken. It takes nothing
+    more, and says that it did, once it was told to close, has taken a close
+    frame, or has found its socket dead.
+    """
+
+    def __init__(self, client: socket.socket) -> None:
+        self._socket = client
+        # The same socket, for whoever waits on it.
+        self._trio_socket = trio.socket.from_stdlib_socket(client)
+        # What the connection does as long as it goes on; cancelled by whatever ends it.
+        self.lifetime = trio.CancelScope()
+        # When a socket that was full took something for the last time.
+        self.progress_time = float("-inf")
+        # The rest of the one write that was partly sent.
+        self._rest: memoryview | None = None
+        # Whether the socket took nothing when it was last tried.
+        self._full = False
+        # Whether the channel was told False since it was last told of room.
+        self._owed = False
+        # Set when the writer has something to wait for; set when there is room again, or never will be.
+        self._stuck = trio.Event()
+        self._room = trio.Event()
+        # The first reason to close that came from this side.
+        self._closing: Closing | None = None
+        # Whether the last bytes have been taken; whether they have been sent; whether the socket is dead.
+        self._sealed = False
+        self._finished = False
+        self._dead = False
+        with suppress(OSError):  # no TCP
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+
+    @property
+    def closing(self) -> Closing | None:
+        """Why this side closes the connection, if it does."""
+        return self._closing
+
+    @property
+    def ended(self) -> bool:
+        """Whether what is written from now on is dropped."""
+        return self._sealed or self._dead or self._closing is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether the socket has to take something, or to get room, before more can be written."""
+        return self._full or self._rest is not None
+
+    def write_nowait(self, data: bytes) -> bool:
+        """Take the channel's `data`; or return False, take nothing, and tell it when there is room."""
+        taken = self.offer_nowait(data)
+        self._owed |= not taken
+        return taken
+
+    def offer_nowait(self, data: bytes) -> bool:
+        """Take `data`, one or more whole frames, with one `send`; or return False and take nothing of it."""
+        if self.ended or not data:
+            return True
+        if self.busy:
+            return False
+        sent = self._send(data)
+        if sent == 0:
+            self._full = True
+            self._stuck.set()
+            return False
+        self._sealed = data[0] == _CLOSE
+        if sent < len(data):
+            self._rest = memoryview(data)[sent:]
+            self._stuck.set()
+        return True
+
+    def close_nowait(self, closing: Closing) -> None:
+        """End the connection after what was taken; the first reason counts, the peer's among them."""
+        if not self.ended:
+            self._closing = closing
+        self._room.set()
+        self.lifetime.cancel()
+
+    async def write(self, data: bytes) -> None:
+        """Have `data` taken, when there is room for it. Cancelled, none of it was taken."""
+        while not self.offer_nowait(data):
+            await self._room.wait()
+
+    async def receive(self, max_bytes: int) -> bytes:
+        """Return what has been received, at most `max_bytes`; nothing once the peer has ended.
+
+        Raises:
+            OSError: if the connection is broken.
+        """
+        return await self._trio_socket.recv(max_bytes)
+
+    async def run(self, tell_drained: Callable[[], Awaitable[None]], *, slow_seconds: float) -> None:
+        """Send the rest of what was partly sent, each time there is one, until the connection ends.
+
+        `tell_drained` is awaited when there is room again for whoever was told
+        False. A socket that takes nothing for `slow_seconds` is told to close.
+        """
+        while not self.ended:
+            await self._stuck.wait()
+            await self._unstick(slow_seconds)
+            if self._owed and not self.ended:
+                self._owed = False
+                await tell_drained()
+
+    async def finish(self, last: bytes) -> None:
+        """Send what was taken and then `last`, unless the last bytes were taken already; then nothing more.
+
+        Nobody else may be in `run`. Cancelled, it can be called again and goes
+        on; what it was first called with is what is sent.
+        """
+        await self._send_rest()
+        if not self._sealed and not self._dead:
+            self._sealed = True
+            self._rest = memoryview(last) if last else None
+            await self._send_rest()
+        self._finished = True
+
+    async def linger(self, limit_bytes: int) -> None:
+        """Tell the peer that nothing more comes; read and drop what it sends until it ends, or the limit.
+
+        To close a socket with unread input resets the connection, and what the
+        peer has not read yet, such as a close frame, is lost to it (RFC 9112,
+        section 9.6).
+        """
+        with suppress(OSError):
+            self._trio_socket.shutdown(socket.SHUT_WR)
+            while limit_bytes > 0:
+                data = await self._trio_socket.recv(_DISCARD_BYTES)
+                if not data:
+                    return
+                limit_bytes -= len(data)
+
+    def close(self) -> None:
+        """Close the socket; what was taken and could not be sent is given up, also by the kernel."""
+        if not self._finished:
+            with suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._die()
+        self._trio_socket.close()
+
+    async def _unstick(self, slow_seconds: float) -> None:
+        deadline = trio.current_time() + slow_seconds
+        while self.busy:
+            with trio.move_on_at(deadline) as patience:
+                await trio.lowlevel.wait_writable(self._socket)
+            if patience.cancelled_caught:
+                reason = f"too slow: nothing was read for {slow_seconds:g} s; reconnect to go on"
+                self.close_nowait(Closing(CloseCode.TOO_SLOW, reason))
+                return
+            if self._send_more():
+                self.progress_time = trio.current_time()
+                deadline = self.progress_time + slow_seconds
+
+    async def _send_rest(self) -> None:
+        while self.busy:
+            await trio.lowlevel.wait_writable(self._socket)
+            self._send_more()
+
+    def _send_more(self) -> bool:
+        """Write to a socket that has room; return whether it took anything."""
+        sent = 0
+        if self._rest is not None:
+            sent = self._send(self._rest)
+            if sent < len(self._rest):
+                self._rest = self._rest[sent:]
+                return sent > 0
+        self._rest = None
+        self._full = False
+        self._stuck = trio.Event()
+        self._room.set()
+        self._room = trio.Event()
+        return True
+
+    def _send(self, data: bytes | memoryview) -> int:
+        """Return how many bytes of `data` the socket took: all of them if it is dead."""
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self._die()
+            return len(data)
+
+    def _die(self) -> None:
+        self._dead = True
+        self._rest = None
+        self._full = False
+        self._room.set()
+        self.lifetime.cancel()
+
+
+class OutletStream(trio.abc.Stream):
+    """An outlet as the stream that trio-websocket reads from and writes its own frames to.
+
+    Reading is what the client pays for: while its bucket is in debt nothing is
+    read, and that pause is not its silence. Heard nothing for
+    `silence_seconds` of listening, the outlet is told to close; that a slow
+    socket took something counts as heard.
+    """
+
+    def __init__(
+        self, outlet: SocketOutlet, bucket: TokenBucket, *, silence_seconds: float, message_bytes: int
+    ) -> None:
+        self._outlet = outlet
+        self._bucket = bucket
+        self._silence_seconds = silence_seconds
+        self._message_bytes = message_bytes
+        # Bytes received since a message was last taken; without a limit a message of empty frames never ends.
+        self._unfinished_bytes = 0
+        # Whether the peer has ended, the connection broke, or trio-websocket is through with it.
+        self.ended = False
+        # Called then.
+        self._on_end: Callable[[], None] = _nothing
+
+    def call_at_end(self, on_end: Callable[[], None]) -> None:
+        """Have `on_end` called when nothing more can be read, now if that is so; the last one counts."""
+        self._on_end = on_end
+        if self.ended:
+            on_end()
+
+    def message_taken(self) -> None:
+        """Begin a new count of the bytes that a message may take in all its frames."""
+        self._unfinished_bytes = 0
+
+    async def pause(self) -> None:
+        """Wait until the client's debt is paid."""
+        if seconds := self._bucket.debt_seconds(trio.current_time()):
+            await trio.sleep(seconds)
+
+    @override
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Return what was received, nothing at the end of it."""
+        await self.pause()
+        if self.ended:
+            raise trio.ClosedResourceError("trio-websocket closed this stream")
+        try:
+            data = await self._listen(max_bytes or TOKEN_BYTES)
+        except OSError as error:
+            self._end()
+            raise trio.BrokenResourceError(f"the connection broke: {error}") from error
+        self._bucket.take(len(data) / TOKEN_BYTES, trio.current_time())
+        self._unfinished_bytes += len(data)
+        # Two messages may be read ahead, and frames take some bytes themselves.
+        if self._unfinished_bytes > 4 * self._message_bytes + _DISCARD_BYTES:
+            self._refuse_size()
+        if not data:
+            self._end()
+        return data
+
+    @override
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Have the outlet take `data`, when it has room for it; what ends the connection ends the wait."""
+        await trio.lowlevel.checkpoint()
+        frame = bytes(data)
+        if is_too_big(frame):
+            self._refuse_size()
+            return
+        if frame[:1] == bytes((_PONG,)):
+            self._bucket.take(1, trio.current_time())
+        await self._outlet.write(frame)
+
+    @override
+    async def wait_send_all_might_not_block(self) -> None:
+        """Return at once: the outlet knows itself when it has room."""
+        await trio.lowlevel.checkpoint()
+
+    @override
+    async def aclose(self) -> None:
+        """Note that trio-websocket is through; the outlet may still have a close frame to send."""
+        self._end()
+        await trio.lowlevel.checkpoint()
+
+    async def _listen(self, max_bytes: int) -> bytes:
+        start = trio.current_time()
+        while not self._outlet.ended:
+            deadline = max(start, self._outlet.progress_time) + self._silence_seconds
+            if deadline <= trio.current_time():
+                reason = f"silent: nothing was received for {self._silence_seconds:g} s; reconnect to go on"
+                self._outlet.close_nowait(Closing(CloseCode.TOO_SLOW, reason))
+                break
+            with trio.move_on_at(deadline):
+                return await self._outlet.receive(max_bytes)
+        return await self._outlet.receive(max_bytes)
+
+    def _refuse_size(self) -> None:
+        reason = f"message too big: more than {self._message_bytes} bytes; send less at once"
+        self._outlet.close_nowait(Closing(CloseCode.TOO_BIG, reason))
+
+    def _end(self) -> None:
+        self.ended = True
+        self._on_end()
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -1,0 +1,362 @@
+"""Every setting of the server: its name, what it means, its unit, bounds and default, and how it is read.
+
+A setting is a field of `Settings`; its flag, its variable and its line of help follow from the field. Here
+nothing is read from the process: `settings_from` is given the flags and the environment, and answers the
+settings or one error in the words that the user used.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
+
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from pyshare.core.errors import ConfigurationError
+
+LogFormat = Literal["auto", "console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+VARIABLE_PREFIX: Final = "PYSHARE_"
+
+#: Variables of the tests, which the server leaves alone.
+TEST_VARIABLE_PREFIX: Final = "PYSHARE_TEST_"
+
+_SILENCE_PINGS: Final = "a client that is well must have a ping to answer before it counts as silent"
+_DRAIN_CLOSES: Final = "the closing handshakes are part of draining"
+_HISTORY_HOLDS: Final = "the history must have room for the largest push"
+
+
+class SettingsError(ConfigurationError):
+    """Settings that cannot be used; the message names each by the flag or variable that the user wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a field of `Settings` is shown to the person who sets it."""
+
+    #: The heading under which help lists it.
+    group: str
+    #: What a value counts, in capitals as help shows it.
+    unit: str
+    #: What it is for, in a few words without a full stop.
+    meaning: str
+    #: The stock server's variable for the same thing, which works too.
+    stock: str | None = None
+    #: What is allowed, where the bounds and choices do not say it.
+    allowed: str | None = None
+
+
+def _complete_url(url: str) -> str:
+    """Return `url` with a final slash, or refuse what requests cannot be made to."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    else:
+        usable = usable and not parts.query and not parts.fragment
+    if not usable or any(character.isspace() for character in url):
+        raise PydanticCustomError("base_url", "not a base address")
+    return url if url.endswith("/") else f"{url}/"
+
+
+class Settings(BaseModel):
+    """What the server is told before it starts; nothing changes it afterwards.
+
+    Times are in seconds, sizes in bytes and texts in UTF-16 code units, unless the name says otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", validate_default=True)
+
+    host: Annotated[
+        str,
+        Field(pattern=r"^[^\s/]+$"),
+        Shown(
+            "Address",
+            "HOST",
+            "address to listen at; 0.0.0.0 is every network of this machine",
+            allowed="a host name or an IP address",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Field(ge=0, le=65535),
+        Shown("Address", "PORT", "port to listen at; 0 is any free one", stock="PORT"),
+    ] = 8888
+
+    api_base_url: Annotated[
+        Annotated[str, AfterValidator(_complete_url)] | None,
+        Shown(
+            "Who may join",
+            "URL",
+            "where the API is asked about tokens; without it only temporary codespaces work",
+            stock="API_BASE_URL",
+            allowed="an http:// or https:// address without a query",
+        ),
+    ] = None
+    authentication_seconds: Annotated[
+        float,
+        Field(ge=0.1, le=3600),
+        Shown("Who may join", "SECONDS", "time to find out who a client is, all tries counted"),
+    ] = 10.0
+
+    store: Annotated[
+        Literal["memory"],
+        Shown("Storage", "STORE", "where texts live; memory: as long as the server does"),
+    ] = "memory"
+    codespace_expire_seconds: Annotated[
+        int,
+        Field(ge=1, le=31_536_000),
+        Shown("Storage", "SECONDS", "time a codespace lives unused", stock="CODESPACE_EXPIRE_UPDATE"),
+    ] = 1200
+    tmp_codespace_expire_seconds: Annotated[
+        int,
+        Field(ge=1, le=31_536_000),
+        Shown(
+            "Storage",
+            "SECONDS",
+            "time a temporary codespace lives unused",
+            stock="TMP_CODESPACE_EXPIRE_UPDATE",
+        ),
+    ] = 1200
+
+    connections: Annotated[
+        int,
+        Field(ge=1, le=1_000_000),
+        Shown("Limits", "COUNT", "connections at once; one more is told to try again later"),
+    ] = 4096
+    clients: Annotated[
+        int,
+        Field(ge=1, le=1_000_000),
+        Shown("Limits", "COUNT", "clients in one codespace; one more is refused"),
+    ] = 1000
+    message_bytes: Annotated[
+        int,
+        Field(ge=1024, le=268_435_456),
+        Shown("Limits", "BYTES", "size of a client's message; a larger one ends its connection"),
+    ] = 1_048_576
+    text_units: Annotated[
+        int,
+        Field(ge=1, le=134_217_728),
+        Shown("Limits", "UNITS", "length of a text in UTF-16 code units; an edit beyond it is refused"),
+    ] = 524_288
+    pushes_per_second: Annotated[
+        int,
+        Field(ge=1, le=1_000_000),
+        Shown("Limits", "COUNT", "a client's pushes a second; above it the server reads from it no faster"),
+    ] = 1000
+    history_updates: Annotated[
+        int,
+        Field(ge=1, le=10_000_000),
+        Shown("Limits", "COUNT", "updates of a codespace kept for clients that are behind"),
+    ] = 4096
+    history_bytes: Annotated[
+        int,
+        Field(ge=1024, le=17_179_869_184),
+        Shown("Limits", "BYTES", "size of those updates"),
+    ] = 8_388_608
+
+    linger_seconds: Annotated[
+        float,
+        Field(ge=0, le=86_400),
+        Shown("Times", "SECONDS", "time a codespace stays loaded after its last client has left"),
+    ] = 10.0
+    presence_ms: Annotated[
+        int,
+        Field(ge=1, le=60_000),
+        Shown("Times", "MS", "milliseconds between two rounds of selections and arrivals, at least"),
+    ] = 100
+    handshake_seconds: Annotated[
+        float,
+        Field(ge=0.1, le=3600),
+        Shown("Times", "SECONDS", "time for a client's opening handshake"),
+    ] = 10.0
+    ping_seconds: Annotated[
+        float,
+        Field(ge=0.1, le=86_400),
+        Shown("Times", "SECONDS", "time between two pings to a client"),
+    ] = 20.0
+    silence_seconds: Annotated[
+        float,
+        Field(ge=0.1, le=86_400),
+        Shown("Times", "SECONDS", "time without a sign of life after which a client is disconnected"),
+    ] = 60.0
+    slow_seconds: Annotated[
+        float,
+        Field(ge=0.1, le=86_400),
+        Shown(
+            "Times",
+            "SECONDS",
+            "time in which a client takes nothing of what it is sent before it is disconnected",
+        ),
+    ] = 15.0
+    close_seconds: Annotated[
+        float,
+        Field(ge=0, le=3600),
+        Shown("Times", "SECONDS", "time a client has to answer that its connection is closed"),
+    ] = 3.0
+    drain_seconds: Annotated[
+        float,
+        Field(ge=0, le=3600),
+        Shown("Times", "SECONDS", "time to finish everything when told to stop"),
+    ] = 15.0
+
+    log_format: Annotated[
+        LogFormat,
+        Shown("Logs", "FORMAT", "form of the log; auto: console on a terminal, else json"),
+    ] = "auto"
+    log_level: Annotated[
+        LogLevel,
+        Shown("Logs", "LEVEL", "least severity that is logged"),
+    ] = "info"
+
+    @model_validator(mode="after")
+    def _check_sense(self) -> Self:
+        if self.silence_seconds <= self.ping_seconds:
+            raise _contradiction("silence_seconds", "more than", "ping_seconds", _SILENCE_PINGS)
+        if self.drain_seconds < self.close_seconds:
+            raise _contradiction("drain_seconds", "at least", "close_seconds", _DRAIN_CLOSES)
+        if self.history_bytes < self.message_bytes:
+            raise _contradiction("history_bytes", "at least", "message_bytes", _HISTORY_HOLDS)
+        return self
+
+
+_CONTRADICTION: Final = "contradiction"
+
+
+def _contradiction(name: str, relation: str, other: str, reason: str) -> PydanticCustomError:
+    context = {"name": name, "relation": relation, "other": other, "reason": reason}
+    return PydanticCustomError(_CONTRADICTION, "{name} must be {relation} {other}: {reason}", context)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as people and programs name it; all of it follows from its field of `Settings`."""
+
+    #: The field's name.
+    name: str
+    shown: Shown
+    #: What a value may be, in words that follow "must be".
+    allowed: str
+    #: The only values, where they can be listed.
+    choices: tuple[str, ...]
+    #: The default as a user would write it; nothing where there is none.
+    default: str | None
+
+    @property
+    def flag(self) -> str:
+        """The flag of `pyshare serve`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Its variables; the first that is set counts."""
+        ours = VARIABLE_PREFIX + self.name.upper()
+        return (ours,) if self.shown.stock is None else (ours, self.shown.stock)
+
+
+def _described(name: str, field: FieldInfo) -> Setting:
+    shown = next(item for item in field.metadata if isinstance(item, Shown))
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    if shown.allowed is not None:
+        allowed = shown.allowed
+    elif choices:
+        allowed = choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
+    else:
+        least = next(item.ge for item in field.metadata if isinstance(item, Ge))
+        most = next(item.le for item in field.metadata if isinstance(item, Le))
+        kind = "a whole number" if field.annotation is int else "a number"
+        allowed = f"{kind} from {least} to {most}"
+    default = None if field.default is None else _written(field.default)
+    return Setting(name, shown, allowed, choices, default)
+
+
+def _written(value: str | float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+#: Every setting, in the order in which help lists them.
+SETTINGS: Final = tuple(_described(name, field) for name, field in Settings.model_fields.items())
+
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value that the user gave, and in which words."""
+
+    value: str
+    words: str
+
+
+def _find_given(flags: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+    for setting in SETTINGS:
+        if setting.name in flags:
+            value = flags[setting.name]
+            yield setting.name, _Given(value, f"{setting.flag} {value or repr(value)}")
+            continue
+        for variable in setting.variables:
+            # A variable that is empty counts as not set: that is how compose files pass on what is not there.
+            if value := environment.get(variable, ""):
+                yield setting.name, _Given(value, f"{variable}={value}")
+                break
+
+
+def settings_from(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+    """Return the settings that the user asked for: a flag counts before a variable, that before the default.
+
+    Of the variables ours, `PYSHARE_*`, counts before the stock server's. An empty variable counts as not set.
+
+    Args:
+        flags: What was given on the command line, by the name of the setting.
+        environment: The environment variables; others than those of settings are left alone.
+
+    Raises:
+        SettingsError: A value is not allowed, or two contradict each other; its message is one line.
+    """
+    given = dict(_find_given(flags, environment))
+    try:
+        return Settings.model_validate_strings(
+            {name: found.value for name, found in given.items()}, strict=True
+        )
+    except ValidationError as error:
+        sentences = [_sentence(details, given) for details in error.errors(include_url=False)]
+    raise SettingsError("; ".join(sentences))
+
+
+def _sentence(details: ErrorDetails, given: Mapping[str, _Given]) -> str:
+    if details["type"] == _CONTRADICTION:
+        context = details["ctx"]
+        first, second = _words(context["name"], given), _words(context["other"], given)
+        return f"{first}: must be {context['relation']} {second}: {context['reason']}"
+    name = str(details["loc"][0])
+    return f"{given[name].words}: must be {_BY_NAME[name].allowed}"
+
+
+def _words(name: str, given: Mapping[str, _Given]) -> str:
+    if name in given:
+        return given[name].words
+    setting = _BY_NAME[name]
+    return f"{setting.flag} {setting.default} (its default)"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each `PYSHARE_*` variable that is no setting, with the nearest that is one."""
+    known = {variable for setting in SETTINGS for variable in setting.variables}
+    names = [setting.name.upper() for setting in SETTINGS]
+    sentences = []
+    for variable in sorted(environment):
+        if variable in known or not variable.startswith(VARIABLE_PREFIX):
+            continue
+        if variable.startswith(TEST_VARIABLE_PREFIX):
+            continue
+        # Compared without the prefix, which would make any two of them alike.
+        near = difflib.get_close_matches(variable.removeprefix(VARIABLE_PREFIX), names, n=1)
+        hint = f"did you mean {VARIABLE_PREFIX}{near[0]}?" if near else "pyshare serve --help lists them all"
+        sentences.append(f"{variable} is not a setting and is ignored; {hint}")
+    return sentences

@@ -1,0 +1,1 @@
+"""Where log and text live, and how instances hear of each other."""

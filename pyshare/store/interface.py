@@ -1,0 +1,189 @@
+"""The store, its answers and its events: what a channel may expect of it.
+
+The log is the truth: updates in order, each at its version. A store keeps the
+log's tail (as much as it is told to), the text as of some version, and for
+each recent sender the number of its last push; and it lets every instance that
+is subscribed to a codespace hear what happens to it. Texts are units strings.
+
+An implementation maps whatever can go wrong with its own means to
+`StoreUnavailable`; a caller never sees a foreign exception.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import trio
+
+from pyshare.core.document import Update
+from pyshare.core.errors import PyshareError
+from pyshare.core.presence import Announcement
+
+
+class StoreUnavailable(PyshareError):  # noqa: N818 - a state, not a mistake
+    """The store did not answer; whether it did what it was asked is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLimits:
+    """What a store keeps."""
+
+    #: Updates of a codespace's log that are kept.
+    log_updates: int = 4096
+    #: Senders of a codespace whose last push is remembered.
+    senders: int = 4096
+    #: Seconds that a codespace lives after its last use; `tmp-` ones and others.
+    expire_seconds: float = 1200
+    tmp_expire_seconds: float = 1200
+
+    def seconds_to_live(self, codespace: str) -> float:
+        """Return for how long `codespace` is kept when nobody uses it."""
+        return self.tmp_expire_seconds if codespace.startswith("tmp-") else self.expire_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A codespace as the store holds it at one moment."""
+
+    epoch: str
+    #: The text of `text_version`, which may be behind the log.
+    text: str
+    text_version: int
+    #: Version that the log's last update made.
+    version: int
+    #: Tail of the log; may begin before `text_version`, never after it.
+    log: tuple[Update, ...] = ()
+    #: Last push of each sender that is remembered.
+    last_seqs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The log after some version; `updates` is None if the log no longer reaches back to it."""
+
+    version: int
+    updates: tuple[Update, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The updates are committed and published; `version` is that of the last of them."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Nothing was appended, since the log has grown; `tail` is what the caller missed."""
+
+    tail: Tail
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The codespace of that epoch is no more; nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Updates were committed, by this instance or another; `version` is that of the last of them."""
+
+    version: int
+    updates: tuple[Update, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An instance, perhaps this one, announced something about its clients."""
+
+    announcement: Announcement
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The codespace went unused for its time to live and is no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The codespace was deleted on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events may have been missed: read the log."""
+
+
+StoreEvent = Committed | Announced | Expired | Deleted | Gap
+
+
+class Store(Protocol):
+    """Where log and text of every codespace live, shared by all instances that use the same one.
+
+    Every method but `subscribe` is a checkpoint. Cancelled, `append`,
+    `write_text` and `touch` may or may not have happened, wholly or not at all.
+    """
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; `started` once the other methods may be called.
+
+        Raises:
+            ConfigurationError: if it cannot be used as it is set up.
+        """
+
+    async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
+        """Return the codespace as it is; make an empty one if there is none and `create` is true; else None.
+
+        Of several that create at once, one makes it and all get the same epoch.
+        Counts as use.
+        """
+
+    async def append(
+        self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
+    ) -> Appended | Conflict | Gone:
+        """Commit all `updates` if the log's version is `expected`, else none of them.
+
+        One atomic step: the log grows, `text` (that after the last update) is
+        kept if it is given, the time to live starts anew, and `Committed` is
+        published to all subscribers. Their order of events is the log's.
+
+        Raises:
+            StoreUnavailable: it may or may not have happened; the log knows.
+        """
+
+    async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone:
+        """Return the updates that follow version `after`.
+
+        Raises:
+            StoreUnavailable: nothing could be read.
+        """
+
+    async def write_text(self, codespace: str, epoch: str, *, version: int, text: str) -> None:
+        """Keep `text` as the text of `version`, unless one of a later version is kept already or it is gone.
+
+        Raises:
+            StoreUnavailable: it may or may not have happened.
+        """
+
+    async def touch(self, codespace: str, epoch: str) -> bool:
+        """Start the time to live anew; return False if the codespace of that epoch is no more.
+
+        Raises:
+            StoreUnavailable: it may or may not have happened.
+        """
+
+    async def publish(self, codespace: str, announcement: Announcement) -> None:
+        """Let all subscribers of the codespace hear `announcement`; nothing is kept of it.
+
+        Raises:
+            StoreUnavailable: it may or may not have been heard.
+        """
+
+    def subscribe(self, codespace: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[StoreEvent]]:
+        """Open a subscription: what happens to the codespace from then on, in order, until the context is left.
+
+        Subscribe before `load`, so that nothing is missed between the two. The
+        subscription holds a bounded number of events; one that is not read in
+        time ends in `Gap`, behind which the subscriber is at the log's present.
+        """

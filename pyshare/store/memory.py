@@ -1,0 +1,299 @@
+"""The store in this process: for deterministic tests, simulation and throwaway servers.
+
+Any number of instances may share one `MemoryStore`; nothing outlives it. Each
+call is a checkpoint and then one step without any, so whatever it does it does
+wholly. What it can be told to do wrong is in `Faults`.
+"""
+
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count, islice
+
+import trio
+
+from pyshare.core.document import Update
+from pyshare.core.presence import Announcement
+from pyshare.store.faults import Faults
+from pyshare.store.interface import (
+    Announced,
+    Appended,
+    Committed,
+    Conflict,
+    Deleted,
+    Expired,
+    Gap,
+    Gone,
+    Snapshot,
+    StoreEvent,
+    StoreLimits,
+    StoreUnavailable,
+    Tail,
+)
+
+_Subscriber = trio.MemorySendChannel[StoreEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStoreStatistics:
+    """A memory store at one moment."""
+
+    codespaces: int
+    #: Updates in all logs together.
+    log_updates: int
+    subscriptions: int
+    #: Events that are on their way, since they are being delayed.
+    delayed_events: int
+
+
+@dataclass(slots=True, eq=False)
+class _Record:
+    """What is kept of one codespace."""
+
+    epoch: str
+    #: When it expires, by trio's clock.
+    deadline: float
+    #: The text of `text_version`.
+    text: str = ""
+    text_version: int = 0
+    #: Version that the log's last update made.
+    version: int = 0
+    #: The log's tail, oldest first.
+    log: deque[Update] = field(default_factory=deque)
+    #: The last push of each sender, the latest sender last.
+    last_seqs: dict[str, int] = field(default_factory=dict)
+
+    def tail(self, after: int) -> Tail:
+        """Return what follows version `after`."""
+        skipped = len(self.log) - (self.version - after)
+        return Tail(self.version, None if skipped < 0 else tuple(islice(self.log, skipped, None)))
+
+    def commit(self, updates: Sequence[Update]) -> None:
+        """Put `updates` at the log's end."""
+        self.version += len(updates)
+        self.log.extend(updates)
+        for update in updates:
+            last = self.last_seqs.pop(update.sender, 0)
+            self.last_seqs[update.sender] = max(last, update.seq)
+
+    def trim(self, limits: StoreLimits) -> None:
+        """Forget the oldest above the limits, but nothing that the text has yet to take in."""
+        while len(self.log) > max(limits.log_updates, self.version - self.text_version):
+            self.log.popleft()
+        while len(self.last_seqs) > limits.senders:
+            del self.last_seqs[next(iter(self.last_seqs))]
+
+
+class MemoryStore:
+    """The `Store` that keeps everything in memory.
+
+    Codespaces expire, and delayed events arrive, while `run` runs. Publishing
+    never waits: a subscription that is full loses the event, has `Gap` as its
+    last, and costs nobody else.
+    """
+
+    def __init__(
+        self,
+        limits: StoreLimits,
+        *,
+        faults: Faults | None = None,
+        new_epoch: Callable[[], str] = secrets.token_urlsafe,
+        subscription_events: int = 256,
+    ) -> None:
+        self._limits = limits
+        self._faults = faults or Faults()
+        self._new_epoch = new_epoch
+        # Events that a subscription holds, the last place being for `Gap`.
+        self._subscription_events = subscription_events
+        # Every codespace by its id.
+        self._records: dict[str, _Record] = {}
+        # The subscriptions of each codespace that has any.
+        self._subscribers: dict[str, list[_Subscriber]] = {}
+        # When each event on its way arrives, in order, of each codespace that has any.
+        self._delayed: dict[str, deque[float]] = {}
+        # What is to be done at which time, a heap; the number keeps the order of what is due at one time.
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+        # Set when the agenda has grown.
+        self._grown = trio.Event()
+
+    def statistics(self) -> MemoryStoreStatistics:
+        """Return the store's state at this moment."""
+        return MemoryStoreStatistics(
+            codespaces=len(self._records),
+            log_updates=sum(len(record.log) for record in self._records.values()),
+            subscriptions=sum(map(len, self._subscribers.values())),
+            delayed_events=sum(map(len, self._delayed.values())),
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; see `Store.run`."""
+        task_status.started()
+        while True:
+            while self._agenda and self._agenda[0][0] <= trio.current_time():
+                heappop(self._agenda)[2]()
+            self._grown = trio.Event()
+            with trio.move_on_at(self._agenda[0][0] if self._agenda else float("inf")):
+                await self._grown.wait()
+
+    async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
+        """Return the codespace as it is; see `Store.load`."""
+        await self._enter("load", codespace)
+        record = self._records.get(codespace)
+        if record is None:
+            if not create:
+                return None
+            record = self._records[codespace] = _Record(self._new_epoch(), self._next_deadline(codespace))
+            self._do_at(record.deadline, partial(self._expire_unused, codespace, record.epoch))
+        else:
+            record.deadline = self._next_deadline(codespace)
+        return Snapshot(
+            epoch=record.epoch,
+            text=record.text,
+            text_version=record.text_version,
+            version=record.version,
+            log=tuple(record.log),
+            last_seqs=dict(record.last_seqs),
+        )
+
+    async def append(
+        self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
+    ) -> Appended | Conflict | Gone:
+        """Commit all `updates` or none; see `Store.append`."""
+        await self._enter("append", codespace)
+        faults = self._faults
+        if faults.fail_before > 0:
+            faults.fail_before -= 1
+            raise StoreUnavailable("told to fail before the commit")
+        record = self._find(codespace, epoch)
+        if record is None:
+            return Gone()
+        if record.version != expected:
+            return Conflict(record.tail(expected))
+        record.commit(updates)
+        if text is not None:
+            record.text, record.text_version = text, record.version
+        record.trim(self._limits)
+        record.deadline = self._next_deadline(codespace)
+        self._publish(codespace, Committed(record.version, tuple(updates)))
+        if faults.fail_after > 0:
+            faults.fail_after -= 1
+            raise StoreUnavailable("told to fail after the commit")
+        return Appended(record.version)
+
+    async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone:
+        """Return the updates that follow version `after`; see `Store.read_log`."""
+        await self._enter("read_log", codespace)
+        record = self._find(codespace, epoch)
+        return record.tail(after) if record else Gone()
+
+    async def write_text(self, codespace: str, epoch: str, *, version: int, text: str) -> None:
+        """Keep `text` as that of `version`; see `Store.write_text`."""
+        await self._enter("write_text", codespace)
+        record = self._find(codespace, epoch)
+        if record and version >= record.text_version:
+            record.text, record.text_version = text, version
+            record.trim(self._limits)
+
+    async def touch(self, codespace: str, epoch: str) -> bool:
+        """Start the time to live anew; see `Store.touch`."""
+        await self._enter("touch", codespace)
+        record = self._find(codespace, epoch)
+        if record is None:
+            return False
+        record.deadline = self._next_deadline(codespace)
+        return True
+
+    async def publish(self, codespace: str, announcement: Announcement) -> None:
+        """Let all subscribers hear `announcement`; see `Store.publish`."""
+        await self._enter("publish", codespace)
+        self._publish(codespace, Announced(announcement))
+
+    @asynccontextmanager
+    async def subscribe(self, codespace: str) -> AsyncIterator[trio.MemoryReceiveChannel[StoreEvent]]:
+        """Open a subscription; see `Store.subscribe`. No checkpoint, not even to close it."""
+        send, receive = trio.open_memory_channel[StoreEvent](self._subscription_events)
+        self._subscribers.setdefault(codespace, []).append(send)
+        try:
+            with send, receive:
+                yield receive
+        finally:
+            self._subscribers[codespace].remove(send)
+            if not self._subscribers[codespace]:
+                del self._subscribers[codespace]
+
+    async def delete(self, codespace: str) -> bool:
+        """Delete the codespace on purpose and publish `Deleted`; return False if there is none."""
+        await self._enter("delete", codespace)
+        return self._remove(codespace, Deleted())
+
+    def expire_now(self, codespace: str) -> bool:
+        """Let the codespace expire as if its time had come, faults or not; return False if there is none."""
+        return self._remove(codespace, Expired())
+
+    async def _enter(self, operation: str, codespace: str) -> None:
+        """Be the checkpoint of a call, and fail it before it has any effect if told to."""
+        faults = self._faults
+        await trio.sleep(faults.call_delay(operation, codespace) if faults.call_delay else 0)
+        if faults.down:
+            raise StoreUnavailable(f"told to be down; {operation} did nothing")
+
+    def _find(self, codespace: str, epoch: str) -> _Record | None:
+        record = self._records.get(codespace)
+        return record if record and record.epoch == epoch else None
+
+    def _next_deadline(self, codespace: str) -> float:
+        return trio.current_time() + self._limits.seconds_to_live(codespace)
+
+    def _remove(self, codespace: str, event: Expired | Deleted) -> bool:
+        if self._records.pop(codespace, None) is None:
+            return False
+        self._publish(codespace, event)
+        return True
+
+    def _do_at(self, due: float, action: Callable[[], None]) -> None:
+        heappush(self._agenda, (due, next(self._numbers), action))
+        self._grown.set()
+
+    def _expire_unused(self, codespace: str, epoch: str) -> None:
+        """Expire the codespace if its time has come, else look again when it may have."""
+        record = self._find(codespace, epoch)
+        if record and record.deadline > trio.current_time():
+            self._do_at(record.deadline, partial(self._expire_unused, codespace, epoch))
+        elif record:
+            self.expire_now(codespace)
+
+    def _publish(self, codespace: str, event: StoreEvent) -> None:
+        faults = self._faults
+        if faults.drop_event and faults.drop_event(codespace, event):
+            return
+        times = 2 if faults.repeat_event and faults.repeat_event(codespace, event) else 1
+        delay = faults.event_delay(codespace) if faults.event_delay else 0
+        subscribers = tuple(self._subscribers.get(codespace, ()))
+        for _ in range(times):
+            if delay <= 0 and codespace not in self._delayed:
+                self._deliver(event, subscribers)
+            else:
+                arrivals = self._delayed.setdefault(codespace, deque())
+                due = trio.current_time() + delay
+                arrivals.append(max(due, arrivals[-1]) if arrivals else due)
+                self._do_at(arrivals[-1], partial(self._arrive, codespace, event, subscribers))
+
+    def _arrive(self, codespace: str, event: StoreEvent, subscribers: Sequence[_Subscriber]) -> None:
+        """Deliver an event that was delayed to those who were subscribed when it was published."""
+        self._delayed[codespace].popleft()
+        if not self._delayed[codespace]:
+            del self._delayed[codespace]
+        self._deliver(event, subscribers)
+
+    def _deliver(self, event: StoreEvent, subscribers: Sequence[_Subscriber]) -> None:
+        for subscriber in subscribers:
+            places = self._subscription_events - subscriber.statistics().current_buffer_used
+            # Only `Gap` takes the last place, so a full subscription ends in one, whatever it has missed.
+            if places > 0:
+                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                    subscriber.send_nowait(event if places > 1 else Gap())

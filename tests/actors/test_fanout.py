@@ -1,0 +1,207 @@
+"""The fan-out alone: who is sent what, and what is kept for whoever lags."""
+
+from pyshare.actors.fanout import FanOut, FanOutLimits
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import Update
+from pyshare.core.errors import CloseCode
+from pyshare.core.protocol import GoneFrame, Peer, UpdatesFrame, encode, text_frame
+from tests.actors.world import FakeOutlet
+
+BOB = Peer("bob", "Bob", "edit")
+EVE = Peer("eve", "Eve", "edit")
+
+
+def letters(text: str, start: int = 0) -> list[Update]:
+    return [
+        Update("bob", index + 1, ChangeSet.of([Change(index, index, letter)], index))
+        for index, letter in enumerate(text, start)
+    ]
+
+
+def versions(outlet: FakeOutlet) -> list[int]:
+    return [frame.version for frame in outlet.taken if isinstance(frame, UpdatesFrame)]
+
+
+def gone(client: str) -> bytes:
+    return text_frame(encode(GoneFrame(client)))
+
+
+def told(outlet: FakeOutlet) -> list[str]:
+    return [frame.id for frame in outlet.taken if isinstance(frame, GoneFrame)]
+
+
+def fan_out(limits: FanOutLimits | None = None) -> tuple[FanOut, FakeOutlet, FakeOutlet]:
+    fanout = FanOut(0, limits or FanOutLimits())
+    bob, eve = FakeOutlet(), FakeOutlet()
+    fanout.join(bob, BOB, b"")
+    fanout.join(eve, EVE, b"")
+    return fanout, bob, eve
+
+
+def test_updates_committed_together_reach_a_member_in_one_write_and_one_frame_each() -> None:
+    fanout, bob, _ = fan_out()
+    before = bob.writes
+    fanout.publish(letters("abc"))
+    assert bob.writes == before + 1
+    assert versions(bob) == [1, 2, 3]
+
+
+def test_a_member_with_a_full_socket_is_sent_nothing_and_the_others_everything() -> None:
+    fanout, bob, eve = fan_out()
+    eve.full = True
+    fanout.publish(letters("ab"))
+    fanout.publish(letters("c", 2))
+    assert versions(bob) == [1, 2, 3]
+    assert versions(eve) == []
+    assert fanout.lagging == 1
+
+
+def test_a_laggard_gets_what_it_missed_in_one_write_when_its_socket_has_drained() -> None:
+    fanout, _, eve = fan_out()
+    fanout.publish(letters("a"))
+    eve.full = True
+    fanout.publish(letters("bc", 1))
+    fanout.publish(letters("d", 3))
+    eve.full = False
+    before = eve.writes
+    fanout.drained(eve)
+    assert versions(eve) == [1, 2, 3, 4]
+    assert eve.writes == before + 1
+    assert fanout.lagging == 0
+    assert fanout.backlog_bytes == 0
+
+
+def test_a_laggard_whose_socket_is_still_full_goes_on_lagging() -> None:
+    fanout, _, eve = fan_out()
+    eve.full = True
+    fanout.publish(letters("a"))
+    assert fanout.drained(eve) == ()
+    assert fanout.lagging == 1
+
+
+def test_a_member_that_does_not_lag_is_sent_nothing_when_it_has_drained() -> None:
+    fanout, bob, _ = fan_out()
+    assert fanout.drained(bob) == ()
+    assert fanout.drained(FakeOutlet()) == ()
+
+
+def test_two_laggards_at_different_places_each_get_their_own_rest() -> None:
+    fanout, bob, eve = fan_out()
+    eve.full = True
+    fanout.publish(letters("a"))
+    bob.full = True
+    fanout.publish(letters("b", 1))
+    bob.full = eve.full = False
+    fanout.drained(bob)
+    assert versions(bob) == [1, 2]
+    fanout.publish(letters("c", 2))
+    fanout.drained(eve)
+    assert versions(bob) == [1, 2, 3]
+    assert versions(eve) == [1, 2, 3]
+
+
+def test_the_backlog_is_bounded_by_closing_whoever_is_furthest_behind() -> None:
+    fanout, bob, eve = fan_out(FanOutLimits(backlog_bytes=500))
+    eve.full = True
+    fanout.publish(letters("abc"))
+    bob.full = True
+    fanout.publish(letters("defg", 3))
+    assert eve.closing is not None
+    assert eve.closing.code == CloseCode.TOO_SLOW
+    assert bob.closing is None
+    assert fanout.backlog_bytes <= 500
+
+
+def test_nothing_is_kept_when_nobody_lags_or_nobody_is_here() -> None:
+    fanout, bob, eve = fan_out()
+    fanout.publish(letters("a"))
+    assert fanout.backlog_bytes == 0
+    fanout.leave(bob)
+    fanout.leave(eve)
+    fanout.publish(letters("b", 1))
+    assert len(fanout) == 0
+    assert fanout.backlog_bytes == 0
+
+
+def test_a_laggard_that_leaves_takes_its_backlog_with_it() -> None:
+    fanout, _, eve = fan_out()
+    eve.full = True
+    fanout.publish(letters("a"))
+    assert fanout.backlog_bytes > 0
+    fanout.leave(eve)
+    assert fanout.backlog_bytes == 0
+
+
+def test_news_of_a_laggards_topics_is_owed_to_it_once_each() -> None:
+    fanout, bob, eve = fan_out()
+    eve.full = True
+    fanout.tell_all({"kim": gone("kim")})
+    fanout.tell_all({"kim": gone("kim"), "lee": gone("lee")})
+    assert told(bob) == ["kim", "kim", "lee"]
+    eve.full = False
+    assert list(fanout.drained(eve)) == ["kim", "lee"]
+    assert told(eve) == []
+
+
+def test_nobody_is_told_of_oneself() -> None:
+    fanout, bob, eve = fan_out()
+    fanout.tell_all({"bob": gone("bob"), "eve": gone("eve")})
+    assert told(bob) == ["eve"]
+    assert told(eve) == ["bob"]
+    fanout.show({"bob": gone("bob")})
+    assert told(bob) == ["eve"]
+    assert told(eve) == ["bob", "bob"]
+
+
+def test_selections_shown_to_a_laggard_are_dropped() -> None:
+    fanout, _, eve = fan_out()
+    eve.full = True
+    fanout.show({"kim": gone("kim")})
+    eve.full = False
+    assert list(fanout.drained(eve)) == []
+    assert told(eve) == []
+
+
+def test_a_laggard_with_too_many_topics_is_closed() -> None:
+    fanout, _, eve = fan_out(FanOutLimits(topics=3))
+    eve.full = True
+    fanout.tell_all({f"kim{index}": gone("kim") for index in range(4)})
+    assert eve.closing is not None
+    assert eve.closing.code == CloseCode.TOO_SLOW
+
+
+def test_an_answer_waits_for_a_full_socket_and_comes_before_later_updates() -> None:
+    fanout, _, eve = fan_out()
+    eve.full = True
+    fanout.answer(eve, gone("kim"))
+    fanout.publish(letters("a"))
+    eve.full = False
+    fanout.drained(eve)
+    assert [type(frame) for frame in eve.taken] == [GoneFrame, UpdatesFrame]
+
+
+def test_one_that_reads_no_answers_is_closed() -> None:
+    fanout, _, eve = fan_out(FanOutLimits(answers=2))
+    eve.full = True
+    for _ in range(3):
+        fanout.answer(eve, gone("kim"))
+    assert eve.closing is not None
+    assert eve.closing.code == CloseCode.TOO_SLOW
+
+
+def test_an_answer_to_one_who_has_left_is_dropped() -> None:
+    fanout, bob, _ = fan_out()
+    fanout.leave(bob)
+    fanout.answer(bob, gone("kim"))
+    assert told(bob) == []
+
+
+def test_a_member_whose_welcome_finds_a_full_socket_gets_it_first() -> None:
+    fanout, _, _ = fan_out()
+    kim = FakeOutlet()
+    kim.full = True
+    fanout.join(kim, Peer("kim", "Kim", "edit"), gone("welcome"))
+    fanout.publish(letters("a"))
+    kim.full = False
+    fanout.drained(kim)
+    assert [type(frame) for frame in kim.taken] == [GoneFrame, UpdatesFrame]

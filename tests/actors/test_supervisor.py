@@ -1,0 +1,283 @@
+"""Starting and retiring channels: join and leave races, linger, crashes, drain."""
+
+from collections.abc import Sequence
+
+import pytest
+import trio
+from typing_extensions import override
+
+from pyshare.actors.supervisor import SupervisorLimits, open_lease
+from pyshare.core.document import Update
+from pyshare.core.errors import CloseCode, ConnectionRefused
+from pyshare.core.protocol import Welcome
+from pyshare.store.faults import Faults
+from pyshare.store.interface import Appended, Conflict, Gone, Snapshot, StoreLimits
+from pyshare.store.memory import MemoryStore
+from tests.actors.world import channel_limits, open_world
+
+
+class CountingStore(MemoryStore):
+    """Counts loads, and can fail as no store should."""
+
+    loads = 0
+    has_a_bug = False
+
+    @override
+    async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
+        self.loads += 1
+        return await super().load(codespace, create=create)
+
+    @override
+    async def append(
+        self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
+    ) -> Appended | Conflict | Gone:
+        if self.has_a_bug:
+            self.has_a_bug = False
+            raise RuntimeError("a bug")
+        return await super().append(codespace, epoch, expected=expected, updates=updates, text=text)
+
+
+@pytest.fixture
+def counting() -> CountingStore:
+    return CountingStore(StoreLimits())
+
+
+async def test_a_channel_is_loaded_once_for_many_who_join_at_once(
+    counting: CountingStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(counting) as world:
+        clients = [world.client(f"client {index}") for index in range(20)]
+        await world.settles()
+        assert counting.loads == 1
+        assert all(client.received(Welcome) for client in clients)
+
+
+async def test_an_empty_channel_is_kept_for_the_linger_and_then_retired(
+    counting: CountingStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(counting) as world:
+        alice = world.client("alice")
+        alice.types("kept")
+        await world.settles()
+        alice.cut()
+        await world.passes(9)
+        assert "tmp-a" in world.supervisors["one"].statistics()
+        bob = world.client("bob")
+        await world.settles()
+        assert counting.loads == 1
+        bob.cut()
+        await world.passes(9)
+        assert "tmp-a" in world.supervisors["one"].statistics(), "the linger starts anew with each leave"
+        await world.passes(2)
+        assert world.supervisors["one"].statistics() == {}
+        kim = world.client("kim")
+        await world.settles()
+        assert counting.loads == 2
+        assert kim.text == "kept"
+
+
+async def test_one_who_joins_and_leaves_again_and_again_leaves_one_linger(
+    counting: CountingStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(counting) as world:
+        for index in range(10):
+            client = world.client(f"client {index}")
+            await world.settles()
+            client.cut()
+            await world.passes(1)
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        await world.passes(8)
+        assert world.supervisors["one"].statistics()
+        await world.passes(2)
+        assert world.supervisors["one"].statistics() == {}
+        assert trio.lowlevel.current_statistics().tasks_living < tasks
+
+
+async def test_one_who_joins_while_the_channel_ends_is_let_into_the_next(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        faults.call_delay = lambda operation, codespace: 5 if operation == "append" else 0
+        alice.types("slowly stored")
+        await world.settles()
+        alice.cut()
+        await world.settles()
+        supervisor = world.supervisors["one"]
+        entry = supervisor._entries["tmp-a"]
+        supervisor._retire_if_empty(entry)
+        await world.settles()
+        bob = world.client("bob")
+        await world.settles()
+        assert bob.received(Welcome) == []
+        await world.passes(6)
+        assert bob.text == "slowly stored"
+        assert bob.closing is None
+
+
+async def test_one_who_gives_up_while_the_channel_starts_leaves_nothing_behind(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        faults.call_delay = lambda operation, codespace: 5
+        alice = world.client("alice")
+        await world.settles()
+        alice.cut()
+        await world.passes(30)
+        assert world.supervisors["one"].statistics() == {}
+        assert world.supervisors["one"]._owners == {}
+
+
+async def test_a_lease_that_is_cancelled_with_its_answer_unread_is_given_back(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        world.client("alice").pushes = False
+        await world.settles()
+        mailbox = world._mailboxes["one"]
+        for patience in range(8):
+            with trio.CancelScope() as scope:
+
+                async def cancel(scope: trio.CancelScope, patience: int) -> None:
+                    for _ in range(patience):
+                        await trio.lowlevel.checkpoint()
+                    scope.cancel()
+
+                world.nursery.start_soon(cancel, scope, patience)
+                async with open_lease(mailbox, "tmp-a", create=True):
+                    await trio.sleep_forever()
+            await world.settles()
+        assert len(world.supervisors["one"]._owners) == 1
+
+
+async def test_a_codespace_that_does_not_exist_and_may_not_be_made_is_refused_with_4404(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        mailbox = world._mailboxes["one"]
+        with pytest.raises(ConnectionRefused) as refused:
+            async with open_lease(mailbox, "nobody-made-this", create=False):
+                raise AssertionError("it was let in")
+        assert refused.value.closing.code == CloseCode.NO_SUCH_CODESPACE
+        await world.settles()
+        assert world.supervisors["one"]._owners == {}
+
+
+async def test_a_store_that_is_down_refuses_joins_with_1013_and_lets_them_in_later(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        faults.down = True
+        alice = world.client("alice")
+        await world.passes(1)
+        assert alice.closing is not None
+        assert alice.closing.code == CloseCode.TRY_LATER
+        faults.down = False
+        world.joins(alice)
+        await world.settles()
+        assert alice.closing is None
+        assert alice.received(Welcome)
+
+
+async def test_a_channel_that_fails_closes_its_own_clients_and_nobody_elses(
+    counting: CountingStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(counting) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        other = world.client("kim", codespace="tmp-b")
+        await world.settles()
+        counting.has_a_bug = True
+        alice.types("x")
+        await world.settles()
+        for member in (alice, bob):
+            assert member.closing is not None
+            assert member.closing.code == CloseCode.OUR_FAULT
+        assert other.closing is None
+        other.types("y")
+        await world.settles()
+        assert other.text == "y"
+        again = world.client("lee")
+        await world.settles()
+        assert again.received(Welcome), "the next join starts it afresh"
+
+
+async def test_draining_commits_what_is_pending_closes_with_1012_and_ends(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=("one", "two")) as world:
+        alice, bob = world.client("alice"), world.client("bob", codespace="tmp-b")
+        await world.settles()
+        faults.call_delay = lambda operation, codespace: 2 if operation == "append" else 0
+        alice.types("not yet stored")
+        await world.settles()
+        drained = trio.Event()
+
+        async def drain() -> None:
+            await world.supervisors["one"].drain()
+            drained.set()
+
+        world.nursery.start_soon(drain)
+        await world.settles()
+        assert bob.closing is not None
+        assert bob.closing.code == CloseCode.RESTARTING
+        assert alice.closing is None, "its push is under way"
+        late = world.client("late", codespace="tmp-c")
+        await world.settles()
+        assert late.closing is not None
+        assert late.closing.code == CloseCode.RESTARTING
+        await world.passes(3)
+        assert alice.closing is not None
+        assert alice.closing.code == CloseCode.RESTARTING
+        assert alice.text == "not yet stored"
+        assert alice.editor.unconfirmed == []
+        assert drained.is_set()
+        world.joins(alice, instance="two")
+        await world.passes(3)
+        assert alice.text == "not yet stored"
+
+
+async def test_a_drain_that_takes_too_long_is_cancelled_and_clients_still_hear_why(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        faults.down = True
+        alice.types("never stored")
+        await world.settles()
+        with trio.move_on_after(5) as scope:
+            await world.supervisors["one"].drain()
+        assert scope.cancelled_caught
+        world.kills("one")
+        await world.settles()
+        assert alice.outlet.closing is not None
+        assert alice.outlet.closing.code == CloseCode.RESTARTING
+
+
+async def test_nobody_waits_for_an_instance_that_has_ended(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        world.kills("one")
+        await world.settles()
+        alice = world.client("alice")
+        await world.settles()
+        assert alice.closing is not None
+        assert alice.closing.code == CloseCode.RESTARTING
+
+
+async def test_a_message_sent_before_the_last_sender_closed_is_still_handled(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    limits = SupervisorLimits(channel_limits(), linger_seconds=0)
+    async with open_world(store, limits=limits) as world:
+        alice = world.client("alice")
+        await world.settles()
+        alice.types("last words")
+        await alice.moves()
+        alice.cut()
+        await world.passes(1)
+        bob = world.client("bob")
+        await world.settles()
+        assert bob.text == "last words"

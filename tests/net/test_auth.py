@@ -1,0 +1,367 @@
+"""Who may join a codespace: tokens, and an API that answers as a test says."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from pyshare.core.errors import CloseCode, ConfigurationError, ConnectionRefused
+from pyshare.net.auth import Admission, ApiLimits, Authenticator, open_authenticator
+
+TMP = "tmp-9b2d8c7e-1f3a-4c5d-8e6f-0a1b2c3d4e5f"
+UUID = "0d2b6f0e-7a51-4a3e-9c0c-6d3c6f1f7a10"
+TOKEN = "c2VjcmV0LXRva2Vu="
+ADDRESS = "https://api.example/v1/"
+KNOWN = httpx.Response(200, json={"uuid": UUID, "mode": "edit"})
+
+
+@dataclass
+class Api:
+    """An API that gives these answers in turn, the last one for good, each after so many seconds."""
+
+    answers: list[httpx.Response | Exception]
+    seconds: float = 0
+    #: When and what it was asked, and for how many answers the caller no longer waited.
+    asked: list[tuple[float, httpx.URL]] = field(default_factory=list)
+    abandoned: int = 0
+    at_once: int = 0
+    most_at_once: int = 0
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append((trio.current_time(), request.url))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await trio.sleep(self.seconds)
+        except trio.Cancelled:
+            self.abandoned += 1
+            raise
+        finally:
+            self.at_once -= 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+async def with_api(
+    api: Api,
+    use: Callable[[Authenticator], Awaitable[None]],
+    *,
+    make_missing: bool = False,
+    limits: ApiLimits | None = None,
+) -> None:
+    transport = httpx.MockTransport(api)
+    async with open_authenticator(
+        ADDRESS, make_missing=make_missing, limits=limits, transport=transport
+    ) as them:
+        await use(them)
+
+
+async def refusal(authenticator: Authenticator, token: str = TOKEN) -> tuple[int, str]:
+    with pytest.raises(ConnectionRefused) as caught:
+        await authenticator.admit(token)
+    return caught.value.closing.code, caught.value.closing.reason
+
+
+# Without the API.
+
+
+async def test_a_temporary_codespace_is_its_own_key_and_made_by_whoever_comes_first() -> None:
+    async with open_authenticator(None, make_missing=False) as authenticator:
+        assert await authenticator.admit(TMP) == Admission(TMP, "edit", create=True)
+
+
+async def test_a_temporary_codespace_has_one_id_however_it_is_written() -> None:
+    async with open_authenticator(None, make_missing=False) as authenticator:
+        assert (await authenticator.admit(TMP.upper())).codespace == TMP
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "tmp-",
+        "tmp-9b2d8c7e-1f3a-1c5d-8e6f-0a1b2c3d4e5f",
+        "tmp-9b2d8c7e-1f3a-4c5d-7e6f-0a1b2c3d4e5f",
+        "tmp-9b2d8c7e1f3a4c5d8e6f0a1b2c3d4e5f",
+        UUID,
+        TMP + "0",
+        TOKEN,
+    ],
+)
+async def test_without_an_api_nothing_else_is_a_token(token: str) -> None:
+    async with open_authenticator(None, make_missing=True) as authenticator:
+        code, reason = await refusal(authenticator, token)
+
+    assert code == CloseCode.NOT_AUTHENTICATED
+    assert "tmp-<uuid4>" in reason
+
+
+@pytest.mark.parametrize("address", ["", "api.example", "ftp://api.example/", "http://", "http://x:y/"])
+async def test_an_address_that_is_none_is_a_mistake_of_the_setting(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="API_BASE_URL"):
+        async with open_authenticator(address, make_missing=True):
+            pass
+
+
+# What the API says.
+
+
+async def test_the_api_is_asked_as_the_stock_server_asks_it() -> None:
+    api = Api([KNOWN])
+
+    async def use(authenticator: Authenticator) -> None:
+        assert await authenticator.admit(TOKEN) == Admission(UUID, "edit", create=False)
+
+    await with_api(api, use)
+
+    path = b"/v1/codespace/c2VjcmV0LXRva2Vu%3D/?fields=uuid,mode"
+    assert [url.raw_path for _, url in api.asked] == [path]
+
+
+async def test_what_the_api_knows_and_the_store_does_not_is_made_if_so_configured() -> None:
+    async def use(authenticator: Authenticator) -> None:
+        assert (await authenticator.admit(TOKEN)).create
+
+    await with_api(Api([KNOWN]), use, make_missing=True)
+
+
+async def test_with_an_api_a_temporary_codespace_is_not_asked_for_and_not_made() -> None:
+    api = Api([KNOWN])
+
+    async def use(authenticator: Authenticator) -> None:
+        assert await authenticator.admit(TMP) == Admission(TMP, "edit", create=False)
+
+    await with_api(api, use, make_missing=True)
+
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a/b", "ä", "x" * 513, "a.b", "a\n"])
+async def test_what_cannot_be_a_token_is_refused_without_asking(token: str) -> None:
+    api = Api([KNOWN])
+
+    async def use(authenticator: Authenticator) -> None:
+        assert (await refusal(authenticator, token))[0] == CloseCode.NOT_AUTHENTICATED
+
+    await with_api(api, use)
+
+    assert api.asked == []
+
+
+ANSWERS: Mapping[str, tuple[httpx.Response, CloseCode, str]] = {
+    "401": (httpx.Response(401, json={"detail": "Expired."}), CloseCode.NOT_AUTHENTICATED, "Expired."),
+    "403 with a long detail": (
+        httpx.Response(403, json={"detail": "ä" * 200}),
+        CloseCode.NOT_AUTHENTICATED,
+        "ä" * 60 + "...",
+    ),
+    "401 without a detail": (httpx.Response(401, text="no"), CloseCode.NOT_AUTHENTICATED, "not valid"),
+    "404": (httpx.Response(404, json={"detail": "Not found."}), CloseCode.NO_SUCH_CODESPACE, "no such"),
+    "a redirect": (httpx.Response(302, headers={"Location": "/"}), CloseCode.OUR_FAULT, "API"),
+    "400": (httpx.Response(400), CloseCode.OUR_FAULT, "API"),
+    "no JSON": (httpx.Response(200, text="hello"), CloseCode.OUR_FAULT, "API"),
+    "no mode": (httpx.Response(200, json={"uuid": UUID}), CloseCode.OUR_FAULT, "API"),
+    "another mode": (httpx.Response(200, json={"uuid": UUID, "mode": "own"}), CloseCode.OUR_FAULT, "API"),
+    "no uuid": (httpx.Response(200, json={"uuid": "../x", "mode": "edit"}), CloseCode.OUR_FAULT, "API"),
+    "too much": (httpx.Response(200, content=b" " * 100_000), CloseCode.OUR_FAULT, "API"),
+}
+
+
+@pytest.mark.parametrize(("answer", "code", "reason"), ANSWERS.values(), ids=ANSWERS)
+async def test_an_answer_leads_to_its_close_code(
+    answer: httpx.Response, code: CloseCode, reason: str
+) -> None:
+    api = Api([answer])
+
+    async def use(authenticator: Authenticator) -> None:
+        found = await refusal(authenticator)
+        assert found[0] == code
+        assert reason in found[1]
+
+    await with_api(api, use)
+
+    assert len(api.asked) == 1
+
+
+async def test_view_only_is_admitted_as_such_and_unknown_fields_do_not_matter() -> None:
+    answer = httpx.Response(200, json={"uuid": UUID.upper(), "mode": "view_only", "more": 1})
+
+    async def use(authenticator: Authenticator) -> None:
+        assert await authenticator.admit(TOKEN) == Admission(UUID, "view_only", create=False)
+
+    await with_api(Api([answer]), use)
+
+
+# When it does not answer.
+
+LIMITS = ApiLimits(request_seconds=5, requests=4, first_retry_seconds=1, last_retry_seconds=2)
+
+
+async def test_a_failing_api_is_asked_again_with_growing_pauses_then_the_client_comes_back(
+    autojump_clock: MockClock,
+) -> None:
+    api = Api([httpx.Response(503)])
+
+    async def use(authenticator: Authenticator) -> None:
+        assert (await refusal(authenticator))[0] == CloseCode.TRY_LATER
+
+    await with_api(api, use, limits=LIMITS)
+
+    assert [time for time, _ in api.asked] == [0, 1, 3, 5]
+    assert trio.current_time() == 5
+
+
+@pytest.mark.parametrize("failure", [httpx.Response(500), httpx.ConnectError("no"), httpx.ReadError("cut")])
+async def test_one_failure_is_not_seen_by_the_client(
+    failure: httpx.Response | Exception, autojump_clock: MockClock
+) -> None:
+    async def use(authenticator: Authenticator) -> None:
+        assert (await authenticator.admit(TOKEN)).codespace == UUID
+
+    await with_api(Api([failure, KNOWN]), use, limits=LIMITS)
+
+
+async def test_an_api_that_is_too_slow_is_not_waited_for(autojump_clock: MockClock) -> None:
+    api = Api([KNOWN], seconds=6)
+
+    async def use(authenticator: Authenticator) -> None:
+        assert (await refusal(authenticator))[0] == CloseCode.TRY_LATER
+
+    await with_api(api, use, limits=LIMITS)
+
+    assert api.abandoned == 4
+    assert trio.current_time() == 4 * 5 + 1 + 2 + 2
+
+
+async def test_a_throttling_api_is_left_alone_by_all_for_as_long_as_it_says(
+    autojump_clock: MockClock,
+) -> None:
+    throttled = httpx.Response(429, headers={"Retry-After": "7"})
+    api = Api([throttled, KNOWN])
+
+    async def use(authenticator: Authenticator) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(authenticator.admit, "one")
+            await trio.sleep(1)
+            nursery.start_soon(authenticator.admit, "two")
+
+    await with_api(api, use, limits=LIMITS)
+
+    assert [time for time, _ in api.asked] == [0, 7, 7]
+
+
+async def test_an_api_that_throttles_for_too_long_has_the_client_come_back(autojump_clock: MockClock) -> None:
+    api = Api([httpx.Response(429, headers={"Retry-After": "3600"})])
+
+    async def use(authenticator: Authenticator) -> None:
+        assert (await refusal(authenticator))[0] == CloseCode.TRY_LATER
+
+    await with_api(api, use, limits=LIMITS)
+
+    assert trio.current_time() == 0
+
+
+@pytest.mark.parametrize("header", [None, "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"])
+async def test_throttling_without_seconds_is_taken_as_a_failure(
+    header: str | None, autojump_clock: MockClock
+) -> None:
+    throttled = httpx.Response(429, headers={} if header is None else {"Retry-After": header})
+
+    async def use(authenticator: Authenticator) -> None:
+        assert (await authenticator.admit(TOKEN)).codespace == UUID
+
+    await with_api(Api([throttled, KNOWN]), use, limits=LIMITS)
+
+    assert trio.current_time() == 1
+
+
+# Many who ask.
+
+
+async def test_the_same_question_is_asked_once_for_all_who_ask_at_the_same_time(
+    autojump_clock: MockClock,
+) -> None:
+    api = Api([KNOWN], seconds=1)
+
+    async def use(authenticator: Authenticator) -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(80):
+                nursery.start_soon(authenticator.admit, TOKEN)
+        await authenticator.admit(TOKEN)
+
+    await with_api(api, use)
+
+    assert [time for time, _ in api.asked] == [0, 1]
+
+
+async def test_one_caller_that_gives_up_does_not_fail_the_others(autojump_clock: MockClock) -> None:
+    api = Api([KNOWN], seconds=2)
+    admitted: list[Admission] = []
+
+    async def use(authenticator: Authenticator) -> None:
+        async def stay() -> None:
+            admitted.append(await authenticator.admit(TOKEN))
+
+        async with trio.open_nursery() as nursery:
+            with trio.move_on_after(1):
+                nursery.start_soon(stay)
+                await authenticator.admit(TOKEN)
+
+    await with_api(api, use)
+
+    assert [admission.codespace for admission in admitted] == [UUID]
+    assert len(api.asked) == 1
+
+
+async def test_a_question_nobody_waits_for_is_dropped_and_asked_anew_when_somebody_does(
+    autojump_clock: MockClock,
+) -> None:
+    api = Api([KNOWN], seconds=2)
+
+    async def use(authenticator: Authenticator) -> None:
+        with trio.move_on_after(1):
+            await authenticator.admit(TOKEN)
+        assert (await authenticator.admit(TOKEN)).codespace == UUID
+
+    await with_api(api, use)
+
+    assert api.abandoned == 1
+    assert [time for time, _ in api.asked] == [0, 1]
+
+
+async def test_no_more_questions_are_asked_at_once_than_the_limit(autojump_clock: MockClock) -> None:
+    api = Api([KNOWN], seconds=1)
+
+    async def use(authenticator: Authenticator) -> None:
+        async with trio.open_nursery() as nursery:
+            for number in range(10):
+                nursery.start_soon(authenticator.admit, f"token{number}")
+
+    await with_api(api, use, limits=ApiLimits(concurrent=3))
+
+    assert api.most_at_once == 3
+    assert trio.current_time() == 4
+
+
+async def test_no_token_is_logged_whatever_happens(
+    caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    quoting = httpx.Response(200, text=f'"{TOKEN}"')
+    api = Api([httpx.ConnectError(f"no {TOKEN}"), httpx.Response(500), quoting])
+
+    async def use(authenticator: Authenticator) -> None:
+        await refusal(authenticator)
+        await authenticator.admit(TMP)
+
+    await with_api(api, use)
+
+    logged = " ".join(str(record.__dict__) for record in caplog.records)
+    assert "ConnectError" in logged
+    assert "secret" not in logged
+    assert TOKEN.rstrip("=") not in logged

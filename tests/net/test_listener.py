@@ -1,0 +1,212 @@
+"""The listener, on a socket in the file system."""
+
+import errno
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NoReturn, cast
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+from typing_extensions import override
+
+from pyshare.core.errors import ConfigurationError
+from pyshare.net.listener import Listener, ListenerLimits, ListenerStatistics, open_listeners
+
+
+async def echo(client: socket.socket, _: str) -> None:
+    """Send back what comes."""
+    async with trio.SocketStream(trio.socket.from_stdlib_socket(client)) as stream:
+        async for data in stream:
+            await stream.send_all(data)
+
+
+class Place:
+    """A listener and the address at which it is found."""
+
+    def __init__(
+        self, path: Path, serve: Callable[[socket.socket, str], Awaitable[None]], connections: int
+    ) -> None:
+        self._path = str(path)
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(self._path)
+        listening.listen()
+        sockets = [trio.SocketListener(trio.socket.from_stdlib_socket(listening))]
+        self.listener = Listener(sockets, serve, limits=ListenerLimits(connections=connections))
+        self.ended = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        await self.listener.run(task_status=task_status)
+        self.ended.set()
+
+    async def connect(self) -> trio.SocketStream:
+        return await trio.open_unix_socket(self._path)
+
+
+@asynccontextmanager
+async def listening(
+    path: Path,
+    serve: Callable[[socket.socket, str], Awaitable[None]] = echo,
+    *,
+    connections: int = 10,
+) -> AsyncIterator[Place]:
+    place = Place(path / "socket", serve, connections)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lambda task_status: place.run(task_status=task_status))
+        yield place
+        nursery.cancel_scope.cancel()
+
+
+async def says(stream: trio.SocketStream, text: bytes) -> bytes:
+    await stream.send_all(text)
+    return bytes(await stream.receive_some())
+
+
+async def test_each_client_is_served_by_its_own_task(tmp_path: Path) -> None:
+    async with listening(tmp_path) as place, await place.connect() as one, await place.connect() as two:
+        assert await says(one, b"one") == b"one"
+        assert await says(two, b"two") == b"two"
+
+        assert place.listener.statistics() == ListenerStatistics(open=2, accepted=2, refused=0, failed=0)
+
+
+async def test_a_connection_that_fails_is_logged_and_counted_and_the_others_live_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def serve(client: socket.socket, label: str) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(echo, client, label)
+            if place.listener.statistics().accepted == 2:
+                raise RuntimeError("a defect")
+
+    async with listening(tmp_path, serve) as place, await place.connect() as one:
+        assert await says(one, b"one") == b"one"
+        async with await place.connect() as two:
+            assert await two.receive_some() == b""
+        assert await says(one, b"still") == b"still"
+
+        assert place.listener.statistics() == ListenerStatistics(open=1, accepted=2, refused=0, failed=1)
+    assert "a defect" in caplog.text
+
+
+async def test_above_the_limit_clients_are_refused_at_once_until_there_is_room(tmp_path: Path) -> None:
+    async with listening(tmp_path, connections=1) as place:
+        async with await place.connect() as one:
+            assert await says(one, b"one") == b"one"
+            for _ in range(40):
+                async with await place.connect() as refused:
+                    await refused.send_all(b"GET / HTTP/1.1\r\n\r\n")
+                    answer = b"".join([part async for part in refused])
+                    assert answer.startswith(b"HTTP/1.1 503 ")
+                    assert b"Retry-After: " in answer
+            assert place.listener.statistics() == ListenerStatistics(open=1, accepted=1, refused=40, failed=0)
+        await wait_all_tasks_blocked()
+        async with await place.connect() as two:
+            assert await says(two, b"two") == b"two"
+
+
+async def test_told_to_stop_it_takes_no_more_and_ends_with_its_last_connection(tmp_path: Path) -> None:
+    async with listening(tmp_path) as place:
+        async with await place.connect() as one:
+            assert await says(one, b"one") == b"one"
+
+            place.listener.stop_accepting()
+            await wait_all_tasks_blocked()
+
+            with pytest.raises(OSError, match="refused"):
+                await place.connect()
+            assert await says(one, b"still") == b"still"
+            assert not place.ended.is_set()
+        await place.ended.wait()
+
+
+async def test_cancelled_its_connections_are_too(tmp_path: Path) -> None:
+    async with listening(tmp_path) as place:
+        stream = await place.connect()
+        assert await says(stream, b"one") == b"one"
+
+    async with stream:
+        assert await stream.receive_some() == b""
+
+
+class ExhaustedListener(trio.abc.Listener[trio.SocketStream]):
+    """A listening socket of a system that has no room for another connection, for so many tries."""
+
+    def __init__(self, tries: int) -> None:
+        self.tries = tries
+        self.times: list[float] = []
+
+    @override
+    async def accept(self) -> trio.SocketStream:
+        self.times.append(trio.current_time())
+        if len(self.times) > self.tries:
+            await trio.sleep_forever()
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    @override
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def test_a_system_without_room_is_logged_once_and_tried_again_after_a_pause(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    exhausted = ExhaustedListener(tries=3)
+    listener = Listener(
+        [cast("trio.SocketListener", exhausted)], echo, limits=ListenerLimits(pause_seconds=0.5)
+    )
+
+    with trio.move_on_after(10):
+        await listener.run()
+
+    assert exhausted.times == [0, 0.5, 1, 1.5]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+class Resolver(trio.abc.HostnameResolver):
+    """Finds no host, and says so with this error."""
+
+    def __init__(self, error: OSError) -> None:
+        self._error = error
+
+    @override
+    async def getaddrinfo(self, *_: object, **__: object) -> NoReturn:
+        await trio.lowlevel.checkpoint()
+        raise self._error
+
+    @override
+    async def getnameinfo(self, *_: object) -> NoReturn:
+        await trio.lowlevel.checkpoint()
+        raise self._error
+
+
+ERRORS = [
+    (socket.gaierror(socket.EAI_NONAME, "unknown"), "--host: unknown host 'here'"),
+    (OSError(errno.EADDRINUSE, "in use"), "--port: port 8888 is in use on here"),
+    (OSError(errno.EACCES, "denied"), "--port: port 8888 is not for this user"),
+    (OSError(errno.EADDRNOTAVAIL, "none"), "--host: here is no address of this machine"),
+    (OSError(errno.EIO, "broken"), "--host here --port 8888: broken"),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), ERRORS)
+async def test_an_address_that_cannot_be_had_is_one_clear_line(error: OSError, sentence: str) -> None:
+    before = trio.socket.set_custom_hostname_resolver(Resolver(error))
+    try:
+        with pytest.raises(ConfigurationError) as caught:
+            await open_listeners("here", 8888)
+    finally:
+        trio.socket.set_custom_hostname_resolver(before)
+
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+async def test_a_number_that_is_no_port_is_not_cut_to_one(port: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"--web-port: {port} is no port"):
+        await open_listeners("127.0.0.1", port, port_option="--web-port")

@@ -1,0 +1,70 @@
+"""ARCHITECTURE.md stays true: its table of modules, the sentences in it, and imports that go down only."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+ROW = re.compile(r"^\| (?:\d|-) \| `(?P<path>[\w/]+\.py)` \| (?P<sentence>.*) \|$", re.MULTILINE)
+
+
+def rows() -> dict[str, str]:
+    """Return the table: path under pyshare/ to what is said of it, in the table's order."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    return {match["path"]: match["sentence"] for match in ROW.finditer(text)}
+
+
+def modules() -> list[str]:
+    """Return the paths of all modules; packages export nothing and have no row, but the one that is an API."""
+    paths = (path.relative_to(ROOT / "pyshare").as_posix() for path in (ROOT / "pyshare").rglob("*.py"))
+    return sorted(path for path in paths if not path.endswith("__init__.py") or path == "client/__init__.py")
+
+
+def tree(path: str) -> ast.Module:
+    return ast.parse((ROOT / "pyshare" / path).read_text(encoding="utf-8"))
+
+
+def imported(path: str) -> set[str]:
+    """Return the paths under pyshare/ of the modules that one imports, wherever in it."""
+    names = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    candidates = {
+        name.replace(".", "/").removeprefix("pyshare/") for name in names if name.startswith("pyshare.")
+    }
+    files = {f"{name}.py" for name in candidates} | {f"{name}/__init__.py" for name in candidates}
+    return files & set(modules())
+
+
+def test_every_module_has_its_row_and_every_row_its_module() -> None:
+    assert sorted(rows()) == modules()
+
+
+def test_a_row_is_the_first_sentence_of_its_modules_docstring() -> None:
+    for path, sentence in rows().items():
+        docstring = " ".join((ast.get_docstring(tree(path)) or "").split())
+        first = re.split(r"(?<=\.)\s", docstring + " ")[0]
+        assert first == f"{sentence}.", path
+
+
+def test_a_module_imports_only_from_rows_above_its_own() -> None:
+    order = list(rows())
+    for position, path in enumerate(order):
+        above = set(order[:position])
+        assert imported(path) <= above, f"{path} imports {imported(path) - above}"
+
+
+def test_the_ground_floor_knows_no_io_no_trio_no_clock_and_no_randomness() -> None:
+    banned = {"trio", "socket", "time", "random", "secrets", "os", "httpx", "logging", "datetime", "uuid"}
+    for path in modules():
+        if path.startswith("core/"):
+            names = set()
+            for node in ast.walk(tree(path)):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    names.add(node.module.partition(".")[0])
+            assert not names & banned, path

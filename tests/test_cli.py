@@ -1,0 +1,207 @@
+"""Tests of `pyshare.cli`."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+import trio
+
+from pyshare import __version__
+from pyshare.cli import main
+from pyshare.core.errors import ConfigurationError
+from pyshare.logs import QUIET_LOGGERS
+from pyshare.settings import SETTINGS, Settings
+
+
+class FakeServer(ModuleType):
+    """Stands for `pyshare.server`: notes the settings and fails if it was told to."""
+
+    def __init__(self) -> None:
+        super().__init__("pyshare.server")
+        self.failure: BaseException | None = None
+        self.served: list[Settings] = []
+
+    async def serve(self, settings: Settings) -> None:
+        await trio.lowlevel.checkpoint()
+        self.served.append(settings)
+        if self.failure is not None:
+            raise self.failure
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    fake = FakeServer()
+    monkeypatch.setitem(sys.modules, "pyshare.server", fake)
+    for setting in SETTINGS:
+        for variable in setting.variables:
+            monkeypatch.delenv(variable, raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in QUIET_LOGGERS}
+    yield fake
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, quiet_level in levels.items():
+        logging.getLogger(name).setLevel(quiet_level)
+
+
+def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the command, which must fail as a user's error does, and return its one line without the prefix."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    line, newline, rest = captured.err.partition("\n")
+    assert (newline, rest) == ("\n", "")
+    prefix, _, message = line.partition("pyshare: ")
+    assert prefix == ""
+    return message
+
+
+def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"pyshare {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["help"]])
+def test_help_names_the_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    assert "pyshare serve --help" in capsys.readouterr().out
+
+
+def test_help_of_serve_has_every_flag_group_variable_and_default(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["serve", "--help"]) == 0
+    text = capsys.readouterr().out
+    for setting in SETTINGS:
+        default = "no default" if setting.default is None else f"default {setting.default}"
+        assert f"{default}; {' or '.join(setting.variables)}\n" in text
+        assert f"  {setting.flag} {'|'.join(setting.choices) or setting.shown.unit}" in text
+        assert f"\n{setting.shown.group}:\n" in text
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_help_of_serve_fits_the_terminal(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["serve", "--help"]) == 0
+    widest = max(len(line) for line in capsys.readouterr().out.splitlines())
+    assert widest <= max(int(columns), 70)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no command; pyshare serve starts the server, pyshare --help tells more"),
+        (["sevre"], "there is no command 'sevre'; did you mean serve?"),
+        (["xyz"], "there is no command 'xyz'; see pyshare serve --help"),
+        (["--verson"], "there is no flag '--verson'; did you mean --version?"),
+        (["--port", "1"], "--port is a flag of pyshare serve and comes after that"),
+        (["--port=1"], "--port is a flag of pyshare serve and comes after that"),
+        (["serve", "--prot", "1"], "there is no flag '--prot'; did you mean --port?"),
+        (["serve", "--prot=1"], "there is no flag '--prot'; did you mean --port?"),
+        (["serve", "--por", "1"], "there is no flag '--por'; did you mean --port?"),
+        (["serve", "--port"], "--port needs a value; see pyshare serve --help"),
+        (["serve", "now"], "unexpected argument 'now'; see pyshare serve --help"),
+        (["serve", "--port", "x"], "--port x: must be a whole number from 0 to 65535"),
+        (["serve", "--port", "1\n2"], "--port 1 2: must be a whole number from 0 to 65535"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_that_helps(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], server: FakeServer
+) -> None:
+    assert error_of(arguments, capsys) == message
+    assert server.served == []
+
+
+def test_serve_is_given_the_settings(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSHARE_CLIENTS", "7")
+    assert main(["serve", "--port", "0", "--host=::1"]) == 0
+    assert server.served == [Settings(port=0, host="::1", clients=7)]
+
+
+def test_an_unknown_variable_is_a_warning_in_the_log(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYSHARE_PROT", "7")
+    assert main(["serve", "--log-format", "json"]) == 0
+    warning = json.loads(capsys.readouterr().err)
+    assert warning["level"] == "warning"
+    assert warning["event"] == "PYSHARE_PROT is not a setting and is ignored; did you mean PYSHARE_PORT?"
+    assert len(server.served) == 1
+
+
+def taken() -> ConfigurationError:
+    return ConfigurationError("port 8888 is taken")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        taken(),
+        ExceptionGroup("one", [taken()]),
+        ExceptionGroup("two, the same", [taken(), ExceptionGroup("inner", [taken()])]),
+    ],
+)
+def test_what_the_user_can_put_right_is_one_line(
+    failure: Exception, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.failure = failure
+    assert error_of(["serve"], capsys) == "port 8888 is taken"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ValueError("ours"),
+        ExceptionGroup("mixed", [taken(), ValueError("ours")]),
+        BaseExceptionGroup("interrupted as well", [taken(), KeyboardInterrupt()]),
+    ],
+)
+def test_what_is_not_the_users_fault_keeps_its_traceback(failure: BaseException, server: FakeServer) -> None:
+    server.failure = failure
+    with pytest.raises(type(failure)) as caught:
+        main(["serve"])
+    assert caught.value is failure
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), BaseExceptionGroup("group", [KeyboardInterrupt()])])
+def test_an_interruption_before_the_server_takes_signals_is_quiet(
+    failure: BaseException, server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.failure = failure
+    assert main(["serve"]) == 128 + signal.SIGINT
+    assert capsys.readouterr().err == ""
+
+
+def test_help_that_nobody_reads_to_the_end_is_quiet() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from pyshare.cli import main; sys.exit(main())",
+        "serve",
+        "--help",
+    ]
+    with os.fdopen(writing, "wb") as nobody:
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_help_and_errors_do_not_wait_for_what_only_the_server_needs() -> None:
+    program = (
+        "import sys; from pyshare.cli import main; "
+        "main(['serve', '--port', 'x']); main(['serve', '--help']); "
+        "sys.exit(any(name in sys.modules for name in ('trio', 'httpx', 'structlog', 'pyshare.server')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0

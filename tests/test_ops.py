@@ -1,0 +1,120 @@
+"""Tests of the scripts in `ops` and of the files that they make."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.programs import require
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = [ROOT / "ops" / name for name in ("environment", "lock", "run", "test")] + [ROOT / ".ci" / "run"]
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    require("bash", shutil.which("bash") is not None, "the scripts in ops are written for it")
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with just what `ops/environment` looks at."""
+    (tmp_path / "ops").mkdir()
+    for name in ("pyproject.toml", "ops/constraints.txt", "ops/environment", "ops/run"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def make_python(folder: Path, body: str) -> Path:
+    python = folder / "python3"
+    python.write_text(f"#!/usr/bin/env bash\n{body}\n")
+    python.chmod(0o755)
+    return python
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=str)
+def test_a_script_is_executable_and_its_syntax_is_right(script: Path, tmp_path: Path) -> None:
+    assert os.access(script, os.X_OK)
+    assert script.read_text().startswith("#!/usr/bin/env bash\n")
+    assert "\nset -euo pipefail\n" in script.read_text()
+    done = run("bash", "-n", script, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["environment", "lock"])
+def test_a_script_explains_itself_from_any_folder(name: str, tmp_path: Path) -> None:
+    done = run(ROOT / "ops" / name, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: ops/{name} ")
+
+
+@pytest.mark.parametrize("script", ["ops/environment", "ops/run"])
+def test_a_python_that_is_too_old_is_one_line_and_exit_code_2(script: str, project: Path) -> None:
+    python = make_python(project, "echo 3.9.2; exit 1")
+    done = run(project / script, cwd=project, PYTHON=str(python))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"pyshare: Python 3.11 or later is needed, but {python} is 3.9.2; "
+        "install a newer one, or name it by PYTHON=/path/to/python3\n"
+    )
+    assert not (project / ".venv").exists()
+
+
+def test_a_python_without_venv_is_one_line_that_names_the_package(project: Path) -> None:
+    python = make_python(project, f'case "$*" in *ensurepip*) exit 1 ;; esac; exec {sys.executable} "$@"')
+    done = run(project / "ops/environment", cwd=project, PYTHON=str(python))
+    assert done.returncode == 2
+    assert re.fullmatch(r"pyshare: .* without venv and pip: .*apt-get install python3-venv\)\n", done.stderr)
+
+
+def test_a_python_that_cannot_be_run_is_one_line(project: Path) -> None:
+    done = run(project / "ops/environment", cwd=project, PYTHON="/nowhere/python3")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("pyshare: PYTHON=/nowhere/python3: ")
+
+
+def test_a_set_up_that_fails_is_not_taken_for_finished(project: Path) -> None:
+    python = make_python(project, f'[ "$2" = venv ] && exit 1; exec {sys.executable} "$@"')
+    for _ in range(2):
+        done = run(project / "ops/environment", cwd=project, PYTHON=str(python))
+        assert done.returncode == 1
+        assert "failed" in done.stderr
+
+
+def test_the_lock_is_of_plain_versions_in_order() -> None:
+    lines = (ROOT / "ops" / "constraints.txt").read_text().splitlines()
+    assert lines[0].startswith("#")
+    assert "ops/lock" in lines[0]
+    assert lines[1:] == sorted(lines[1:], key=lambda line: line.partition("==")[0])
+    for line in lines[1:]:
+        assert re.fullmatch(r'[a-z0-9-]+==[0-9a-z.]+( ; python_version == "3\.\d+")?', line)
+
+
+def test_the_lock_has_every_direct_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {
+        re.split(r"[<>=]", requirement)[0]
+        for requirement in project["dependencies"] + project["optional-dependencies"]["dev"]
+    }
+    locked = {line.partition("==")[0] for line in (ROOT / "ops" / "constraints.txt").read_text().splitlines()}
+    assert wanted <= locked
+
+
+def test_no_package_lock_has_addresses() -> None:
+    for path in ROOT.glob("tests/*/package-lock.json"):
+        for name, package in json.loads(path.read_text())["packages"].items():
+            assert "resolved" not in package, (path, name)
