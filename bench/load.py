@@ -218,9 +218,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if bool(arguments.url) != bool(arguments.pid):
         parser.error("--url and --pid go together")
-    sys.stdout.write(
-        "codespaces x\n   clients x\n     writers   edits/s deliveries/s round trip p50/p99 us CPU/edit us CPU/delivery\n"
-    )
+    columns = "writers   edits/s deliveries/s round trip p50/p99 us CPU/edit us CPU/delivery"
+    sys.stdout.write(f"codespaces x\n   clients x\n     {columns}\n")
     for load in arguments.load or STANDARD_LOADS:
         if arguments.url:
             measured = run_load(arguments.url, arguments.pid, load, arguments.seconds)

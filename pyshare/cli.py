@@ -11,8 +11,8 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from functools import partial
+from itertools import groupby
 from typing import Final, NoReturn
 
 from typing_extensions import override

@@ -321,9 +321,7 @@ def settings_from(flags: Mapping[str, str], environment: Mapping[str, str]) -> S
     """
     given = dict(_find_given(flags, environment))
     try:
-        return Settings.model_validate_strings(
-            {name: found.value for name, found in given.items()}, strict=True
-        )
+        return Settings.model_validate_strings({name: found.value for name, found in given.items()}, strict=True)
     except ValidationError as error:
         sentences = [_sentence(details, given) for details in error.errors(include_url=False)]
     raise SettingsError("; ".join(sentences))

@@ -32,9 +32,7 @@ def imported(path: str) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    candidates = {
-        name.replace(".", "/").removeprefix("pyshare/") for name in names if name.startswith("pyshare.")
-    }
+    candidates = {name.replace(".", "/").removeprefix("pyshare/") for name in names if name.startswith("pyshare.")}
     files = {f"{name}.py" for name in candidates} | {f"{name}/__init__.py" for name in candidates}
     return files & set(modules())
 

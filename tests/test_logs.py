@@ -104,9 +104,7 @@ def test_on_a_terminal_an_exception_shows_no_values_of_variables() -> None:
         ("console", io.StringIO(), False),
     ],
 )
-def test_auto_is_for_people_on_a_terminal_only(
-    log_format: LogFormat, stream: io.StringIO, is_json: bool
-) -> None:
+def test_auto_is_for_people_on_a_terminal_only(log_format: LogFormat, stream: io.StringIO, is_json: bool) -> None:
     logged(log_format, stream=stream)
     logger.info("event", extra={"port": 8888})
     assert stream.getvalue().startswith("{") is is_json

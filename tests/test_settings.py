@@ -156,9 +156,7 @@ def test_what_is_no_base_address_of_an_api_is_refused(url: str) -> None:
         ),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused_with_both(
-    flags: dict[str, str], message: str
-) -> None:
+def test_settings_that_contradict_each_other_are_refused_with_both(flags: dict[str, str], message: str) -> None:
     assert refusal(flags).startswith(message)
 
 

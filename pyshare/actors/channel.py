@@ -1,7 +1,6 @@
 """The actor of one codespace: mailbox loop, committer, pub/sub reader, and who keeps it open.
 
-Its messages stand first, the actor after them. The tasks wait; everything
-that decides is a plain function between two waits. Only `_advance` writes the
+The tasks wait; everything that decides is a plain function between two waits. Only `_advance` writes the
 document: what the log has, whoever committed it and however it was heard.
 """
 
@@ -16,6 +15,7 @@ from pyshare.actors.attendance import Attendance
 from pyshare.actors.commits import PendingPushes
 from pyshare.actors.committer import Committer, CommitterLimits
 from pyshare.actors.fanout import FanOut, FanOutLimits, Member, Outlet
+from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Received
 from pyshare.actors.welcome import server_frame, welcome
 from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
@@ -23,7 +23,6 @@ from pyshare.core.presence import Selection
 from pyshare.core.protocol import (
     ClientFrame,
     Limits,
-    Peer,
     PushFrame,
     RefusedFrame,
     SelectFrame,
@@ -43,47 +42,6 @@ from pyshare.store.interface import (
 )
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Join:
-    """Let this client in; it is sent its welcome, or its outlet is closed with the reason why not."""
-
-    outlet: Outlet
-    peer: Peer
-    #: What it has, if it comes back.
-    epoch: str | None = None
-    version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A member sent a frame."""
-
-    outlet: Outlet
-    frame: ClientFrame
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """A member's socket has room again, after it had refused a frame."""
-
-    outlet: Outlet
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """A member's connection has ended."""
-
-    outlet: Outlet
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """The server stops: commit what is pending, take no more, close all members with 1012."""
-
-
-ChannelMessage = Join | Received | Drained | Leave | Drain
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,19 @@ socket is full lags: nothing is queued for it but its place in the log, and
 when its socket has drained it is sent what it missed in one write. Nothing
 here waits, and nothing here knows what a socket is.
 
-Each update is a frame of its own, also when many are written at once: an
-editor built on @codemirror/collab must map its unconfirmed changes over the
-updates of others one by one, as the document does (see there).
+Each push is a frame of its own, also when many are written at once: an editor
+built on @codemirror/collab maps its unconfirmed changes over the updates of a
+frame together, and the document over those of a push (see there).
 """
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Protocol
 
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing
-from pyshare.core.protocol import Peer, update_frame
+from pyshare.core.protocol import Peer, push_frames
 
 
 class Outlet(Protocol):
@@ -72,8 +71,8 @@ class FanOut:
         # Members that have been sent everything, and those that lag.
         self._current: dict[Outlet, Member] = {}
         self._lagging: dict[Outlet, Member] = {}
-        # Frames of the updates that some laggard has not been sent, the last one that of `_version`.
-        self._backlog: deque[bytes] = deque()
+        # Frames that some laggard has not been sent, each with the version that it leads to.
+        self._backlog: deque[tuple[int, bytes]] = deque()
         self._backlog_bytes = 0
 
     def __len__(self) -> int:
@@ -115,18 +114,18 @@ class FanOut:
 
     def publish(self, updates: Sequence[Update]) -> None:
         """Send committed `updates`, which follow those published before, to everybody who can take them."""
-        first = self._version + 1
+        before = self._version
         self._version += len(updates)
         if not len(self):
             return
-        frames = [update_frame(first + index, update) for index, update in enumerate(updates)]
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        frames = push_frames(before, updates)
+        data = frames[0][1] if len(frames) == 1 else b"".join(frame for _, frame in frames)
         full = [member for outlet, member in self._current.items() if not outlet.write_nowait(data)]
         for member in full:
-            self._lag(member, first - 1)
+            self._lag(member, before)
         if self._lagging:
             self._backlog.extend(frames)
-            self._backlog_bytes += sum(map(len, frames))
+            self._backlog_bytes += len(data)
             self._shed()
 
     def tell_all(self, news: Mapping[str, bytes]) -> None:
@@ -170,8 +169,7 @@ class FanOut:
         member = self._lagging.get(outlet)
         if member is None:
             return ()
-        behind = self._version - member.cursor
-        frames = islice(self._backlog, len(self._backlog) - behind, None)
+        frames = [frame for version, frame in self._backlog if version > member.cursor]
         data = b"".join((*member.answers, *frames))
         if data and not outlet.write_nowait(data):
             return ()
@@ -213,5 +211,5 @@ class FanOut:
     def _trim(self) -> None:
         """Let go of the frames that every laggard has been sent."""
         oldest = min((member.cursor for member in self._lagging.values()), default=self._version)
-        while len(self._backlog) > self._version - oldest:
-            self._backlog_bytes -= len(self._backlog.popleft())
+        while self._backlog and self._backlog[0][0] <= oldest:
+            self._backlog_bytes -= len(self._backlog.popleft()[1])

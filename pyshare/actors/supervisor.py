@@ -15,7 +15,8 @@ from typing import assert_never
 
 import trio
 
-from pyshare.actors.channel import Channel, ChannelLimits, ChannelMessage, ChannelStatistics, Drain
+from pyshare.actors.channel import Channel, ChannelLimits, ChannelStatistics
+from pyshare.actors.messages import ChannelMessage, Drain
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.store.interface import Store, StoreUnavailable
 
@@ -173,15 +174,15 @@ class Supervisor:
                 for lease in list(entry.waiting):
                     self._answer(lease, Closing(CloseCode.RESTARTING, "the server restarts; reconnect"))
                 entry.waiting.clear()
-                if not entry.retired:
-                    name = f"drain of {entry.codespace}"
-                    nursery.start_soon(self._drain_channel, entry, name=name)
+                nursery.start_soon(self._drain_channel, entry, name=f"drain of {entry.codespace}")
             while self._entries:
                 self._empty = trio.Event()
                 await self._empty.wait()
             nursery.cancel_scope.cancel()
 
     async def _drain_channel(self, entry: _Entry) -> None:
+        if entry.retired:
+            return
         with entry.mailbox.clone() as mailbox:
             try:
                 await mailbox.send(Drain())

@@ -1,14 +1,15 @@
 """The first bytes that a client is sent: its welcome, and the log from where it stands.
 
 A client that comes back may still have a push of its own on its way. Its
-editor maps that push over all the updates of one frame at once, the server
-over each in turn, and the two can differ (see `pyshare.core.document`). So
-where it may matter, the welcome holds no updates and they follow one by one.
+editor maps that push over all the updates of one frame together, the server
+over those of each push in turn, and the two can differ (see
+`pyshare.core.document`). So where it may matter, the welcome holds no updates
+and they follow, each push in a frame of its own.
 """
 
 from collections.abc import Iterable
 
-from pyshare.core.document import Document, Update
+from pyshare.core.document import Document, Update, by_push
 from pyshare.core.protocol import (
     Limits,
     Peer,
@@ -16,8 +17,8 @@ from pyshare.core.protocol import (
     Welcome,
     committed,
     encode,
+    push_frames,
     text_frame,
-    update_frame,
 )
 
 
@@ -29,13 +30,13 @@ def server_frame(frame: ServerFrame) -> bytes:
 def at_once(updates: list[Update], client: str, *, settled: bool) -> bool:
     """Whether `client` may be given `updates` in one frame.
 
-    It may if no push of its own can have been rebased over two updates of
-    others of which it has not heard: one that stands in `updates` behind
-    them or, unless it is `settled`, one that some instance is committing.
+    It may if no push of its own can have been rebased over two pushes of
+    others of which it has not heard: one that stands in `updates` behind them
+    or, unless it is `settled`, one that some instance is committing.
     """
     others = 0
-    for update in updates:
-        if update.sender != client:
+    for push in by_push(updates):
+        if push[0].sender != client:
             others += 1
         elif others > 1:
             return False
@@ -65,8 +66,7 @@ def welcome(
         version = known
         own = [update.seq for update in updates if update.sender == peer.id]
         acked = min(own) - 1 if own else acked
-        frames = [update_frame(known + 1 + index, update) for index, update in enumerate(updates)]
-        following = b"".join(frames)
+        following = b"".join(frame for _, frame in push_frames(known, updates))
         updates = []
     body = Welcome(
         id=peer.id,

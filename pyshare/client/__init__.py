@@ -1,1 +1,10 @@
-"""The Python client, for bots, graders and tests."""
+"""The Python client, for bots, graders and tests: `async with connect(url) as codespace:`.
+
+The one package of pyshare that exports something, since it is the one that
+others program against; what is not named here is the client's own.
+"""
+
+from pyshare.client.codespace import Codespace, connect
+from pyshare.client.errors import CodespaceClosed, EditsRefused, ViewOnly
+
+__all__ = ["Codespace", "CodespaceClosed", "EditsRefused", "ViewOnly", "connect"]

@@ -22,14 +22,14 @@ _DEPTH = 16
 
 
 def difference(old: str, new: str) -> ChangeSet:
-    """Return a change set that makes `new` of `old`, both units strings; no change in it splits a surrogate pair.
+    """Return a change set that makes `new` of `old`, both units strings.
 
-    Takes time in proportion to the texts, times a logarithm, and a fixed
-    amount: of blocks without lines that stand out, beyond the first ones,
-    only the beginning and the end are compared.
+    No change in it splits a surrogate pair. Takes time in proportion to the
+    texts, times a logarithm, and a fixed amount: of blocks without lines that
+    stand out, beyond the first ones, only the two ends are compared.
     """
     changes: list[Change] = []
-    start, end_old, end_new = _changed_part(old, new)
+    start, end_old, end_new = _changed_lines(old, new)
     blocks = _Blocks(_lines(old[start:end_old]), _lines(new[start:end_new]))
     for from_old, to_old, from_new, to_new in blocks.replaced():
         replaced = old[start + from_old : start + to_old]
@@ -47,6 +47,15 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
+def _changed_lines(old: str, new: str) -> tuple[int, int, int]:
+    """Return where the first line begins that differs, and where the last one ends in each."""
+    start, end_old, end_new = _changed_part(old, new)
+    if not (old.endswith("\n", 0, end_old) and new.endswith("\n", 0, end_new)):
+        rest = (old.find("\n", end_old) + 1 or len(old)) - end_old
+        end_old, end_new = end_old + rest, end_new + rest
+    return old.rfind("\n", 0, start) + 1, end_old, end_new
+
+
 def _changed_part(old: str, new: str) -> tuple[int, int, int]:
     """Return where the two begin to differ, and where that ends in each; never inside a surrogate pair."""
     shorter = min(len(old), len(new))
@@ -60,7 +69,7 @@ def _changed_part(old: str, new: str) -> tuple[int, int, int]:
 
 
 def _common(longest: int, holds: Callable[[int], bool]) -> int:
-    """Return the greatest length up to `longest` for which `holds`, which does for all lengths below it too."""
+    """Return the greatest length up to `longest` for which `holds`, as it does for all below that one."""
     low, high = 0, longest
     while low < high:
         middle = (low + high + 1) // 2
@@ -84,7 +93,7 @@ class _Blocks:
         self._pairs = _PAIRS
 
     def replaced(self) -> Iterator[tuple[int, int, int, int]]:
-        """Yield what was replaced by what, in order, as positions: from, to in the old text, and in the new."""
+        """Yield what was replaced by what, in order: from and to in the old text, from and to in the new."""
         at_old = at_new = 0
         for old, new, count in [*self._same((0, len(self._old), 0, len(self._new)), _DEPTH), self._end]:
             if at_old < old or at_new < new:
@@ -97,7 +106,7 @@ class _Blocks:
         return len(self._old), len(self._new), 0
 
     def _same(self, block: tuple[int, int, int, int], depth: int) -> Iterator[tuple[int, int, int]]:
-        """Yield runs of equal lines inside `block`, in order: where in the old, where in the new, how many."""
+        """Yield runs of equal lines inside `block`, in order: where in the old, in the new, how many."""
         old, end_old, new, end_new = block
         head = old
         while old < end_old and new < end_new and self._old[old] == self._new[new]:

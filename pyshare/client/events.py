@@ -43,7 +43,7 @@ class PeerLeft:
 
 @dataclass(frozen=True, slots=True)
 class PeerSelected:
-    """Somebody has put their cursors and selections there, as (anchor, head) in the text as it is here now."""
+    """Somebody has put their cursors and selections there, as (anchor, head) in the text as it is now."""
 
     id: str
     ranges: tuple[Range, ...]
@@ -78,7 +78,7 @@ class EditRefused:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """More happened than the stream keeps; what follows happens after this was read, so look at the text anew."""
+    """More happened than the stream keeps; what follows happens after this was read."""
 
     count: int
 
@@ -90,9 +90,7 @@ Event = (
 
 def shown(changes: ChangeSet) -> tuple[Change, ...]:
     """Return the changes of a change set with ordinary strings, positions in the text before."""
-    return tuple(
-        Change(change.from_a, change.to_a, from_units(change.text)) for change in changes.changes()
-    )
+    return tuple(Change(change.from_a, change.to_a, from_units(change.text)) for change in changes.changes())
 
 
 class EventStream(AsyncIterator[Event]):

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
 
 import trio
 
@@ -44,8 +43,8 @@ class ClientLimits:
 
     #: Seconds from dialling to the welcome.
     connect_seconds: float = 15
-    #: The pause before the client connects again: the first one, and the longest. Each is twice the one before,
-    #: less up to a half by chance, so that many clients do not come back in one moment.
+    #: The pause before the client connects again: the first one, and the longest. Each is twice the one
+    #: before, less up to a half by chance, so that many clients do not come back in one moment.
     first_pause_seconds: float = 0.25
     longest_pause_seconds: float = 10
     #: Seconds that a connection has to last for the next pause to be a first one.
@@ -60,9 +59,178 @@ class ClientLimits:
     events: int = 1024
 
 
-class Listener:
-    """Whom a link tells."""
+class Link:
+    """Keeps one replica connected to one codespace."""
 
-    def on_change(self, events: Sequence[Event]) -> None:
-        """The replica or the link's state may have changed; `events` are what happened."""
-        raise NotImplementedError
+    def __init__(
+        self,
+        replica: Replica,
+        address: str,
+        *,
+        session: bytes,
+        name: str,
+        limits: ClientLimits,
+        open_connection: OpenConnection,
+        jitter: Callable[[], float],
+        on_change: Callable[[Sequence[Event]], None],
+    ) -> None:
+        self._replica = replica
+        self._address = address
+        self._session = session
+        self._name = name
+        self._limits = limits
+        self._open_connection = open_connection
+        # Gives numbers from 0 up to 1, by chance.
+        self._jitter = jitter
+        # Called in the link's task whenever anything may have changed, with the events of that.
+        self._on_change = on_change
+        self.state = State.CONNECTING
+        # Why the link has given up.
+        self.closed: CodespaceClosed | None = None
+        # Connections that came as far as the welcome, and when the last one did.
+        self.welcomes = 0
+        self._welcomed = 0.0
+        # The next pause, before chance has its say.
+        self._pause_seconds = limits.first_pause_seconds
+        # Set when the replica may have something to send, and when a pause is to end.
+        self._to_send = trio.Event()
+        self._hurry = trio.Event()
+        # The present connection, and whether it is to be cut without a word.
+        self._conversation = trio.CancelScope()
+        self._cut = False
+
+    def wake(self) -> None:
+        """Have what the replica has to send sent."""
+        self._to_send.set()
+
+    def cut(self) -> None:
+        """Lose the connection, if there is one, without a word; the next pause is a first one."""
+        if self.state is State.CONNECTED:
+            self._cut = True
+            self._pause_seconds = self._limits.first_pause_seconds
+            self._conversation.cancel()
+
+    def hurry(self) -> None:
+        """Let the present pause end, or the next one if there is none."""
+        self._hurry.set()
+
+    def close(self, closed: CodespaceClosed) -> None:
+        """Give up for good."""
+        self.closed = self.closed or closed
+        self.state = State.CLOSED
+        self._on_change(())
+
+    async def run(self) -> None:
+        """Connect, converse, pause, and again; return when the server's answer says that it is of no use.
+
+        Cancelled, it says goodbye to the server, for `close_seconds` at most.
+        """
+        while self.closed is None:
+            welcomes, self._cut = self.welcomes, False
+            try:
+                await self._converse()
+            except* ConnectionEnded as group:
+                self._on_ended(_gravest(group))
+            if self.closed is None:
+                lasted = trio.current_time() - self._welcomed
+                if welcomes != self.welcomes and lasted >= self._limits.settled_seconds:
+                    self._pause_seconds = self._limits.first_pause_seconds
+                self.state = State.CONNECTING
+                self._on_change(())
+                await self._pause()
+
+    def _on_ended(self, ended: ConnectionEnded) -> None:
+        logger.info("connection ended", extra={"code": ended.code, "reason": ended.reason})
+        if not ended.come_back:
+            self.close(CodespaceClosed(ended.code or CloseCode.OUR_FAULT, ended.reason))
+
+    async def _pause(self) -> None:
+        seconds = self._pause_seconds
+        self._pause_seconds = min(2 * seconds, self._limits.longest_pause_seconds)
+        with trio.move_on_after(seconds * (1 - self._jitter() / 2)):
+            await self._hurry.wait()
+        self._hurry = trio.Event()
+
+    async def _converse(self) -> None:
+        """Have one connection, until it ends, is cut, or is not good for more."""
+        replica = self._replica
+        known = replica.resume_point
+        url = joining_url(self._address, session=self._session, name=self._name, known=known)
+        patience = self._limits.connect_seconds
+        self._conversation = trio.CancelScope(deadline=trio.current_time() + patience)
+        with self._conversation as conversation:
+            async with self._open_connection(url, _max_message_bytes(replica.limits)) as connection:
+                try:
+                    self._on_welcome(_parsed(await connection.receive()))
+                    conversation.deadline = float("inf")
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(self._send_all, connection, name="sender of a client")
+                        await self._receive_all(connection)
+                        nursery.cancel_scope.cancel()
+                finally:
+                    if not self._cut:
+                        with trio.move_on_after(self._limits.close_seconds, shield=True):
+                            await connection.close()
+        if conversation.cancelled_caught and not self._cut:
+            raise ConnectionEnded(None, f"no welcome within {patience:g} seconds")
+
+    def _on_welcome(self, frame: ServerFrame) -> None:
+        if not isinstance(frame, Welcome):
+            raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, f"the server's first frame is no welcome: {frame.type}")
+        first: list[Event] = [Reconnected(resumed=frame.text is None)] if self.welcomes else []
+        try:
+            self._replica.resume(frame)
+            self.state = State.CONNECTED
+            self.welcomes += 1
+            self._welcomed = trio.current_time()
+        except OutOfStep as error:
+            first = []
+            raise ConnectionEnded(None, str(error)) from None
+        finally:
+            self._on_change([*first, *self._replica.take_events()])
+
+    async def _receive_all(self, connection: Connection) -> None:
+        replica = self._replica
+        while not replica.must_fetch:
+            frame = _parsed(await connection.receive())
+            if isinstance(frame, Welcome):
+                raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, "the server sent a second welcome")
+            try:
+                replica.receive(frame)
+            except OutOfStep as error:
+                raise ConnectionEnded(None, str(error)) from None
+            finally:
+                self._on_change(replica.take_events())
+            self.wake()
+
+    async def _send_all(self, connection: Connection) -> None:
+        while True:
+            self._to_send = trio.Event()
+            while frame := self._next_frame():
+                await connection.send(encode(frame).decode())
+            # What comes to nothing is settled without being sent.
+            self._on_change(())
+            await self._to_send.wait()
+
+    def _next_frame(self) -> ClientFrame | None:
+        return self._replica.next_push() or self._replica.next_select()
+
+
+def _max_message_bytes(limits: Limits | None) -> int:
+    if limits is None:
+        return FIRST_MESSAGE_BYTES
+    return _UNIT_BYTES * limits.text_units + _SLACK_BYTES
+
+
+def _parsed(message: str) -> ServerFrame:
+    try:
+        return parse_server_frame(message)
+    except ConnectionRefused as refused:
+        reason = f"the server sent what is no frame: {refused.closing.reason}"
+        raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, reason) from None
+
+
+def _gravest(group: BaseExceptionGroup[ConnectionEnded]) -> ConnectionEnded:
+    """Return the one that says most: several tasks meet the end of one connection."""
+    leaves = (_gravest(each) if isinstance(each, BaseExceptionGroup) else each for each in group.exceptions)
+    return max(leaves, key=lambda ended: (ended.code is not None, not ended.come_back))

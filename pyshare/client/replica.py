@@ -1,4 +1,4 @@
-"""The text as one client holds it: what is committed, what it has typed since, and what it has pushed of that.
+"""The text as one client holds it: what is committed, and what it has typed since.
 
 An editor without a screen, as @codemirror/collab is one; but the updates of
 others are always mapped one by one (see `pyshare.core.document`), so that it
@@ -51,7 +51,7 @@ ReplicaFrame = UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneF
 
 
 class OutOfStep(PyshareError):  # noqa: N818 - named for what is so
-    """What the server sent does not follow what the replica has; connect again from `Replica.resume_point`."""
+    """What the server sent does not follow what the replica has: connect again, from its `resume_point`."""
 
 
 class Replica:
@@ -267,12 +267,12 @@ class Replica:
 
     def _merge(self, welcome: Welcome, text: str) -> None:
         """Take a whole text: what differs from the committed one was done by others, in one step."""
-        first = self._version is None
+        begins = self._version is None and not self._unconfirmed.count
         flying = self._unconfirmed.in_flight
         if flying and flying.seq <= welcome.acked:
             self._committed = self._unconfirmed.land().apply(self._committed)
         self._epoch, self._version, self._must_fetch = welcome.epoch, welcome.version, False
-        if first:
+        if begins:
             self._committed = self.text = text
         else:
             self._replace_committed(text, None)

@@ -4,6 +4,7 @@ What a client needs is `Connection`; what there is, is trio-websocket, whose
 exceptions end here. Nothing here knows what the messages say.
 """
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Protocol
@@ -52,7 +53,7 @@ class Connection(Protocol):
         """
 
     async def close(self) -> None:
-        """Say goodbye (1000) and wait for the answer; cancelled, it has ended without one."""
+        """Say goodbye (1000) and wait for the answer; cancelled, it has ended without one. Never raises."""
 
 
 class OpenConnection(Protocol):
@@ -76,6 +77,7 @@ async def open_websocket(
     *,
     ping_seconds: float = PING_SECONDS,
     silence_seconds: float = SILENCE_SECONDS,
+    ssl_context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Connection]:
     """Hold a WebSocket to `url`, `ws:` or `wss:`; see `OpenConnection`.
 
@@ -86,7 +88,9 @@ async def open_websocket(
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     try:
         if parts.scheme == "wss":
-            stream: trio.abc.Stream = await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True)
+            stream: trio.abc.Stream = await trio.open_ssl_over_tcp_stream(
+                host, port, https_compatible=True, ssl_context=ssl_context
+            )
         else:
             stream = await trio.open_tcp_stream(host, port)
     except OSError as error:
@@ -124,7 +128,7 @@ async def wrap_stream(
                     max_message_size=max_message_bytes,
                 )
             if handshake.cancelled_caught:
-                raise ConnectionEnded(None, "the server ended the connection before the handshake did")
+                raise ConnectionEnded(None, f"the connection ended before the handshake: {wire.trouble}")
             if ws.subprotocol != SUBPROTOCOL:
                 raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, f"the server does not speak {SUBPROTOCOL}")
             nursery.start_soon(_ping, ws, ping_seconds, name="pings of a client's connection")
@@ -145,16 +149,25 @@ class _Wire(trio.abc.Stream):
         self._heard = trio.current_time()
         # What waits for the server's answer; trio-websocket would wait on when there is nobody any more.
         self.handshake: trio.CancelScope | None = None
+        # What ended the stream.
+        self.trouble = ""
 
     async def watch(self, silence_seconds: float) -> None:
         """Close the stream when nothing was heard for `silence_seconds`."""
-        while (quiet := trio.current_time() - self._heard) < silence_seconds:
+        while True:
+            quiet = trio.current_time() - self._heard
+            if quiet >= silence_seconds:
+                break
             await trio.sleep(silence_seconds - quiet)
         await trio.aclose_forcefully(self._stream)
 
     @override
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        try:
+            await self._stream.send_all(data)
+        except trio.BrokenResourceError as error:
+            self._end(error)
+            raise
 
     @override
     async def wait_send_all_might_not_block(self) -> None:
@@ -162,15 +175,20 @@ class _Wire(trio.abc.Stream):
 
     @override
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data: bytes | bytearray = b""
         try:
             data = await self._stream.receive_some(max_bytes)
-        finally:
-            if data:
-                self._heard = trio.current_time()
-            elif self.handshake is not None:
-                self.handshake.cancel()
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._end(error)
+            raise
+        if not data:
+            self._end(None)
+        self._heard = trio.current_time()
         return data
+
+    def _end(self, error: Exception | None) -> None:
+        self.trouble = self.trouble or repr((error and error.__cause__) or error or "end of stream")
+        if self.handshake is not None:
+            self.handshake.cancel()
 
     @override
     async def aclose(self) -> None:
@@ -199,7 +217,8 @@ class _WebSocket:
         return message
 
     async def close(self) -> None:
-        await self._ws.aclose()
+        with suppress(ConnectionClosed, LocalProtocolError):
+            await self._ws.aclose()
 
 
 async def _ping(ws: WebSocketConnection, seconds: float) -> None:

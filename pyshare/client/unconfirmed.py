@@ -51,9 +51,10 @@ class Unconfirmed:
             pending[-1] = pending[-1].compose(last)
 
     def pass_over(self, changes: ChangeSet) -> ChangeSet:
-        """Move the chain behind `changes`, made by others to the text where it starts; return them as they apply behind it.
+        """Move the chain behind `changes`, made by others to the text where it starts.
 
-        At a tie others stay left, since they are in the log and these are not.
+        Returns them as they apply to the text on the screen. At a tie others
+        stay left, since they are in the log and these are not.
         """
         flying = self.in_flight
         if flying:

@@ -1,281 +1,345 @@
-"""Stand-in until the real module is written."""
-from __future__ import annotations
+r"""Change sets: apply, compose, map, invert and position mapping, as @codemirror/state does them.
+
+A change set turns a text of one length into a text of another. It is a list of
+sections that cover the old text from its start to its end, each kept, or
+replaced by a text of the section's own: an insertion has length 0, a deletion
+inserts nothing. Semantics and JSON form are those of `ChangeSet` in
+@codemirror/state (6.x), case by case, so that an editor and the server agree;
+texts are units strings (see `pyshare.core.units`) in which `\n` is a line break.
+
+Laws, for change sets `a` and `b` of one text `t`:
+
+- `a.compose(c).apply(t) == c.apply(a.apply(t))`
+- `a.compose(b.map(a))` and `b.compose(a.map(b, before=True))` make one text
+- `a.invert(t).apply(a.apply(t)) == t`
+"""
+
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from typing_extensions import override
+
+from pyshare.core.sections import KEPT, add_insert, add_section, compose, map_over
 from pyshare.core.units import to_units
 
+#: Largest integer that JavaScript keeps exact (Number.MAX_SAFE_INTEGER).
+_LONGEST: Final = 2**53 - 1
+_LINE_BREAK: Final = re.compile("\r\n?|\n")
+
+
 class ChangeSetError(ValueError):
-    pass
+    """This is no change set, or not one for this text; the message says where it fails."""
+
+
+class MapMode(Enum):
+    """When mapping a position answers None because of a deletion."""
+
+    #: Never.
+    SIMPLE = "simple"
+    #: When the text on both sides of the position is deleted together.
+    TRACK_DEL = "track_del"
+    #: When the character before the position is deleted.
+    TRACK_BEFORE = "track_before"
+    #: When the character after the position is deleted.
+    TRACK_AFTER = "track_after"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
+    """What stands from `start` to `end` is replaced by `insert`, any string; positions are those before the change."""
+
     start: int
     end: int
     insert: str = ""
 
+
 @dataclass(frozen=True, slots=True)
 class ChangedRange:
+    """Where a change stands in the text before it and in the text after it, and what it inserts."""
+
     from_a: int
     to_a: int
     from_b: int
     to_b: int
     text: str
 
-def _add(sections: list[int], length: int, ins: int, join: bool = False) -> None:
-    if length == 0 and ins <= 0:
-        return
-    last = len(sections) - 2
-    if last >= 0 and ins <= 0 and ins == sections[last + 1]:
-        sections[last] += length
-    elif last >= 0 and length == 0 and sections[last] == 0:
-        sections[last + 1] += ins
-    elif join:
-        sections[last] += length
-        sections[last + 1] += ins
-    else:
-        sections += (length, ins)
-
-def _ins(values: list[str], sections: list[int], value: str) -> None:
-    if not value:
-        return
-    index = (len(sections) - 2) >> 1
-    if index < len(values):
-        values[-1] += value
-    else:
-        while len(values) < index:
-            values.append("")
-        values.append(value)
-
-class _Iter:
-    def __init__(self, s: ChangeSet) -> None:
-        self.s = s
-        self.i = 0
-        self.next()
-    def next(self) -> None:
-        sec = self.s.sections
-        if self.i < len(sec):
-            self.len = sec[self.i]
-            self.ins = sec[self.i + 1]
-            self.i += 2
-        else:
-            self.len = 0
-            self.ins = -2
-        self.off = 0
-    @property
-    def done(self) -> bool:
-        return self.ins == -2
-    @property
-    def text(self) -> str:
-        return self.s.inserted[(self.i - 2) >> 1]
-    def bit(self, n: int) -> str:
-        return self.text[self.off : self.off + n]
-    def forward(self, n: int) -> None:
-        if n == self.len:
-            self.next()
-        else:
-            self.len -= n
-            self.off += n
-    def forward2(self, n: int) -> None:
-        if self.ins == -1:
-            self.forward(n)
-        elif n == self.ins:
-            self.next()
-        else:
-            self.ins -= n
-            self.off += n
 
 class ChangeSet:
+    """An edit of a text of `length` units that leaves `new_length`; immutable and compared by value.
+
+    Made by `of`, `from_json` or `empty_of`. Operations on change sets or texts
+    whose lengths do not fit raise ChangeSetError.
+    """
+
+    __slots__ = ("inserted", "length", "new_length", "sections")
+
+    #: For each section, its length and the length of what replaces it, -1 if it is kept; flat.
+    sections: tuple[int, ...]
+    #: For each section the text that replaces it, empty if it is kept or deleted.
+    inserted: tuple[str, ...]
+    length: int
+    new_length: int
+
     def __init__(self, sections: Sequence[int], inserted: Sequence[str]) -> None:
         self.sections = tuple(sections)
-        n = len(self.sections) // 2
-        self.inserted = tuple(inserted) + ("",) * (n - len(inserted))
-        self.length = sum(self.sections[::2])
-        self.new_length = sum(l if i < 0 else i for l, i in zip(self.sections[::2], self.sections[1::2]))
-    def __eq__(self, o: object) -> bool:
-        return isinstance(o, ChangeSet) and (self.sections, self.inserted) == (o.sections, o.inserted)
-    def __hash__(self) -> int:
-        return hash((self.sections, self.inserted))
-    def __repr__(self) -> str:
-        return f"ChangeSet({self.to_json()})"
+        missing = len(self.sections) // 2 - len(inserted)
+        self.inserted = (*inserted, *("",) * missing) if missing else tuple(inserted)
+        length = new_length = 0
+        for index in range(0, len(self.sections), 2):
+            old, new = self.sections[index], self.sections[index + 1]
+            length += old
+            new_length += old if new < 0 else new
+        self.length = length
+        self.new_length = new_length
+
+    @classmethod
+    def empty_of(cls, length: int) -> "ChangeSet":
+        """Return the change set that leaves a text of `length` as it is."""
+        return cls((length, KEPT) if length else (), ())
+
+    @classmethod
+    def of(cls, changes: "Sequence[Change | ChangeSet]", length: int) -> "ChangeSet":
+        """Return the change set of `changes`, all of which refer to one text of `length`.
+
+        Changes that stand in order become one set; where one begins before
+        the end of the one before, a new set is begun, mapped over what there is
+        and composed with it.
+
+        Raises:
+            ChangeSetError: if a change reaches outside the text.
+        """
+        total: ChangeSet | None = None
+        sections: list[int] = []
+        inserted: list[str] = []
+        pos = 0
+        for change in changes:
+            if isinstance(change, ChangeSet):
+                if change.length != length:
+                    raise ChangeSetError(f"a change set of length {change.length} among changes of {length}")
+                total = _joined(total, cls._closed(sections, inserted, pos, length))
+                total = _joined(total, change)
+                sections, inserted, pos = [], [], 0
+                continue
+            if not 0 <= change.start <= change.end <= length:
+                raise ChangeSetError(f"a change from {change.start} to {change.end} in a text of {length}")
+            text = to_units(_LINE_BREAK.sub("\n", change.insert))
+            if change.start == change.end and not text:
+                continue
+            if change.start < pos:
+                total = _joined(total, cls._closed(sections, inserted, pos, length))
+                sections, inserted, pos = [], [], 0
+            add_section(sections, change.start - pos, KEPT)
+            add_section(sections, change.end - change.start, len(text))
+            add_insert(inserted, sections, text)
+            pos = change.end
+        total = _joined(total, cls._closed(sections, inserted, pos, length))
+        return total if total is not None else cls.empty_of(length)
+
+    @classmethod
+    def _closed(cls, sections: list[int], inserted: list[str], pos: int, length: int) -> "ChangeSet | None":
+        if not sections:
+            return None
+        add_section(sections, length - pos, KEPT)
+        return cls(sections, inserted)
+
+    @classmethod
+    def from_json(cls, value: object) -> "ChangeSet":
+        """Return the change set that `to_json` of this or of @codemirror/state turned into `value`.
+
+        A kept section is its length, a replaced one a list of its length and
+        the lines that replace it. Sections that say nothing are passed over.
+
+        Raises:
+            ChangeSetError: if `value` is anything else; the message names the part.
+        """
+        if not isinstance(value, list):
+            raise ChangeSetError("changes: should be a list")
+        sections: list[int] = []
+        inserted: list[str] = []
+        for index, part in enumerate(value):
+            if isinstance(part, list):
+                length = _checked_length(part[0] if part else None, index)
+                text = _checked_lines(part, index)
+                if length or text:
+                    sections += (length, len(text))
+                    inserted.append(text)
+            else:
+                length = _checked_length(part, index)
+                if length:
+                    sections += (length, KEPT)
+                    inserted.append("")
+        return cls(sections, inserted)
+
+    def to_json(self) -> list[object]:
+        """Return the JSON form, as @codemirror/state has it; lines are units strings."""
+        sections, inserted = self.sections, self.inserted
+        parts: list[object] = []
+        for index in range(0, len(sections), 2):
+            length, new = sections[index], sections[index + 1]
+            if new < 0:
+                parts.append(length)
+            elif new:
+                parts.append([length, *inserted[index >> 1].split("\n")])
+            else:
+                parts.append([length])
+        return parts
+
     @property
     def empty(self) -> bool:
-        return not self.sections or (len(self.sections) == 2 and self.sections[1] < 0)
+        """Whether nothing changes."""
+        sections = self.sections
+        return not sections or (len(sections) == 2 and sections[1] < 0)
+
     def apply(self, text: str) -> str:
+        """Return `text` after the changes."""
         if len(text) != self.length:
-            raise ChangeSetError(f"for {self.length}, text has {len(text)}")
-        out = []
+            raise ChangeSetError(f"a change set for {self.length} units, a text of {len(text)}")
+        sections, inserted = self.sections, self.inserted
+        pieces = []
         pos = 0
-        for k in range(0, len(self.sections), 2):
-            l, i = self.sections[k], self.sections[k + 1]
-            out.append(text[pos : pos + l] if i < 0 else self.inserted[k >> 1])
-            pos += l
-        return "".join(out)
-    def changes(self) -> Iterator[ChangedRange]:
-        a = b = 0
-        for k in range(0, len(self.sections), 2):
-            l, i = self.sections[k], self.sections[k + 1]
-            if i >= 0:
-                yield ChangedRange(a, a + l, b, b + i, self.inserted[k >> 1])
-            a += l
-            b += l if i < 0 else i
-    def map_pos(self, pos: int, assoc: int = -1) -> int:
-        a = b = 0
-        for k in range(0, len(self.sections), 2):
-            l, i = self.sections[k], self.sections[k + 1]
-            end = a + l
-            if i < 0:
-                if end > pos:
-                    return b + pos - a
-                b += l
-            else:
-                if end > pos or (end == pos and assoc < 0 and not l):
-                    return b if pos == a or assoc < 0 else b + i
-                b += i
-            a = end
-        return b
-    def invert(self, text: str) -> ChangeSet:
+        for index in range(0, len(sections), 2):
+            end = pos + sections[index]
+            pieces.append(text[pos:end] if sections[index + 1] < 0 else inserted[index >> 1])
+            pos = end
+        return "".join(pieces)
+
+    def invert(self, text: str) -> "ChangeSet":
+        """Return the change set that takes these changes back; `text` is the one before them."""
+        if len(text) != self.length:
+            raise ChangeSetError(f"a change set for {self.length} units, a text of {len(text)}")
         sections: list[int] = []
-        ins: list[str] = []
+        inserted = []
         pos = 0
-        for k in range(0, len(self.sections), 2):
-            l, i = self.sections[k], self.sections[k + 1]
-            sections += (l, i) if i < 0 else (i, l)
-            ins.append("" if i < 0 else text[pos : pos + l])
-            pos += l
-        return ChangeSet(sections, ins)
-    def compose(self, other: ChangeSet) -> ChangeSet:
+        for index in range(0, len(self.sections), 2):
+            length, new = self.sections[index], self.sections[index + 1]
+            sections += (length, KEPT) if new < 0 else (new, length)
+            inserted.append("" if new < 0 else text[pos : pos + length])
+            pos += length
+        return ChangeSet(sections, inserted)
+
+    def changes(self, *, individual: bool = False) -> Iterator[ChangedRange]:
+        """Return the changed ranges in order; changes that touch are one, unless `individual`."""
+        sections, inserted = self.sections, self.inserted
+        from_a = from_b = 0
+        index = 0
+        while index < len(sections):
+            length, new = sections[index], sections[index + 1]
+            text = inserted[index >> 1]
+            index += 2
+            if new < 0:
+                from_a += length
+                from_b += length
+                continue
+            to_a, to_b = from_a + length, from_b + new
+            while not individual and index < len(sections) and sections[index + 1] >= 0:
+                to_a += sections[index]
+                to_b += sections[index + 1]
+                text += inserted[index >> 1]
+                index += 2
+            yield ChangedRange(from_a, to_a, from_b, to_b, text)
+            from_a, from_b = to_a, to_b
+
+    def map_pos(self, pos: int, assoc: int = -1) -> int:
+        """Return where a position of the text before is in the text after.
+
+        Where text is inserted at it, it stays before that for a negative
+        `assoc` and moves behind it for a positive one.
+        """
+        mapped = self.map_pos_or_none(pos, assoc)
+        assert mapped is not None, "no position is lost in the simple mode"
+        return mapped
+
+    def map_pos_or_none(self, pos: int, assoc: int = -1, *, mode: MapMode = MapMode.SIMPLE) -> int | None:
+        """Return where a position is in the text after, or None if what `mode` tracks was deleted."""
+        sections = self.sections
+        pos_a = pos_b = 0
+        for index in range(0, len(sections), 2):
+            length, new = sections[index], sections[index + 1]
+            end_a = pos_a + length
+            if new < 0:
+                if end_a > pos:
+                    return pos_b + (pos - pos_a)
+                pos_b += length
+            else:
+                if mode is not MapMode.SIMPLE and end_a >= pos and _is_lost(pos, pos_a, end_a, mode):
+                    return None
+                if end_a > pos or (end_a == pos and assoc < 0 and not length):
+                    return pos_b if pos == pos_a or assoc < 0 else pos_b + new
+                pos_b += new
+            pos_a = end_a
+        if pos > pos_a:
+            raise ChangeSetError(f"position {pos} in a change set for {pos_a} units")
+        return pos_b
+
+    def compose(self, other: "ChangeSet") -> "ChangeSet":
+        """Return the change set that does what this one and then `other` does."""
+        if self.new_length != other.length:
+            raise ChangeSetError(f"a change set that leaves {self.new_length} units, one for {other.length}")
         if self.empty:
             return other
         if other.empty:
             return self
-        sections: list[int] = []
-        insert: list[str] = []
-        a, b = _Iter(self), _Iter(other)
-        open_ = False
-        while True:
-            if a.done and b.done:
-                return ChangeSet(sections, insert)
-            if a.ins == 0:
-                _add(sections, a.len, 0, open_)
-                a.next()
-            elif b.len == 0 and not b.done:
-                _add(sections, 0, b.ins, open_)
-                _ins(insert, sections, b.text)
-                b.next()
-            elif a.done or b.done:
-                raise ChangeSetError("mismatch")
-            else:
-                n = min(a.len if a.ins < 0 else a.ins, b.len)
-                sl = len(sections)
-                if a.ins == -1:
-                    ib = -1 if b.ins == -1 else 0 if b.off else b.ins
-                    _add(sections, n, ib, open_)
-                    if ib > 0:
-                        _ins(insert, sections, b.text)
-                elif b.ins == -1:
-                    _add(sections, 0 if a.off else a.len, n, open_)
-                    _ins(insert, sections, a.bit(n))
-                else:
-                    _add(sections, 0 if a.off else a.len, 0 if b.off else b.ins, open_)
-                    if not b.off:
-                        _ins(insert, sections, b.text)
-                open_ = (a.ins > n or (b.ins >= 0 and b.len > n)) and (open_ or len(sections) > sl)
-                a.forward2(n)
-                b.forward(n)
-    def map(self, other: ChangeSet, *, before: bool = False) -> ChangeSet:
+        return ChangeSet(*compose((self.sections, self.inserted), (other.sections, other.inserted)))
+
+    def map(self, other: "ChangeSet", *, before: bool = False) -> "ChangeSet":
+        """Return these changes for the text after `other`, where both are for one text.
+
+        What `other` inserts at the same place comes first, unless `before`.
+        """
+        if self.length != other.length:
+            raise ChangeSetError(f"a change set for {self.length} units mapped over one for {other.length}")
         if other.empty:
             return self
-        sections: list[int] = []
-        insert: list[str] = []
-        a, b = _Iter(self), _Iter(other)
-        inserted = -1
-        while True:
-            if (a.done and b.len) or (b.done and a.len):
-                raise ChangeSetError("mismatch")
-            if a.ins == -1 and b.ins == -1:
-                n = min(a.len, b.len)
-                _add(sections, n, -1)
-                a.forward(n)
-                b.forward(n)
-            elif b.ins >= 0 and (a.ins < 0 or inserted == a.i or (a.off == 0 and (b.len < a.len or (b.len == a.len and not before)))):
-                n = b.len
-                _add(sections, b.ins, -1)
-                while n:
-                    piece = min(a.len, n)
-                    if a.ins >= 0 and inserted < a.i and a.len <= piece:
-                        _add(sections, 0, a.ins)
-                        _ins(insert, sections, a.text)
-                        inserted = a.i
-                    a.forward(piece)
-                    n -= piece
-                b.next()
-            elif a.ins >= 0:
-                n = 0
-                left = a.len
-                while left:
-                    if b.ins == -1:
-                        piece = min(left, b.len)
-                        n += piece
-                        left -= piece
-                        b.forward(piece)
-                    elif b.ins == 0 and b.len < left:
-                        left -= b.len
-                        b.next()
-                    else:
-                        break
-                _add(sections, n, a.ins if inserted < a.i else 0)
-                if inserted < a.i:
-                    _ins(insert, sections, a.text)
-                inserted = a.i
-                a.forward(a.len - left)
-            elif a.done and b.done:
-                return ChangeSet(sections, insert)
-            else:
-                raise ChangeSetError("mismatch")
-    def to_json(self) -> list[object]:
-        out: list[object] = []
-        for k in range(0, len(self.sections), 2):
-            l, i = self.sections[k], self.sections[k + 1]
-            out.append(l if i < 0 else [l] if i == 0 else [l, *self.inserted[k >> 1].split("\n")])
-        return out
-    @classmethod
-    def from_json(cls, value: object) -> ChangeSet:
-        if not isinstance(value, list):
-            raise ChangeSetError("not a list")
-        sections: list[int] = []
-        inserted: list[str] = []
-        for k, part in enumerate(value):
-            if isinstance(part, int) and not isinstance(part, bool) and part >= 0:
-                if part:
-                    sections += (part, -1)
-                    inserted.append("")
-                continue
-            if not (isinstance(part, list) and part and isinstance(part[0], int) and part[0] >= 0 and all(isinstance(x, str) for x in part[1:])):
-                raise ChangeSetError(f"changes[{k}]: bad")
-            if any("\n" in x or "\r" in x for x in part[1:]):
-                raise ChangeSetError(f"changes[{k}]: line break")
-            t = to_units("\n".join(part[1:]))
-            if part[0] or t:
-                sections += (part[0], len(t))
-                inserted.append(t)
-        return cls(sections, inserted)
-    @classmethod
-    def empty_of(cls, length: int) -> ChangeSet:
-        return cls((length, -1) if length else (), ())
-    @classmethod
-    def of(cls, specs: Sequence[Change], length: int) -> ChangeSet:
-        total: ChangeSet | None = None
-        for c in specs:
-            t = to_units(re.sub("\r\n?", "\n", c.insert))
-            if not 0 <= c.start <= c.end <= length:
-                raise ChangeSetError("range")
-            sections: list[int] = []
-            ins: list[str] = []
-            _add(sections, c.start, -1)
-            _add(sections, c.end - c.start, len(t))
-            _ins(ins, sections, t)
-            _add(sections, length - c.end, -1)
-            s = cls(sections, ins)
-            total = total.compose(s.map(total)) if total else s
-        return total or cls.empty_of(length)
+        own, others = (self.sections, self.inserted), (other.sections, other.inserted)
+        return ChangeSet(*map_over(own, others, before=before))
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChangeSet):
+            return NotImplemented
+        return self.sections == other.sections and self.inserted == other.inserted
+
+    @override
+    def __hash__(self) -> int:
+        return hash((self.sections, self.inserted))
+
+    @override
+    def __repr__(self) -> str:
+        return f"ChangeSet.from_json({self.to_json()!r})"
+
+
+def _checked_length(value: object, index: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LONGEST:
+        raise ChangeSetError(f"changes[{index}]: should begin with a length, a whole number from 0")
+    return value
+
+
+def _checked_lines(part: list[object], index: int) -> str:
+    lines = []
+    for line in part[1:]:
+        if not isinstance(line, str):
+            raise ChangeSetError(f"changes[{index}]: after the length only lines, which are strings")
+        if "\n" in line or "\r" in line:
+            raise ChangeSetError(f"changes[{index}]: a line with a line break in it")
+        lines.append(line)
+    return to_units("\n".join(lines))
+
+
+def _joined(total: ChangeSet | None, following: ChangeSet | None) -> ChangeSet | None:
+    """Return `total` and then `following`, which is for the same text as `total`."""
+    if total is None or following is None:
+        return following if total is None else total
+    return total.compose(following.map(total))
+
+
+def _is_lost(pos: int, start: int, end: int, mode: MapMode) -> bool:
+    match mode:
+        case MapMode.TRACK_DEL:
+            return start < pos < end
+        case MapMode.TRACK_BEFORE:
+            return start < pos
+        case _:
+            return end > pos

@@ -5,16 +5,18 @@ A `Document` holds what is committed and changes in one way only, by
 never touches the document. Neither waits, and neither knows of frames.
 
 A push made on an older version is rebased over what was committed since, one
-update after the other, as an editor built on @codemirror/collab does when it
-receives them one by one. One by one matters: mapping over two updates in turn
-and mapping over their composition can place an insertion differently when one
-deletes and the other inserts at the same point, and then an editor that got
-them in two frames and a server that composed them would part for good.
+push after the other, as an editor built on @codemirror/collab does when it
+receives each push in a frame of its own. That unit matters: mapping over two
+pushes in turn and mapping over their composition can place an insertion
+differently, where one deletes and the other inserts at the same point, and
+then an editor that got them in one frame and a server that took them in turn
+would part for good. So a push is one unit everywhere: in `rebase`, on the wire.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.errors import PushRefused, RefusalCode
@@ -55,7 +57,7 @@ class DocumentLimits:
     history_bytes: int = 8_388_608
     #: Senders whose last push is remembered; the one that pushed longest ago is forgotten first.
     senders: int = 4096
-    #: Work that one push may cause, in sections visited; about half a microsecond each.
+    #: Work that one push or one selection may cause, in sections visited; about half a microsecond each.
     rebase_steps: int = 200_000
 
 
@@ -83,26 +85,52 @@ def normalise(text: str) -> str:
     return units
 
 
-def rebase(updates: Sequence[ChangeSet], over: Iterable[Update], sender: str) -> list[ChangeSet]:
+def by_push(updates: Iterable[Update]) -> Iterator[list[Update]]:
+    """Return `updates`, in order, as the pushes that they came with."""
+    for _, push in groupby(updates, key=lambda update: (update.sender, update.seq)):
+        yield list(push)
+
+
+def rebase(
+    updates: Sequence[ChangeSet], over: Iterable[Update], sender: str, *, most_steps: float = float("inf")
+) -> list[ChangeSet]:
     """Return `updates` of `sender` moved behind `over`, whose first update starts in the same text.
 
     What stands in `over` as the sender's own is taken for the first of
-    `updates`, committed already, and dropped, as `rebaseUpdates` in
-    @codemirror/collab does; what was committed earlier stays left at a tie.
+    `updates`, committed already, and dropped; what was committed earlier stays
+    left at a tie. The same as calling `rebaseUpdates` of @codemirror/collab
+    once for each push in `over`.
+
+    Raises:
+        PushRefused: if more than `most_steps` sections would be visited. That cannot be known before:
+            what others insert into a range that is deleted cuts it into ever more sections.
     """
+    left = _left_after(most_steps, *updates)
     rebased = list(updates)
-    for update in over:
+    for push in by_push(over):
         if not rebased:
             break
-        if update.sender == sender:
-            del rebased[0]
+        if push[0].sender == sender:
+            del rebased[: len(push)]
             continue
-        changes = update.changes
+        changes = push[0].changes
+        for update in push[1:]:
+            left = _left_after(left, changes, update.changes)
+            changes = changes.compose(update.changes)
         for index, own in enumerate(rebased):
+            left = _left_after(left, own, changes)
             rebased[index] = own.map(changes)
             if index + 1 < len(rebased):
                 changes = changes.map(own, before=True)
     return rebased
+
+
+def _left_after(steps: float, *visited: ChangeSet) -> float:
+    steps -= sum(len(changes.sections) for changes in visited) // 2
+    if steps < 0:
+        reason = "rebasing these updates is too much work; compose them, or fetch the text again"
+        raise PushRefused(RefusalCode.TOO_MUCH, reason)
+    return steps
 
 
 class Document:
@@ -221,13 +249,16 @@ class Document:
         """Return selection `ranges` (anchor, head) of `version` as they are now; None if they cannot be known.
 
         That is so when the history does not reach back to `version`, when
-        `version` is to come, or when a position lies outside its text.
+        `version` is to come, when a position lies outside its text, or when it
+        would take more than `rebase_steps`.
         """
         over = self.since(version)
         if over is None:
             return None
         length = over[0].changes.length if over else len(self._text)
         if any(not 0 <= pos <= length for pair in ranges for pos in pair):
+            return None
+        if len(ranges) * sum(len(update.changes.sections) for update in over) > self._limits.rebase_steps:
             return None
         mapped = list(ranges)
         for update in over:
@@ -278,14 +309,15 @@ class Draft:
             return False
         over = self._over(push)
         self._check_lengths(push, over)
-        self._check_work(push, over)
         text = self.text
-        rebased = rebase(push.updates, over, push.sender)
+        limits = self._document.limits
+        copies = len(push.updates) * (1 + len(text) // _UNITS_A_STEP)
+        rebased = rebase(push.updates, over, push.sender, most_steps=limits.rebase_steps - copies)
         for changes in rebased:
             text = _applied(changes, text)
-        if len(text) > max(self._document.limits.text_units, len(self.text)):
-            limit = self._document.limits.text_units
-            raise PushRefused(RefusalCode.TOO_LONG, f"the text would have {len(text)} units; the limit is {limit}")
+        if len(text) > max(limits.text_units, len(self.text)):
+            reason = f"the text would have {len(text)} units; the limit is {limits.text_units}"
+            raise PushRefused(RefusalCode.TOO_LONG, reason)
         self.text = text
         self.updates.extend(Update(push.sender, push.seq, changes) for changes in rebased)
         if rebased:
@@ -312,16 +344,6 @@ class Draft:
             if any(map(has_lone_surrogate, changes.inserted)):
                 raise PushRefused(RefusalCode.INVALID, f"updates[{index}] inserts half a surrogate pair")
             length = changes.new_length
-
-    def _check_work(self, push: Push, over: list[Update]) -> None:
-        count = len(push.updates)
-        sections = sum(len(changes.sections) for changes in push.updates) // 2
-        others = sum(len(update.changes.sections) for update in over) // 2
-        copies = count * (1 + len(self.text) // _UNITS_A_STEP)
-        steps = sections * (1 + len(over)) + others * count + copies
-        if steps > self._document.limits.rebase_steps:
-            reason = f"{count} updates over {len(over)} others are too much at once; compose or catch up first"
-            raise PushRefused(RefusalCode.TOO_MUCH, reason)
 
 
 def _applied(changes: ChangeSet, text: str) -> str:

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, assert_never
 from urllib.parse import parse_qsl
@@ -19,7 +20,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdap
 from pydantic_core import ErrorDetails
 
 from pyshare.core.changeset import ChangeSet
-from pyshare.core.document import Update
+from pyshare.core.document import Update, by_push
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, PushRefused, RefusalCode, shortened
 from pyshare.core.units import from_units, has_lone_surrogate, to_units
 
@@ -141,7 +142,10 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class UpdatesFrame:
-    """Committed updates in the log's order; `version` is that after the last of them."""
+    """Committed updates in the log's order; `version` is that after the last of them.
+
+    The server sends the updates of one push in one frame, and of no other.
+    """
 
     __pydantic_config__ = _FROM_SERVER
 
@@ -287,7 +291,11 @@ def explain(error: ErrorDetails) -> str:
 
 def encode(frame: ServerFrame | ClientFrame) -> bytes:
     """Return `frame` as JSON in UTF-8, without blanks, fields in the protocol's order."""
-    return from_units(json.dumps(_as_json(frame), ensure_ascii=False, separators=(",", ":"))).encode()
+    return _json(_as_json(frame))
+
+
+def _json(body: dict[str, object]) -> bytes:
+    return from_units(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
 
 
 def _as_json(frame: ServerFrame | ClientFrame) -> dict[str, object]:
@@ -338,10 +346,19 @@ def _welcome_json(welcome: Welcome) -> dict[str, object]:
     return body
 
 
-def update_frame(version: int, update: Update) -> bytes:
-    """Return the WebSocket frame that tells clients of the one update that made `version`."""
-    body = {"type": "updates", "version": version, "updates": [_update_json(update)]}
-    return text_frame(from_units(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode())
+def push_frame(version: int, push: Sequence[Update]) -> bytes:
+    """Return the WebSocket frame that tells clients of one committed push, whose last update made `version`."""
+    body = {"type": "updates", "version": version, "updates": [_update_json(update) for update in push]}
+    return text_frame(_json(body))
+
+
+def push_frames(version: int, updates: Iterable[Update]) -> list[tuple[int, bytes]]:
+    """Return the frames that tell of the `updates` that follow `version`, one a push, each with its version."""
+    frames = []
+    for push in by_push(updates):
+        version += len(push)
+        frames.append((version, push_frame(version, push)))
+    return frames
 
 
 def committed(update: Update) -> CommittedUpdate:

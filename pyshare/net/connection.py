@@ -28,7 +28,7 @@ from trio_websocket import (
 )
 from wsproto.utilities import LocalProtocolError
 
-from pyshare.actors.channel import ChannelMessage, Drained, Join, Leave, Received
+from pyshare.actors.messages import ChannelMessage, Drained, Join, Leave, Received
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import (
     SESSION_BYTES,
@@ -56,6 +56,8 @@ _PATH = re.compile(r"/codespace/(?P<token>[^/]+)/?")
 _TOKEN_LENGTH = 512
 #: Bytes that a client may still send after it was told that the connection is closed.
 _LINGER_BYTES = 67_108_864
+#: Seconds without input after which a client that cannot be understood any more is taken to have stopped.
+_QUIET_SECONDS = 0.25
 #: Bytes of a character in UTF-8, at most.
 _CHARACTER_BYTES = 4
 
@@ -151,7 +153,8 @@ async def serve_connection(
     """Serve one client from the first byte to the last; the socket is closed however that ends.
 
     `label` names the connection in logs and tasks. Cancelled, it still tells
-    the client that the server restarts, for `close_seconds` at most.
+    the client that the server restarts, and its channel that it leaves, each
+    for `close_seconds` at most.
 
     Raises:
         ExceptionGroup: of what nobody foresaw; the client was told 1011.
@@ -230,7 +233,8 @@ class _Connection:
     async def end(self) -> None:
         """Send what is still to be said, and wait until the client ends too."""
         await self._outlet.finish(self._last_words())
-        await self._outlet.linger(_LINGER_BYTES)
+        more = self._ws is not None and not self._stream.peer_closed
+        await self._outlet.linger(_LINGER_BYTES, quiet_seconds=_QUIET_SECONDS if more else 0)
 
     def close(self) -> None:
         """Close the socket."""
@@ -296,9 +300,7 @@ class _Connection:
         self._who |= {"codespace": admission.codespace, "client": peer.id}
         try:
             await self._tell(Join(self._outlet, peer, arrival.epoch, arrival.version))
-            logger.info(
-                "joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None}
-            )
+            logger.info("joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None})
             while True:
                 await self._on_message(await ws.get_message(), dialect)
                 self._bucket.take(1, trio.current_time())

@@ -185,9 +185,7 @@ class Listener:
         if not self._exhausted:
             self._exhausted = True
             name = errno.errorcode.get(error.errno or 0, "")
-            logger.error(
-                "no room for another connection", extra={"error": name, "text": os.strerror(error.errno or 0)}
-            )
+            logger.error("no room for another connection", extra={"error": name, "text": os.strerror(error.errno or 0)})
 
 
 def _label(client: socket.socket) -> str:

@@ -162,20 +162,24 @@ class SocketOutlet:
             await self._send_rest()
         self._finished = True
 
-    async def linger(self, limit_bytes: int) -> None:
-        """Tell the peer that nothing more comes; read and drop what it sends until it ends, or the limit.
+    async def linger(self, limit_bytes: int, *, quiet_seconds: float) -> None:
+        """Read and drop what the peer still sends, until it ends or the limit is met.
 
-        To close a socket with unread input resets the connection, and what the
-        peer has not read yet, such as a close frame, is lost to it (RFC 9112,
-        section 9.6).
+        Once nothing has come for `quiet_seconds`, it is told that nothing more
+        comes from here: some clients fail at that while they are sending. To
+        close a socket with unread input would reset the connection, and what
+        the peer has not read yet, such as a close frame, would be lost to it
+        (RFC 9112, section 9.6).
         """
+        left = limit_bytes
         with suppress(OSError):
+            with trio.move_on_after(quiet_seconds) as quiet:
+                while left > 0 and (received := len(await self._trio_socket.recv(_DISCARD_BYTES))):
+                    left -= received
+                    quiet.deadline = trio.current_time() + quiet_seconds
             self._trio_socket.shutdown(socket.SHUT_WR)
-            while limit_bytes > 0:
-                data = await self._trio_socket.recv(_DISCARD_BYTES)
-                if not data:
-                    return
-                limit_bytes -= len(data)
+            while left > 0 and (received := len(await self._trio_socket.recv(_DISCARD_BYTES))):
+                left -= received
 
     def close(self) -> None:
         """Close the socket; what was taken and could not be sent is given up, also by the kernel."""
@@ -256,7 +260,9 @@ class OutletStream(trio.abc.Stream):
         self._unfinished_bytes = 0
         # Whether the peer has ended, the connection broke, or trio-websocket is through with it.
         self.ended = False
-        # Called then.
+        # Whether it was since the peer had sent a close frame, so that nothing follows.
+        self.peer_closed = False
+        # Called at the end.
         self._on_end: Callable[[], None] = _nothing
 
     def call_at_end(self, on_end: Callable[[], None]) -> None:
@@ -302,6 +308,8 @@ class OutletStream(trio.abc.Stream):
         if is_too_big(frame):
             self._refuse_size()
             return
+        # What closes a WebSocket without a word of the connection's is the answer to the peer.
+        self.peer_closed |= frame[:1] == bytes((_CLOSE,))
         if frame[:1] == bytes((_PONG,)):
             self._bucket.take(1, trio.current_time())
         await self._outlet.write(frame)

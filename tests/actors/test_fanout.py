@@ -38,12 +38,22 @@ def fan_out(limits: FanOutLimits | None = None) -> tuple[FanOut, FakeOutlet, Fak
     return fanout, bob, eve
 
 
-def test_updates_committed_together_reach_a_member_in_one_write_and_one_frame_each() -> None:
+def test_pushes_committed_together_reach_a_member_in_one_write_and_one_frame_each() -> None:
     fanout, bob, _ = fan_out()
     before = bob.writes
     fanout.publish(letters("abc"))
     assert bob.writes == before + 1
     assert versions(bob) == [1, 2, 3]
+
+
+def test_the_updates_of_one_push_share_a_frame() -> None:
+    fanout, bob, eve = fan_out()
+    eve.full = True
+    first, second, third = letters("abc")
+    fanout.publish([Update("bob", 1, first.changes), Update("bob", 1, second.changes), third])
+    eve.full = False
+    fanout.drained(eve)
+    assert versions(bob) == versions(eve) == [2, 3]
 
 
 def test_a_member_with_a_full_socket_is_sent_nothing_and_the_others_everything() -> None:

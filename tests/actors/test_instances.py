@@ -5,8 +5,8 @@ from random import Random
 import pytest
 import trio
 
+from pyshare.actors.messages import Received
 from pyshare.core.protocol import GoneFrame, PeerFrame, PeerSelectFrame, SelectFrame, Welcome
-from pyshare.actors.channel import Received
 from pyshare.store.faults import Faults
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import Client, World, open_world

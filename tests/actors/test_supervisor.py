@@ -113,7 +113,7 @@ async def test_one_who_joins_while_the_channel_ends_is_let_into_the_next(
         assert bob.received(Welcome) == []
         await world.passes(6)
         assert bob.text == "slowly stored"
-        assert bob.closing is None
+        assert bob.closed_with() is None
 
 
 async def test_one_who_gives_up_while_the_channel_starts_leaves_nothing_behind(
@@ -171,12 +171,11 @@ async def test_a_store_that_is_down_refuses_joins_with_1013_and_lets_them_in_lat
         faults.down = True
         alice = world.client("alice")
         await world.passes(1)
-        assert alice.closing is not None
-        assert alice.closing.code == CloseCode.TRY_LATER
+        assert alice.closed_with() == CloseCode.TRY_LATER
         faults.down = False
         world.joins(alice)
         await world.settles()
-        assert alice.closing is None
+        assert alice.closed_with() is None
         assert alice.received(Welcome)
 
 
@@ -191,9 +190,8 @@ async def test_a_channel_that_fails_closes_its_own_clients_and_nobody_elses(
         alice.types("x")
         await world.settles()
         for member in (alice, bob):
-            assert member.closing is not None
-            assert member.closing.code == CloseCode.OUR_FAULT
-        assert other.closing is None
+            assert member.closed_with() == CloseCode.OUR_FAULT
+        assert other.closed_with() is None
         other.types("y")
         await world.settles()
         assert other.text == "y"
@@ -219,16 +217,13 @@ async def test_draining_commits_what_is_pending_closes_with_1012_and_ends(
 
         world.nursery.start_soon(drain)
         await world.settles()
-        assert bob.closing is not None
-        assert bob.closing.code == CloseCode.RESTARTING
-        assert alice.closing is None, "its push is under way"
+        assert bob.closed_with() == CloseCode.RESTARTING
+        assert alice.closed_with() is None, "its push is under way"
         late = world.client("late", codespace="tmp-c")
         await world.settles()
-        assert late.closing is not None
-        assert late.closing.code == CloseCode.RESTARTING
+        assert late.closed_with() == CloseCode.RESTARTING
         await world.passes(3)
-        assert alice.closing is not None
-        assert alice.closing.code == CloseCode.RESTARTING
+        assert alice.closed_with() == CloseCode.RESTARTING
         assert alice.text == "not yet stored"
         assert alice.editor.unconfirmed == []
         assert drained.is_set()
@@ -263,8 +258,7 @@ async def test_nobody_waits_for_an_instance_that_has_ended(
         await world.settles()
         alice = world.client("alice")
         await world.settles()
-        assert alice.closing is not None
-        assert alice.closing.code == CloseCode.RESTARTING
+        assert alice.closed_with() == CloseCode.RESTARTING
 
 
 async def test_a_message_sent_before_the_last_sender_closed_is_still_handled(

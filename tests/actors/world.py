@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from pyshare.actors.channel import ChannelLimits, Drained, Join, Leave, Received
+from pyshare.actors.channel import ChannelLimits
+from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.actors.supervisor import (
     Mailbox,
     Supervisor,
@@ -20,7 +21,7 @@ from pyshare.actors.supervisor import (
     open_lease,
 )
 from pyshare.core.changeset import Change
-from pyshare.core.errors import Closing, ConnectionRefused
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import Limits, Mode, Peer, ServerFrame, Welcome, parse_server_frame
 from pyshare.store.interface import Store
 from tests.editors import CollabEditor
@@ -112,6 +113,10 @@ class Client:
         """Why its connection was closed or refused."""
         return self.refusal or self.outlet.closing
 
+    def closed_with(self) -> CloseCode | None:
+        """Return the code that its connection was closed or refused with."""
+        return self.closing.code if self.closing else None
+
     @property
     def connected(self) -> bool:
         """Whether it has joined a channel."""
@@ -146,9 +151,7 @@ class Client:
             self._connection.cancel()
         self.outlet.taken.clear()
 
-    async def run(
-        self, supervisor: trio.MemorySendChannel[SupervisorMessage], codespace: str, *, create: bool
-    ) -> None:
+    async def run(self, supervisor: trio.MemorySendChannel[SupervisorMessage], codespace: str, *, create: bool) -> None:
         """Be connected until the connection is cut, as `net.connection` does it."""
         self.outlet = outlet = FakeOutlet()
         self.welcomed = False
@@ -228,9 +231,7 @@ class World:
         """Cancel an instance, as the end of its time to drain does."""
         self._scopes[instance].cancel()
 
-    def joins(
-        self, client: Client, *, codespace: str = "tmp-a", instance: str = "one", create: bool = True
-    ) -> Client:
+    def joins(self, client: Client, *, codespace: str = "tmp-a", instance: str = "one", create: bool = True) -> Client:
         """Let a client connect; it is in when the world has settled."""
         if client not in self.clients:
             self.clients.append(client)
@@ -244,9 +245,7 @@ class World:
         self.nursery.start_soon(connection, name=f"connection of {client.peer.name}")
         return client
 
-    def client(
-        self, name: str, *, mode: Mode = "edit", codespace: str = "tmp-a", instance: str = "one"
-    ) -> Client:
+    def client(self, name: str, *, mode: Mode = "edit", codespace: str = "tmp-a", instance: str = "one") -> Client:
         """Return a new client that joins."""
         return self.joins(Client(name, mode), codespace=codespace, instance=instance)
 

@@ -11,7 +11,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Request, TextMessage
 
-from pyshare.actors.channel import ChannelMessage
+from pyshare.actors.messages import ChannelMessage
 from pyshare.core.errors import Closing, ConnectionRefused
 from pyshare.core.protocol import format_session
 from pyshare.net.auth import Admission
@@ -132,9 +132,7 @@ class Client:
 class World:
     """What a connection talks to: a client, an authenticator, a supervisor with one channel."""
 
-    def __init__(
-        self, limits: ConnectionLimits, label: str, admit: Callable[[str], Awaitable[Admission]]
-    ) -> None:
+    def __init__(self, limits: ConnectionLimits, label: str, admit: Callable[[str], Awaitable[Admission]]) -> None:
         self._limits = limits
         self._label = label
         self._admit = admit

@@ -56,9 +56,7 @@ async def with_api(
     limits: ApiLimits | None = None,
 ) -> None:
     transport = httpx.MockTransport(api)
-    async with open_authenticator(
-        ADDRESS, make_missing=make_missing, limits=limits, transport=transport
-    ) as them:
+    async with open_authenticator(ADDRESS, make_missing=make_missing, limits=limits, transport=transport) as them:
         await use(them)
 
 
@@ -173,9 +171,7 @@ ANSWERS: Mapping[str, tuple[httpx.Response, CloseCode, str]] = {
 
 
 @pytest.mark.parametrize(("answer", "code", "reason"), ANSWERS.values(), ids=ANSWERS)
-async def test_an_answer_leads_to_its_close_code(
-    answer: httpx.Response, code: CloseCode, reason: str
-) -> None:
+async def test_an_answer_leads_to_its_close_code(answer: httpx.Response, code: CloseCode, reason: str) -> None:
     api = Api([answer])
 
     async def use(authenticator: Authenticator) -> None:
@@ -267,9 +263,7 @@ async def test_an_api_that_throttles_for_too_long_has_the_client_come_back(autoj
 
 
 @pytest.mark.parametrize("header", [None, "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "-1"])
-async def test_throttling_without_seconds_is_taken_as_a_failure(
-    header: str | None, autojump_clock: MockClock
-) -> None:
+async def test_throttling_without_seconds_is_taken_as_a_failure(header: str | None, autojump_clock: MockClock) -> None:
     throttled = httpx.Response(429, headers={} if header is None else {"Retry-After": header})
 
     async def use(authenticator: Authenticator) -> None:
@@ -348,9 +342,7 @@ async def test_no_more_questions_are_asked_at_once_than_the_limit(autojump_clock
     assert trio.current_time() == 4
 
 
-async def test_no_token_is_logged_whatever_happens(
-    caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
-) -> None:
+async def test_no_token_is_logged_whatever_happens(caplog: pytest.LogCaptureFixture, autojump_clock: MockClock) -> None:
     caplog.set_level(logging.DEBUG)
     quoting = httpx.Response(200, text=f'"{TOKEN}"')
     api = Api([httpx.ConnectError(f"no {TOKEN}"), httpx.Response(500), quoting])

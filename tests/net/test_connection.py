@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 from wsproto.events import AcceptConnection, CloseConnection
 
-from pyshare.actors.channel import Drained, Join, Leave, Received
+from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import PushFrame, SelectFrame, format_session, public_id, text_frame
 from pyshare.net.auth import Admission
@@ -136,9 +136,7 @@ async def test_an_unreadable_push_is_refused_and_the_connection_goes_on(autojump
         await leaves(world)
 
 
-async def test_neither_token_nor_session_is_logged(
-    caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
-) -> None:
+async def test_neither_token_nor_session_is_logged(caplog: pytest.LogCaptureFixture, autojump_clock: MockClock) -> None:
     caplog.set_level(logging.DEBUG)
     async with serving() as world:
         await joined(world)
@@ -355,9 +353,7 @@ async def test_the_known_one_of_many_subprotocols_is_chosen(autojump_clock: Mock
     ("query", "field"),
     [("?version=x", "version"), ("?version=-1", "version"), ("?session=short", "session")],
 )
-async def test_a_bad_query_is_refused_with_the_fields_name(
-    query: str, field: str, autojump_clock: MockClock
-) -> None:
+async def test_a_bad_query_is_refused_with_the_fields_name(query: str, field: str, autojump_clock: MockClock) -> None:
     async with serving() as world:
         await let_in(world.client, query)
 
@@ -427,9 +423,12 @@ async def test_a_codespace_that_cannot_be_had_closes_with_the_supervisors_reason
         assert await world.client.closing() == (4404, "no such codespace")
 
 
-async def test_what_nobody_foresaw_is_told_as_the_servers_fault_and_raised(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("defect", [RuntimeError("a defect"), UnicodeError("another")])
+async def test_what_nobody_foresaw_is_told_as_the_servers_fault_and_raised(
+    defect: Exception, autojump_clock: MockClock
+) -> None:
     async def fail(_: str) -> Admission:
-        raise RuntimeError("a defect")
+        raise defect
 
     async def talk(world: World) -> None:
         await let_in(world.client)
@@ -438,7 +437,7 @@ async def test_what_nobody_foresaw_is_told_as_the_servers_fault_and_raised(autoj
         assert event.code == 1011
         await world.client.stream.aclose()
 
-    with pytest.RaisesGroup(RuntimeError, flatten_subgroups=True):
+    with pytest.RaisesGroup(type(defect), flatten_subgroups=True):
         async with serving(admit=fail) as world:
             with trio.CancelScope(shield=True):
                 await talk(world)
@@ -677,4 +676,4 @@ async def test_a_full_mailbox_does_not_keep_a_cancelled_connection(autojump_cloc
         assert (await world.client.closing())[0] == 1012
         await world.ended.wait()
 
-        assert autojump_clock.current_time() - start == LIMITS.close_seconds
+        assert autojump_clock.current_time() - start <= 2 * LIMITS.close_seconds

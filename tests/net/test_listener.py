@@ -28,9 +28,7 @@ async def echo(client: socket.socket, _: str) -> None:
 class Place:
     """A listener and the address at which it is found."""
 
-    def __init__(
-        self, path: Path, serve: Callable[[socket.socket, str], Awaitable[None]], connections: int
-    ) -> None:
+    def __init__(self, path: Path, serve: Callable[[socket.socket, str], Awaitable[None]], connections: int) -> None:
         self._path = str(path)
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(self._path)
@@ -156,9 +154,7 @@ async def test_a_system_without_room_is_logged_once_and_tried_again_after_a_paus
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     exhausted = ExhaustedListener(tries=3)
-    listener = Listener(
-        [cast("trio.SocketListener", exhausted)], echo, limits=ListenerLimits(pause_seconds=0.5)
-    )
+    listener = Listener([cast("trio.SocketListener", exhausted)], echo, limits=ListenerLimits(pause_seconds=0.5))
 
     with trio.move_on_after(10):
         await listener.run()

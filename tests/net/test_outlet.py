@@ -4,6 +4,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 import trio
@@ -287,7 +288,7 @@ async def test_lingering_reads_what_still_comes_until_the_peer_ends(pair: Pair) 
     peer = trio.SocketStream(trio.socket.from_stdlib_socket(pair.peer))
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(pair.outlet.linger, 10_000_000)
+        nursery.start_soon(partial(pair.outlet.linger, 10_000_000, quiet_seconds=0))
         await peer.send_all(b"x" * 1_000_000)
         await peer.send_eof()
 
@@ -295,12 +296,30 @@ async def test_lingering_reads_what_still_comes_until_the_peer_ends(pair: Pair) 
     assert await peer.receive_some() == b""
 
 
+async def test_a_peer_that_is_sending_is_not_told_of_the_end_before_it_pauses(
+    pair: Pair, autojump_clock: MockClock
+) -> None:
+    peer = trio.SocketStream(trio.socket.from_stdlib_socket(pair.peer))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(pair.outlet.linger, 10_000_000, quiet_seconds=0.5))
+        for _ in range(10):
+            await peer.send_all(b"x")
+            with trio.move_on_after(0.4) as patience:
+                await peer.receive_some()
+            assert patience.cancelled_caught
+        assert await peer.receive_some() == b""
+        await peer.send_eof()
+
+    assert trio.current_time() == pytest.approx(4.1)
+
+
 async def test_lingering_ends_at_its_limit(pair: Pair) -> None:
     async with trio.open_nursery() as nursery:
         peer = trio.SocketStream(trio.socket.from_stdlib_socket(pair.peer))
         nursery.start_soon(peer.send_all, b"x" * 10_000_000)
 
-        await pair.outlet.linger(1_000_000)
+        await pair.outlet.linger(1_000_000, quiet_seconds=0)
 
         nursery.cancel_scope.cancel()
 
@@ -405,9 +424,17 @@ async def test_trio_websockets_own_1009_becomes_a_reason_of_this_server(pair: Pa
     await stream.send_all(bytearray(b"\x88\x02" + struct.pack("!H", 1009)))
 
     assert pair.read() == b""
-    assert pair.outlet.closing == Closing(
-        CloseCode.TOO_BIG, "message too big: more than 1000 bytes; send less at once"
-    )
+    assert pair.outlet.closing == Closing(CloseCode.TOO_BIG, "message too big: more than 1000 bytes; send less at once")
+
+
+async def test_the_stream_takes_what_it_is_given_even_if_it_has_to_wait_for_room(pair: Pair) -> None:
+    stream = make_stream(pair)
+    taken = pair.fill()
+
+    async with pair.writing(), trio.open_nursery() as nursery:
+        await stream.wait_send_all_might_not_block()
+        nursery.start_soon(stream.send_all, PONG)
+        assert await pair.read_bytes(len(taken + PONG)) == taken + PONG
 
 
 async def test_a_reset_connection_breaks_the_stream(pair: Pair) -> None:

@@ -1,0 +1,50 @@
+"""What a channel is told: the messages in its mailbox.
+
+Connections send all of them but `Drain`, and know nothing else of a channel.
+"""
+
+from dataclasses import dataclass
+
+from pyshare.actors.fanout import Outlet
+from pyshare.core.protocol import ClientFrame, Peer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Join:
+    """Let this client in; it is sent its welcome, or its outlet is closed with the reason why not."""
+
+    outlet: Outlet
+    peer: Peer
+    #: What it has, if it comes back.
+    epoch: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A member sent a frame."""
+
+    outlet: Outlet
+    frame: ClientFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A member's socket has room again, after it had refused a frame."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A member's connection has ended."""
+
+    outlet: Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """The server stops: commit what is pending, take no more, close all members with 1012."""
+
+
+ChannelMessage = Join | Received | Drained | Leave | Drain

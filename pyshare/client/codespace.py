@@ -1,0 +1,358 @@
+"""A codespace as a bot, a grader or a test has it: a text that is kept current, and edited at once.
+
+Strings here are ordinary ones, but positions count UTF-16 code units as
+everywhere in pyshare: a character outside the Basic Multilingual Plane, as an
+emoji, counts two. What is awaited has no time limit: put a cancel scope round it.
+"""
+
+import random
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from types import MappingProxyType
+from weakref import WeakSet
+
+import trio
+
+from pyshare.client.address import parse_address
+from pyshare.client.errors import CodespaceClosed, EditsRefused, ViewOnly
+from pyshare.client.events import EditRefused, Event, EventStream
+from pyshare.client.link import ClientLimits, Link, State
+from pyshare.client.replica import Replica
+from pyshare.client.transport import OpenConnection, open_websocket
+from pyshare.core.changeset import Change
+from pyshare.core.errors import CloseCode
+from pyshare.core.protocol import NAME_LENGTH, SESSION_BYTES, Mode, Peer, Range, Storage
+from pyshare.core.units import from_units, normalise_line_breaks, to_units
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    name: str = "",
+    session: bytes | None = None,
+    limits: ClientLimits | None = None,
+    open_connection: OpenConnection | None = None,
+    jitter: Callable[[], float] = random.random,
+) -> AsyncIterator["Codespace"]:
+    """Be a client of the codespace at `url`, for as long as the body of an `async with` takes.
+
+    Entering waits for the server's welcome, for as long as it takes: a server
+    that cannot be reached is tried again after pauses that grow. The body then
+    has the text, and connections that are lost are made anew behind it; the
+    server goes on from where the client is. When the server says that it is of
+    no use to come back, the client gives up: the body goes on, its calls raise.
+
+    Leaving says goodbye to the server, within `close_seconds`, and does not
+    wait for edits to be committed: await `Codespace.wait_confirmed` for that.
+    Cancelled, it leaves the same way. What the body raises comes out as it is.
+
+    Args:
+        url: `ws://host:port/codespace/{token}/`; HTTP schemes are understood, the last slash may be missing.
+        name: what the others are shown, 64 characters at most.
+        session: 16 bytes, a secret, by which the server knows the client again; new ones by default.
+            For one client at a time: another one that has them takes the connection over.
+        limits: how patient the client is and what it keeps.
+        open_connection: how it comes by its connections; by default WebSockets over TCP or TLS.
+        jitter: gives numbers from 0 up to 1 by chance, to spread those that come back.
+
+    Raises:
+        ValueError: if an argument is wrong; says how.
+        CodespaceClosed: if the server refuses this client for good.
+    """
+    address = parse_address(url)
+    session = secrets.token_bytes(SESSION_BYTES) if session is None else session
+    if len(session) != SESSION_BYTES:
+        raise ValueError(f"a session of {len(session)} bytes; should be {SESSION_BYTES} random bytes")
+    if len(name) > NAME_LENGTH:
+        raise ValueError(f"a name of {len(name)} characters; should have at most {NAME_LENGTH}")
+    limits = limits or ClientLimits()
+    open_connection = open_connection or partial(
+        open_websocket, ping_seconds=limits.ping_seconds, silence_seconds=limits.silence_seconds
+    )
+    replica = Replica()
+    codespace = Codespace(replica, session=session, events=limits.events)
+    link = Link(
+        replica,
+        address,
+        session=session,
+        name=name,
+        limits=limits,
+        open_connection=open_connection,
+        jitter=jitter,
+        on_change=codespace.on_change,
+    )
+    codespace.attach(link)
+    failure: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.run, name=f"client of {address}")
+            try:
+                await codespace.wait_connected()
+                yield codespace
+            finally:
+                link.close(CodespaceClosed(CloseCode.DONE, "this client has left the codespace"))
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # The nursery's wrapping of what the body raised.
+        if len(group.exceptions) > 1:
+            raise
+        failure = group.exceptions[0]
+    if failure is not None:
+        raise failure
+
+
+class Codespace:
+    """One shared text and who else is there; made by `connect`, for tasks inside it.
+
+    Edits change `text` at once and are sent by the client's own task; until
+    they are committed they are moved behind what others commit first. Methods
+    raise `CodespaceClosed` when the client has given up or was left, those
+    that wait only if what they wait for is not so already; properties then
+    keep what they showed last.
+    """
+
+    def __init__(self, replica: Replica, *, session: bytes, events: int) -> None:
+        self._replica = replica
+        self._link: Link | None = None
+        self._session = session
+        # Events that a stream keeps, and the streams that somebody still holds.
+        self._stream_events = events
+        self._streams: WeakSet[EventStream] = WeakSet()
+        # The ordinary string of the text, and the units string that it is of.
+        self._text = ("", "")
+        # Refusals ever; the last one; and how many somebody was told of.
+        self._refusals = 0
+        self._refused: EditRefused | None = None
+        self._refusals_told = 0
+        # Set, and made anew, when anything may have changed.
+        self._changed = trio.Event()
+
+    @property
+    def text(self) -> str:
+        """The text with one's own edits, committed or not; lines end with one line feed."""
+        units = self._replica.text
+        if self._text[0] is not units:
+            self._text = (units, from_units(units))
+        return self._text[1]
+
+    @property
+    def length(self) -> int:
+        """Length of the text in UTF-16 units; the position of its end."""
+        return len(self._replica.text)
+
+    @property
+    def version(self) -> int:
+        """Number of updates known to be committed."""
+        return self._replica.version
+
+    @property
+    def id(self) -> str:
+        """This client's public id, by which others know it."""
+        return self._replica.id
+
+    @property
+    def session(self) -> bytes:
+        """This client's secret, with which it could be gone on with by `connect`."""
+        return self._session
+
+    @property
+    def mode(self) -> Mode:
+        """Whether this client may edit, as the last welcome said."""
+        return self._replica.mode
+
+    @property
+    def storage(self) -> Storage:
+        """Whether edits are being committed, as the server said last."""
+        return self._replica.storage
+
+    @property
+    def peers(self) -> Mapping[str, Peer]:
+        """Who else is here, by id."""
+        return MappingProxyType(dict(self._replica.peers))
+
+    @property
+    def selections(self) -> Mapping[str, tuple[Range, ...]]:
+        """What the others have selected, by id, as (anchor, head) in `text`."""
+        return MappingProxyType(dict(self._replica.selections))
+
+    @property
+    def state(self) -> State:
+        """What the client does about its connection."""
+        return self._opened.state
+
+    @property
+    def unconfirmed(self) -> int:
+        """Number of edits that are neither known to be committed nor refused."""
+        return self._replica.made - self._replica.settled
+
+    # Edits.
+
+    def insert(self, pos: int, text: str) -> None:
+        """Insert `text` at `pos`; see `edit`."""
+        self.edit([Change(pos, pos, text)])
+
+    def delete(self, start: int, end: int) -> None:
+        """Delete what stands from `start` to `end`; see `edit`."""
+        self.edit([Change(start, end)])
+
+    def replace(self, start: int, end: int, text: str) -> None:
+        """Put `text` in place of what stands from `start` to `end`; see `edit`."""
+        self.edit([Change(start, end, text)])
+
+    def edit(self, changes: Sequence[Change]) -> None:
+        r"""Make several changes as one edit, at once; all positions are those of the text before.
+
+        Works without a connection, too. Line breaks are made `\n`. An edit
+        that the server refuses, as it does when the text gets too long, is
+        taken back: `wait_confirmed` raises, an `EditRefused` event has it.
+
+        Raises:
+            ValueError: if a change reaches outside the text, splits a surrogate
+                pair or inserts half of one; nothing is changed.
+            ViewOnly: if this client may only look.
+            CodespaceClosed: if the client has given up or was left.
+        """
+        self._check_open()
+        if self.mode == "view_only":
+            raise ViewOnly("this client may look at the codespace, not edit it")
+        self._replica.edit(changes)
+        self._opened.wake()
+        self._wake()
+
+    def select(self, ranges: Sequence[Range]) -> None:
+        """Show the others cursors and selections, as (anchor, head) in `text`; none to show none.
+
+        They move with the text. Not kept by the server: a new connection tells them anew.
+
+        Raises:
+            ValueError: if there are too many ranges or one is no part of the text.
+            CodespaceClosed: if the client has given up or was left.
+        """
+        self._check_open()
+        self._replica.select(ranges)
+        self._opened.wake()
+
+    # Waiting. Cancelled, these have done nothing.
+
+    async def wait_confirmed(self) -> None:
+        """Wait until every edit made so far is committed.
+
+        Raises:
+            EditsRefused: if edits were refused since this was last raised; those that were not are committed.
+            CodespaceClosed: if the client gives up first; whether the edits are committed is then not known.
+        """
+        made = self._replica.made
+        told = self._refusals_told
+        await self._wait(lambda: self._replica.settled >= made)
+        if self._refused is not None and self._refusals > told:
+            self._refusals_told = self._refusals
+            raise EditsRefused(self._refused.code, self._refused.reason)
+
+    async def wait_text(self, wanted: str | Callable[[str], bool]) -> None:
+        """Wait until the text is `wanted`, or one for which it returns true; it may be over at once.
+
+        Raises:
+            CodespaceClosed: if the client gives up first.
+        """
+        if isinstance(wanted, str):
+            units = to_units(normalise_line_breaks(wanted))
+            await self._wait(lambda: self._replica.text == units)
+        else:
+            await self._wait(lambda: wanted(self.text))
+
+    async def wait_version(self, version: int) -> None:
+        """Wait until at least `version` updates are known to be committed.
+
+        Raises:
+            CodespaceClosed: if the client gives up first.
+        """
+        await self._wait(lambda: self._replica.version >= version)
+
+    async def wait_connected(self) -> None:
+        """Wait until there is a connection; it may be lost again when this returns.
+
+        Raises:
+            CodespaceClosed: if the client gives up first.
+        """
+        await self._wait(lambda: self._opened.state is State.CONNECTED)
+
+    def events(self) -> EventStream:
+        """Return a stream of what happens from now on, for one reader.
+
+        It keeps a bounded number of events and ends by raising CodespaceClosed; see `EventStream`.
+
+        Raises:
+            CodespaceClosed: if the client has given up or was left.
+        """
+        self._check_open()
+        stream = EventStream(self._stream_events)
+        self._streams.add(stream)
+        return stream
+
+    # Connections.
+
+    def drop_connection(self) -> None:
+        """Lose the connection without a close frame, as by a fault of the network.
+
+        It is made anew after the first pause. Without a connection nothing happens.
+
+        Raises:
+            CodespaceClosed: if the client has given up or was left.
+        """
+        self._check_open()
+        self._opened.cut()
+
+    async def reconnect(self) -> None:
+        """Drop the connection if there is one, connect again without a pause, and wait for the welcome.
+
+        Raises:
+            CodespaceClosed: if the client gives up.
+        """
+        self._check_open()
+        link = self._opened
+        welcomes = link.welcomes
+        link.cut()
+        link.hurry()
+        await self._wait(lambda: link.welcomes > welcomes)
+
+    # For `connect`, and for the link.
+
+    def attach(self, link: Link) -> None:
+        """Have `link` as the one that keeps the replica connected."""
+        self._link = link
+
+    def on_change(self, events: Sequence[Event]) -> None:
+        """Take note that the replica or the link may have changed, by `events` among others."""
+        for event in events:
+            if isinstance(event, EditRefused):
+                self._refusals += 1
+                self._refused = event
+        closed = self._opened.closed
+        for stream in list(self._streams):
+            stream.put(events)
+            if closed is not None:
+                stream.end(closed)
+        self._wake()
+
+    @property
+    def _opened(self) -> Link:
+        assert self._link is not None
+        return self._link
+
+    def _check_open(self) -> None:
+        closed = self._opened.closed
+        if closed is not None:
+            raise CodespaceClosed(closed.code, closed.reason)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
+        await trio.lowlevel.checkpoint()
+        while not condition():
+            self._check_open()
+            await self._changed.wait()

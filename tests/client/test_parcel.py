@@ -1,0 +1,52 @@
+"""Change sets cut to the size of messages: the parts do what the whole did, each within the limit."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyshare.client.parcel import cut
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
+
+LENGTH = 40
+CHANGES = st.lists(st.tuples(st.integers(0, LENGTH), st.integers(0, 5), st.text("a\n\0é😀", max_size=60)), max_size=6)
+
+
+def made(specs: list[tuple[int, int, str]]) -> ChangeSet:
+    specs = sorted(specs, key=lambda spec: spec[0])
+    changes = [Change(start, min(LENGTH, start + count), to_units(text)) for start, count, text in specs]
+    return ChangeSet.of(changes, LENGTH)
+
+
+@given(specs=CHANGES, limit=st.integers(200, 2000))
+def test_the_parts_together_do_what_the_whole_does_and_each_fits(specs: list[tuple[int, int, str]], limit: int) -> None:
+    whole = made(specs)
+    text = "".join(chr(0x100 + index) for index in range(LENGTH))
+    expected = whole.apply(text)
+    rest: ChangeSet | None = whole
+    while rest:
+        part, rest = cut(rest, limit)
+        assert len(json.dumps(part.to_json(), separators=(",", ":"))) <= limit
+        assert not any(map(has_lone_surrogate, part.inserted))
+        for change in part.changes():
+            assert not splits_pair(text, change.from_a)
+            assert not splits_pair(text, change.to_a)
+        text = part.apply(text)
+    assert text == expected
+
+
+@given(specs=CHANGES)
+def test_what_fits_is_not_cut(specs: list[tuple[int, int, str]]) -> None:
+    whole = made(specs)
+    assert cut(whole, 1_000_000) == (whole, None)
+
+
+def test_a_limit_that_nothing_fits_is_passed_over_for_the_first_change_of_a_part() -> None:
+    whole = made([(0, 0, "😀" * 5), (9, 2, "")])
+    parts = 1
+    rest: ChangeSet | None = whole
+    while rest:
+        _, rest = cut(rest, 0)
+        parts += 1
+    assert parts == 7

@@ -1,0 +1,645 @@
+"""Replicas against a model server: they converge, lose nothing, double nothing; and each rule by itself."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyshare.client.events import (
+    EditRefused,
+    PeerJoined,
+    PeerLeft,
+    PeerSelected,
+    StorageChanged,
+    TextChanged,
+)
+from pyshare.client.replica import OutOfStep, Replica
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import Push, Update
+from pyshare.core.protocol import (
+    GoneFrame,
+    Peer,
+    PeerFrame,
+    PeerSelectFrame,
+    PushFrame,
+    RefusedFrame,
+    SelectFrame,
+    StatusFrame,
+    UpdatesFrame,
+    Welcome,
+    committed,
+)
+from pyshare.core.units import from_units, splits_pair, to_units
+from tests.client.model import LIMITS, ModelClient, ModelServer, frame_of, settle
+
+#: What clients do, see `Scenario.step`.
+STEPS = st.lists(st.integers(0, 2**20), min_size=10, max_size=120)
+EMOJI = to_units("😀")
+
+
+def types(client: ModelClient | Replica, pos: int, text: str) -> None:
+    replica = client.replica if isinstance(client, ModelClient) else client
+    replica.edit([Change(pos, pos, text)])
+
+
+def deletes(client: ModelClient, start: int, end: int) -> None:
+    client.replica.edit([Change(start, end)])
+
+
+def others(server: ModelServer, *changes: Change) -> None:
+    """Have somebody who is never shown change the text."""
+    document = server.document
+    seq = document.last_seq("others") + 1
+    change_set = ChangeSet.of(list(changes), len(document.text))
+    server.commit(Push("others", seq, document.version, (change_set,)))
+
+
+def joined(server: ModelServer, name: str = "alice") -> ModelClient:
+    client = ModelClient(server, name)
+    client.connects()
+    client.receives()
+    return client
+
+
+def changed(events: Sequence[object]) -> list[TextChanged]:
+    return [event for event in events if isinstance(event, TextChanged)]
+
+
+# All together.
+
+
+class Scenario:
+    """Three clients that do what numbers say, each number one step."""
+
+    def __init__(self, history: int) -> None:
+        self.server = ModelServer("one\ntwo\n", history=history)
+        self.clients = [ModelClient(self.server, name) for name in ("alice", "bob", "carol")]
+        # Characters ever typed, each another one, and those that somebody has deleted.
+        self.typed: list[str] = []
+        self.deleted: set[str] = set(self.server.document.text)
+
+    def step(self, number: int) -> None:
+        client = self.clients[number % 3]
+        action, number = divmod(number // 3, 9)[1], number // 27
+        text = client.replica.text
+        match action:
+            case 0 | 1:
+                self.types(client, self.snapped(text, number % (len(text) + 1)), lines=action)
+            case 2:
+                start = self.snapped(text, number % (len(text) + 1))
+                end = self.snapped(text, min(len(text), start + 1 + number % 4))
+                self.deleted |= set(from_units(text[start:end]))
+                deletes(client, start, end)
+            case 3:
+                client.receives(1 + number % 4)
+            case 4:
+                client.pushes()
+            case 5 if client.connection:
+                client.connection.arrive()
+            case 6:
+                client.connects(log_later=bool(number % 2))
+            case 7:
+                client.cut()
+            case _:
+                for connection in client.former:
+                    connection.arrive()
+
+    def types(self, client: ModelClient, pos: int, *, lines: int) -> None:
+        count = len(self.typed)
+        character = chr((0x1F300 if count % 3 else 0x4E00) + count)
+        self.typed.append(character)
+        types(client, pos, character + "\n" * lines)
+
+    @staticmethod
+    def snapped(text: str, pos: int) -> int:
+        return pos - splits_pair(text, pos)
+
+    def check(self) -> None:
+        """Everybody holds one text; each character stands there once, or was deleted, or was given back."""
+        settle(self.server, *self.clients)
+        text = from_units(self.server.document.text)
+        given_back = ""
+        for client in self.clients:
+            assert from_units(client.replica.text) == text
+            assert client.replica.made == client.replica.settled
+            for event in client.replica.take_events():
+                if isinstance(event, EditRefused):
+                    assert event.code == "too_old"
+                    given_back += "".join(change.insert for change in event.changes)
+        for character in self.typed:
+            assert text.count(character) <= 1
+            assert character in text or character in self.deleted or character in given_back
+        assert not given_back or self.server.document.limits.history_updates < len(self.server.log)
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps=STEPS)
+def test_replicas_converge_and_every_character_stands_once(steps: list[int]) -> None:
+    scenario = Scenario(history=4096)
+    for number in steps:
+        scenario.step(number)
+    scenario.check()
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps=STEPS, history=st.integers(0, 5))
+def test_replicas_converge_when_the_history_hardly_reaches_back(steps: list[int], history: int) -> None:
+    scenario = Scenario(history)
+    for number in steps:
+        scenario.step(number)
+    scenario.check()
+
+
+def test_long_lives_of_replicas_end_in_one_text(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(200):
+        scenario = Scenario(history=chance.choice((0, 1, 3, 9, 4096)))
+        for _ in range(chance.randrange(150)):
+            scenario.step(chance.randrange(2**20))
+        scenario.check()
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps=STEPS)
+def test_events_are_enough_to_keep_a_copy_of_the_text(steps: list[int]) -> None:
+    scenario = Scenario(history=3)
+    watched = scenario.clients[0]
+    scenario.clients[0].connects()
+    watched.receives(1)
+    copy = watched.replica.text
+    for number in steps:
+        if number % 3 == 0 and number // 3 % 9 < 3:
+            before = watched.replica.made
+            scenario.step(number)
+            assert watched.replica.take_events() == []
+            copy = watched.replica.text if watched.replica.made > before else copy
+            continue
+        scenario.step(number)
+        for event in changed(watched.replica.take_events()):
+            copy = ChangeSet.of(event.changes, len(copy)).apply(copy)
+        assert copy == watched.replica.text
+
+
+# Editing.
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (Change(3, 3, "x"), "3 to 3 is no part of the text, which has 2 UTF-16 units"),
+        (Change(1, 0), "1 to 0 is no part"),
+        (Change(-1, 0), "-1 to 0 is no part"),
+        (Change(1, 1, "x"), "position 1 is inside a surrogate pair"),
+        (Change(0, 1), "position 1 is inside a surrogate pair"),
+        (Change(0, 0, "\ud83d"), "the text to insert at 0 has half a surrogate pair"),
+    ],
+)
+def test_an_edit_that_cannot_be_is_refused_at_once_and_changes_nothing(change: Change, message: str) -> None:
+    alice = joined(ModelServer(EMOJI)).replica
+    with pytest.raises(ValueError, match=message):
+        alice.edit([Change(0, 0, "a"), change])
+    assert (alice.text, alice.made) == (EMOJI, 0)
+
+
+def test_an_edit_that_changes_nothing_is_none() -> None:
+    alice = joined(ModelServer("a")).replica
+    alice.edit([Change(0, 0, "")])
+    alice.edit([])
+    assert alice.made == 0
+
+
+def test_what_was_typed_and_deleted_again_is_settled_without_a_push() -> None:
+    alice = joined(ModelServer("ab"))
+    alice.cut()
+    types(alice, 1, "x")
+    deletes(alice, 1, 2)
+    assert alice.replica.next_push() is None
+    assert (alice.replica.made, alice.replica.settled) == (2, 2)
+
+
+def test_line_breaks_are_typed_as_one_unit() -> None:
+    alice = joined(ModelServer()).replica
+    alice.edit([Change(0, 0, "a\r\nb\rc")])
+    assert alice.text == "a\nb\nc"
+
+
+# Pushing.
+
+
+def test_one_push_is_in_flight_and_what_is_typed_since_goes_as_one_update() -> None:
+    server = ModelServer()
+    alice = joined(server)
+    types(alice, 0, "a")
+    first = alice.replica.next_push()
+    for index in range(1, 50):
+        types(alice, index, "b")
+    assert first == PushFrame(1, 0, (ChangeSet.of([Change(0, 0, "a")], 0),))
+    assert alice.replica.next_push() is None
+    alice.replica.receive(frame_of(1, Update("alice", 1, first.updates[0])))
+    assert alice.replica.next_push() == PushFrame(2, 1, (ChangeSet.of([Change(1, 1, "b" * 49)], 1),))
+
+
+def test_nothing_is_pushed_before_the_welcome() -> None:
+    replica = Replica()
+    types(replica, 0, "a")
+    assert replica.next_push() is None
+    assert replica.next_select() is None
+    assert replica.resume_point is None
+
+
+def test_a_long_edit_is_pushed_in_messages_within_the_limit() -> None:
+    server = ModelServer(limits=replace(LIMITS, message_bytes=2000))
+    alice = joined(server)
+    text = "".join(chr(0x1F300 + index) + "\n" for index in range(2000))
+    types(alice, 0, text)
+    pushes = 0
+    while push := alice.replica.next_push():
+        pushes += 1
+        server.commit(Push("alice", push.seq, push.version, push.updates))
+        alice.receives()
+        assert alice.replica.settled == (alice.replica.text == server.document.text)
+    assert from_units(server.document.text) == text
+    assert pushes > 20
+
+
+# The log.
+
+
+def test_updates_that_are_known_are_passed_over_and_a_gap_is_told() -> None:
+    server = ModelServer("a")
+    alice = joined(server).replica
+    first = Update("bob", 1, ChangeSet.of([Change(1, 1, "b")], 1))
+    second = Update("bob", 2, ChangeSet.of([Change(2, 2, "c")], 2))
+    alice.receive(frame_of(1, first))
+    alice.receive(frame_of(2, first, second))
+    alice.receive(frame_of(1, first))
+    assert (alice.text, alice.version) == ("abc", 2)
+    with pytest.raises(OutOfStep, match="version 2 is followed by 4"):
+        alice.receive(frame_of(4, second))
+    assert alice.resume_point == ("first", 2)
+
+
+def test_an_update_that_does_not_fit_makes_the_replica_ask_for_the_text() -> None:
+    alice = joined(ModelServer("a")).replica
+    types(alice, 0, "x")
+    with pytest.raises(OutOfStep, match="update 1 is for a text of 7 units"):
+        alice.receive(frame_of(1, Update("bob", 1, ChangeSet.empty_of(7))))
+    assert alice.resume_point is None
+    assert alice.next_push() is None
+    assert alice.text == "xa"
+
+
+def test_an_own_update_without_a_push_in_flight_is_taken_as_anybody_elses() -> None:
+    alice = joined(ModelServer("a")).replica
+    alice.receive(frame_of(1, Update("alice", 1, ChangeSet.of([Change(1, 1, "b")], 1))))
+    assert alice.text == "ab"
+
+
+# Coming back.
+
+
+def test_a_push_that_was_not_committed_is_sent_again_under_its_number_moved_to_the_new_version() -> None:
+    server = ModelServer("ab")
+    alice = joined(server)
+    types(alice, 1, "x")
+    alice.pushes()
+    types(alice, 2, "y")
+    others(server, Change(0, 0, "__"))
+    alice.connects()
+    alice.receives()
+    assert alice.replica.next_push() == PushFrame(1, 1, (ChangeSet.of([Change(3, 3, "x")], 4),))
+    assert alice.replica.text == "__axyb"
+
+
+def test_a_push_that_was_committed_is_confirmed_by_the_log_in_the_welcome() -> None:
+    server = ModelServer("ab")
+    alice = joined(server)
+    types(alice, 1, "x")
+    alice.pushes()
+    alice.connection = alice.connection or pytest.fail("connected")
+    alice.connection.arrive()
+    alice.connects()
+    alice.receives()
+    assert alice.replica.next_push() is None
+    assert (alice.replica.settled, alice.replica.text) == (1, "axb")
+
+
+def test_an_own_update_after_an_empty_welcome_confirms_the_push_though_it_was_sent_again() -> None:
+    server = ModelServer("ab")
+    alice = joined(server)
+    types(alice, 1, "x")
+    alice.pushes()
+    late = alice.connection or pytest.fail("connected")
+    alice.connects()
+    alice.receives()
+    alice.pushes()
+    assert alice.connection is not None
+    assert [push.seq for push in alice.connection.outbox] == [1]
+    late.arrive()
+    alice.connection.arrive()
+    alice.receives()
+    assert (alice.replica.settled, alice.replica.text, server.document.version) == (1, "axb", 1)
+
+
+def test_a_number_that_somebody_else_used_is_not_taken_for_an_acknowledgement() -> None:
+    server = ModelServer("ab")
+    alice = joined(server)
+    types(alice, 1, "x")
+    alice.pushes()
+    welcome = server.welcome("alice", ("first", 0))[0]
+    assert isinstance(welcome, Welcome)
+    alice.replica.resume(replace(welcome, acked=5))
+    push = alice.replica.next_push()
+    assert push is not None
+    assert push.seq == 6
+
+
+def test_a_session_that_is_gone_on_with_counts_on_from_what_is_acknowledged() -> None:
+    server = ModelServer("a")
+    server.commit(Push("alice", 41, 0, (ChangeSet.of([Change(0, 0, "x")], 1),)))
+    alice = joined(server)
+    types(alice, 0, "y")
+    push = alice.replica.next_push()
+    assert push is not None
+    assert push.seq == 42
+
+
+def test_a_welcome_that_goes_on_from_another_epoch_makes_the_replica_ask_for_the_text() -> None:
+    server = ModelServer("a")
+    alice = joined(server)
+    types(alice, 0, "x")
+    welcome = server.welcome("alice", ("first", 0))[0]
+    assert isinstance(welcome, Welcome)
+    with pytest.raises(OutOfStep, match="nothing that this client could go on from"):
+        alice.replica.resume(replace(welcome, epoch="another"))
+    assert alice.replica.resume_point is None
+    settle(server, alice)
+    assert server.document.text == "a"
+    alice.connects()
+    settle(server, alice)
+    assert server.document.text == "xa"
+
+
+def test_a_welcome_to_an_older_version_makes_the_replica_ask_for_the_text() -> None:
+    server = ModelServer("a")
+    alice = joined(server)
+    welcome = server.welcome("alice", ("first", 0))[0]
+    assert isinstance(welcome, Welcome)
+    others(server, Change(0, 0, "x"))
+    alice.receives()
+    with pytest.raises(OutOfStep, match="welcome to version 0, which is older than version 1"):
+        alice.replica.resume(welcome)
+    assert alice.replica.must_fetch
+
+
+# A text in place of the log.
+
+
+def test_a_new_text_is_merged_with_what_was_typed() -> None:
+    server = ModelServer("alpha\nbeta\ngamma\n", history=0)
+    alice = joined(server)
+    types(alice, 5, "!")
+    alice.pushes()
+    types(alice, 11, "?")
+    others(server, Change(0, 0, "zero\n"))
+    others(server, Change(16, 20, "G"))
+    alice.connects()
+    alice.receives()
+    assert server.document.text == "zero\nalpha\nbeta\nGa\n"
+    assert alice.replica.text == "zero\nalpha!\nbeta?\nGa\n"
+    settle(server, alice)
+    assert server.document.text == "zero\nalpha!\nbeta?\nGa\n"
+
+
+def test_what_was_typed_into_text_that_others_deleted_is_kept() -> None:
+    server = ModelServer("one\ntwo\nthree\n", history=0)
+    alice = joined(server)
+    types(alice, 6, "kept")
+    others(server, Change(4, 8))
+    alice.connects()
+    settle(server, alice)
+    assert server.document.text == "one\nkeptthree\n"
+
+
+def test_a_push_in_flight_that_is_acknowledged_by_a_text_is_not_made_twice() -> None:
+    server = ModelServer("ab", history=0)
+    alice = joined(server)
+    types(alice, 1, "x")
+    alice.pushes()
+    assert alice.connection is not None
+    alice.connection.arrive()
+    types(alice, 2, "y")
+    others(server, Change(3, 3, "!"))
+    alice.connects()
+    alice.receives()
+    assert (alice.replica.text, alice.replica.settled) == ("axyb!", 1)
+    settle(server, alice)
+    assert server.document.text == "axyb!"
+
+
+def test_a_codespace_made_anew_gets_what_is_unconfirmed_and_takes_the_rest_away() -> None:
+    server = ModelServer("old text")
+    alice = joined(server)
+    types(alice, 8, " x")
+    alice.pushes()
+    server.make_anew("")
+    alice.connects()
+    settle(server, alice)
+    assert server.document.text == alice.replica.text == " x"
+    assert alice.replica.resume_point == ("first'", 1)
+
+
+def test_a_push_of_the_last_connection_that_arrives_after_the_text_is_taken_as_the_server_has_it() -> None:
+    server = ModelServer("abc", history=2)
+    alice = joined(server)
+    types(alice, 1, "x")
+    alice.pushes()
+    late = alice.connection or pytest.fail("connected")
+    types(alice, 2, "y")
+    others(server, Change(0, 3, "abc"))
+    # Within the log's reach for the late push, but the client is given a text, as one of another epoch is.
+    text = server.welcome("alice", None)[0]
+    assert isinstance(text, Welcome)
+    alice.cut()
+    alice.connects()
+    assert alice.connection is not None
+    alice.connection.inbox.clear()
+    alice.connection.inbox.append(text)
+    alice.receives()
+    assert alice.replica.text == "axybc"
+    late.arrive()
+    alice.receives()
+    assert server.document.text in {"xabc", "abcx"}
+    settle(server, alice)
+    assert alice.replica.text == server.document.text
+    assert sorted(server.document.text) == sorted("abcxy")
+
+
+# Refusals.
+
+
+def test_a_refused_push_is_taken_back_and_given_to_the_caller() -> None:
+    server = ModelServer("ab")
+    alice = joined(server)
+    types(alice, 1, f"x{EMOJI}")
+    alice.pushes()
+    alice.replica.receive(RefusedFrame(1, "too_long", "the text would have 5 units; the limit is 3"))
+    events = alice.replica.take_events()
+    assert events == [
+        TextChanged((Change(1, 4, ""),), 0, None),
+        EditRefused("too_long", "the text would have 5 units; the limit is 3", (Change(1, 1, "x😀"),)),
+    ]
+    assert (alice.replica.text, alice.replica.settled) == ("ab", 1)
+    assert alice.replica.resume_point is None
+
+
+def test_what_was_typed_on_top_of_a_refused_push_stays_and_is_pushed_after_the_text_was_fetched() -> None:
+    server = ModelServer("ab")
+    alice = joined(server)
+    types(alice, 1, "xx")
+    deletes(alice, 3, 4)
+    alice.pushes()
+    types(alice, 2, "INSIDE")
+    types(alice, 0, "before ")
+    alice.replica.receive(RefusedFrame(1, "invalid", "no"))
+    assert alice.replica.text == "before aINSIDEb"
+    assert alice.replica.next_push() is None
+    alice.connects()
+    settle(server, alice)
+    assert server.document.text == "before aINSIDEb"
+
+
+def test_the_refusal_of_another_push_than_the_one_in_flight_changes_nothing() -> None:
+    alice = joined(ModelServer("ab")).replica
+    alice.receive(RefusedFrame(1, "seq", "no"))
+    types(alice, 1, "x")
+    alice.next_push()
+    alice.receive(RefusedFrame(2, "seq", "no"))
+    assert (alice.text, alice.must_fetch, alice.take_events()) == ("axb", False, [])
+
+
+# Peers and selections.
+
+
+def test_peers_come_change_and_go() -> None:
+    server = ModelServer()
+    alice = joined(server).replica
+    bob = Peer("bob", "Bob", "edit")
+    alice.receive(PeerFrame("bob", "Bob", "edit"))
+    alice.receive(PeerFrame("bob", "Bob", "edit"))
+    alice.receive(PeerFrame("bob", "Robert", "edit"))
+    alice.receive(PeerFrame("alice", "Alice", "edit"))
+    robert = replace(bob, name="Robert")
+    assert alice.take_events() == [PeerJoined(bob), PeerJoined(robert)]
+    assert alice.peers == {"bob": robert}
+    alice.receive(GoneFrame("bob"))
+    alice.receive(GoneFrame("bob"))
+    assert alice.take_events() == [PeerLeft("bob")]
+
+
+def test_a_welcome_tells_who_has_come_and_who_has_left_meanwhile() -> None:
+    server = ModelServer()
+    alice = joined(server).replica
+    alice.receive(PeerFrame("bob", "", "edit"))
+    alice.receive(PeerSelectFrame("bob", 0, ((0, 0),)))
+    alice.take_events()
+    welcome = server.welcome("alice", ("first", 0))[0]
+    assert isinstance(welcome, Welcome)
+    carol = Peer("carol", "", "view_only")
+    alice.resume(replace(welcome, peers=(carol,)))
+    assert alice.take_events() == [PeerLeft("bob"), PeerJoined(carol)]
+    assert alice.selections == {}
+
+
+def test_a_peers_selection_is_placed_in_the_text_on_the_screen_and_moves_with_it() -> None:
+    server = ModelServer("abc")
+    alice = joined(server)
+    types(alice, 0, "--")
+    alice.pushes()
+    types(alice, 2, "--")
+    alice.replica.receive(PeerSelectFrame("bob", 0, ((1, 2),)))
+    assert alice.replica.take_events() == [PeerSelected("bob", ((5, 6),))]
+    types(alice, 0, "-")
+    assert alice.replica.selections == {"bob": ((6, 7),)}
+    others(server, Change(1, 2))
+    alice.receives()
+    assert alice.replica.selections == {"bob": ((6, 6),)}
+
+
+def test_a_selection_in_another_version_or_outside_the_text_is_passed_over() -> None:
+    alice = joined(ModelServer("abc")).replica
+    alice.receive(PeerSelectFrame("bob", 1, ((0, 0),)))
+    alice.receive(PeerSelectFrame("bob", 0, ((0, 4),)))
+    assert (alice.selections, alice.take_events()) == ({}, [])
+
+
+def test_ones_own_selection_is_sent_once_in_the_committed_text() -> None:
+    server = ModelServer("abc")
+    alice = joined(server).replica
+    alice.select([(3, 1)])
+    assert alice.next_select() == SelectFrame(0, ((3, 1),))
+    assert alice.next_select() is None
+
+
+def test_a_selection_in_text_that_is_not_committed_is_sent_again_when_it_is() -> None:
+    server = ModelServer("abc")
+    alice = joined(server)
+    types(alice, 1, "new")
+    alice.replica.select([(4, 2)])
+    assert alice.replica.next_select() == SelectFrame(0, ((1, 1),))
+    alice.pushes()
+    others(server, Change(0, 0, "_"))
+    assert alice.connection is not None
+    alice.connection.arrive()
+    alice.receives()
+    assert alice.replica.next_select() == SelectFrame(2, ((5, 3),))
+    assert alice.replica.next_select() is None
+
+
+def test_a_selection_is_told_to_each_connection_anew_where_it_is_then() -> None:
+    server = ModelServer("abc")
+    alice = joined(server)
+    alice.replica.select([(2, 2)])
+    alice.replica.next_select()
+    others(server, Change(0, 0, "_"))
+    alice.connects()
+    alice.receives()
+    assert alice.replica.next_select() == SelectFrame(1, ((3, 3),))
+
+
+@pytest.mark.parametrize("ranges", [[(0, 4)], [(-1, 0)], [(1, 1)] * 65])
+def test_a_selection_that_cannot_be_is_refused_at_once(ranges: list[tuple[int, int]]) -> None:
+    alice = joined(ModelServer("abc")).replica
+    with pytest.raises(ValueError, match=r"no part of the text|at most 64"):
+        alice.select(ranges)
+    assert alice.next_select() is None
+
+
+def test_the_storages_state_is_told_when_it_changes_and_a_welcome_begins_with_ok() -> None:
+    server = ModelServer()
+    alice = joined(server)
+    alice.replica.receive(StatusFrame("down"))
+    alice.replica.receive(StatusFrame("down"))
+    alice.connects()
+    alice.receives()
+    assert alice.replica.take_events() == [StorageChanged("down"), StorageChanged("ok")]
+
+
+def test_a_frame_of_several_updates_is_taken_one_by_one() -> None:
+    # Composed, the deletion and the insertion at one point would put what is typed on the other side.
+    server = ModelServer("abc")
+    alice = joined(server)
+    types(alice, 2, "x")
+    alice.pushes()
+    others(server, Change(1, 3))
+    others(server, Change(1, 1, "y"))
+    assert alice.connection is not None
+    alice.connection.arrive()
+    merged = tuple(committed(update) for update in server.log)
+    alice.connection.inbox.clear()
+    alice.replica.receive(UpdatesFrame(3, merged))
+    assert alice.replica.text == server.document.text
+    assert changed(alice.replica.take_events())[-1].sender == "others"
