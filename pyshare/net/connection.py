@@ -331,7 +331,11 @@ class _Connection:
         if self._channel is None:
             return
         try:
-            await self._channel.send(message)
+            try:
+                # Where there is room, which is the rule, sending is not worth a turn of the scheduler.
+                self._channel.send_nowait(message)
+            except trio.WouldBlock:
+                await self._channel.send(message)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._outlet.close_nowait(_CHANNEL_GONE)
 

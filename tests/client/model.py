@@ -1,6 +1,7 @@
 """A server made of the core's document, and replicas that reach it over connections moved by hand."""
 
 from collections import deque
+from typing import Protocol
 
 from pyshare.client.replica import OutOfStep, Replica, ReplicaFrame
 from pyshare.core.document import Document, DocumentLimits, Draft, Push, Update
@@ -32,6 +33,13 @@ def frame_of(version: int, *updates: Update) -> UpdatesFrame:
     return UpdatesFrame(version, tuple(committed(update) for update in updates))
 
 
+class Recipient(Protocol):
+    """A connection, as the server writes to it."""
+
+    def deliver(self, frame: Welcome | ReplicaFrame) -> None:
+        """Have the client get `frame` after those before it."""
+
+
 class ModelServer:
     """One codespace. Committed updates go to all connections, one a frame."""
 
@@ -42,7 +50,7 @@ class ModelServer:
         self.document = Document(text, limits=self._document_limits)
         # Every update since the codespace was made.
         self.log: list[Update] = []
-        self.connections: list[ModelConnection] = []
+        self.connections: list[Recipient] = []
 
     def make_anew(self, text: str) -> None:
         """Put another codespace in place of this one."""
@@ -90,7 +98,7 @@ class ModelServer:
             self.document.advance(self.document.version + 1, [update])
             self.log.append(update)
             for connection in self.connections:
-                connection.inbox.append(frame_of(self.document.version, update))
+                connection.deliver(frame_of(self.document.version, update))
 
 
 class ModelConnection:
@@ -102,6 +110,10 @@ class ModelConnection:
         self.inbox: deque[Welcome | ReplicaFrame] = deque()
         self.outbox: deque[PushFrame] = deque()
         server.connections.append(self)
+
+    def deliver(self, frame: Welcome | ReplicaFrame) -> None:
+        """Put `frame` on its way to the client."""
+        self.inbox.append(frame)
 
     def arrive(self) -> None:
         """Have the oldest push on its way arrive; also when the client has cut the connection since."""

@@ -160,9 +160,7 @@ def test_fields_may_come_in_any_order_and_with_blanks() -> None:
         (select_json(color="red"), "select.color"),
     ],
 )
-def test_a_frame_that_is_not_as_it_should_be_is_refused_with_the_name_of_the_field(
-    text: str, place: str
-) -> None:
+def test_a_frame_that_is_not_as_it_should_be_is_refused_with_the_name_of_the_field(text: str, place: str) -> None:
     closing = refusal(text)
     assert closing.code == CloseCode.NOT_UNDERSTOOD
     assert closing.reason.startswith(f"{place}: ")
@@ -202,9 +200,7 @@ def test_what_is_no_json_closes_with_1007(text: str) -> None:
     assert closing.reason.startswith("not JSON: ")
 
 
-@pytest.mark.parametrize(
-    "half", ["\\ud83d", "\\ude00", "\\ude00\\ud83d", "a\\uDBFFb", "\\ud83d\\ud83d\\ude00"]
-)
+@pytest.mark.parametrize("half", ["\\ud83d", "\\ude00", "\\ude00\\ud83d", "a\\uDBFFb", "\\ud83d\\ud83d\\ude00"])
 def test_a_push_of_half_a_surrogate_pair_is_refused_by_its_number_and_closes_nothing(half: str) -> None:
     text = f'{{"type":"push","seq":7,"version":0,"updates":[[[0,"{half}"]]]}}'
     with pytest.raises(UnreadablePush) as caught:
@@ -295,9 +291,9 @@ def test_fields_that_a_server_has_grown_since_are_passed_over() -> None:
     assert welcome == Welcome("a", "edit", "e", 1, 0, (Peer("b", "B", "edit"),), LIMITS, "x")
     assert parse_server_frame('{"type":"gone","id":"a","more":1}') == GoneFrame("a")
     update = '{"sender":"a","seq":1,"changes":[],"more":1}'
-    assert parse_server_frame(
-        f'{{"type":"updates","version":1,"updates":[{update}],"more":1}}'
-    ) == UpdatesFrame(1, (CommittedUpdate("a", 1, ChangeSet.from_json([])),))
+    assert parse_server_frame(f'{{"type":"updates","version":1,"updates":[{update}],"more":1}}') == UpdatesFrame(
+        1, (CommittedUpdate("a", 1, ChangeSet.from_json([])),)
+    )
 
 
 def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:
@@ -331,9 +327,7 @@ def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:
         (
             Welcome("a", "edit", "e", 7, 3, (), LIMITS, updates=(CommittedUpdate("b", 1, insert("x")),)),
             '{"type":"welcome","id":"a","mode":"edit","epoch":"e","version":7,'
-            '"updates":[{"sender":"b","seq":1,"changes":[[0,"x"]]}],"acked":3,"peers":[],"limits":'
-            + LIMITS_JSON
-            + "}",
+            '"updates":[{"sender":"b","seq":1,"changes":[[0,"x"]]}],"acked":3,"peers":[],"limits":' + LIMITS_JSON + "}",
         ),
     ],
 )
@@ -448,9 +442,7 @@ def test_one_who_says_nothing_arrives_as_a_stranger() -> None:
 
 def test_one_who_comes_back_says_so_in_the_query() -> None:
     session = bytes(range(16))
-    query = urlencode(
-        {"session": format_session(session), "epoch": "e-_1", "version": 7, "name": f"Ä b&=+ {EMOJI}"}
-    )
+    query = urlencode({"session": format_session(session), "epoch": "e-_1", "version": 7, "name": f"Ä b&=+ {EMOJI}"})
     assert parse_arrival(query) == Arrival(session, "e-_1", 7, f"Ä b&=+ {EMOJI}")
 
 
@@ -481,9 +473,7 @@ def test_fields_of_the_query_without_a_value_are_as_if_left_out() -> None:
         ("name=\ud800", "name"),
     ],
 )
-def test_a_field_of_the_query_that_is_not_as_it_should_be_is_refused_by_its_name(
-    query: str, field: str
-) -> None:
+def test_a_field_of_the_query_that_is_not_as_it_should_be_is_refused_by_its_name(query: str, field: str) -> None:
     with pytest.raises(ConnectionRefused) as caught:
         parse_arrival(query)
     closing = caught.value.closing

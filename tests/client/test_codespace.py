@@ -1,0 +1,728 @@
+"""A client's codespace over connections in memory, on a clock that jumps: what users can count on."""
+
+from dataclasses import replace
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from pyshare.client import Codespace, CodespaceClosed, EditsRefused, ViewOnly, connect
+from pyshare.client.events import (
+    EditRefused,
+    Event,
+    EventStream,
+    Missed,
+    PeerJoined,
+    PeerLeft,
+    PeerSelected,
+    Reconnected,
+    StorageChanged,
+    TextChanged,
+)
+from pyshare.client.link import FIRST_MESSAGE_BYTES, ClientLimits, State
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import Push
+from pyshare.core.errors import CLOSE_CODES, CloseCode
+from pyshare.core.protocol import (
+    GoneFrame,
+    Peer,
+    PeerFrame,
+    PeerSelectFrame,
+    RefusedFrame,
+    SelectFrame,
+    StatusFrame,
+    UpdatesFrame,
+)
+from tests.client.model import LIMITS, ModelServer
+from tests.client.world import URL, World
+
+CLOCK = pytest.mark.usefixtures("autojump_clock")
+
+
+def others(world: World, *changes: Change) -> None:
+    """Have somebody else change the text."""
+    document = world.server.document
+    seq = document.last_seq("others") + 1
+    change_set = ChangeSet.of(list(changes), len(document.text))
+    world.server.commit(Push("others", seq, document.version, (change_set,)))
+
+
+async def read(stream: EventStream) -> list[Event]:
+    """Return the events that are there now, after everybody has done what there was to do."""
+    await wait_all_tasks_blocked()
+    events: list[Event] = []
+    while True:
+        with trio.move_on_after(0) as at_once:
+            events.append(await anext(stream))
+        if at_once.cancelled_caught:
+            return events
+
+
+# Coming in.
+
+
+async def test_entering_waits_for_the_welcome_and_has_the_text() -> None:
+    world = World("hi 😀")
+    async with world.client("bot") as codespace:
+        assert codespace.text == "hi 😀"
+        assert codespace.length == 5
+        assert codespace.version == 0
+        assert codespace.state is State.CONNECTED
+        assert codespace.mode == "edit"
+        assert codespace.id == world.connection.client
+    arrival = world.dials[0].arrival
+    assert (arrival.name, arrival.session, arrival.epoch) == ("bot", codespace.session, None)
+
+
+async def test_a_server_that_refuses_for_good_is_one_exception_with_its_code_and_reason() -> None:
+    world = World()
+    world.fails(1, CloseCode.NOT_AUTHENTICATED)
+    with pytest.raises(CodespaceClosed) as caught:
+        async with world.client():
+            pytest.fail("there is nothing to enter")
+    assert (caught.value.code, caught.value.reason) == (4401, "out of order")
+    assert str(caught.value) == "4401 out of order"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mistake"),
+    [
+        ({"url": "ws://server/"}, r"should have the path /codespace/\{token\}/"),
+        ({"url": URL, "session": b"short"}, "a session of 5 bytes; should be 16"),
+        ({"url": URL, "name": "x" * 65}, "a name of 65 characters"),
+    ],
+)
+async def test_a_wrong_argument_is_named_before_anything_is_dialled(arguments: dict[str, object], mistake: str) -> None:
+    world = World()
+    url, session, name = arguments["url"], arguments.get("session"), arguments.get("name", "")
+    assert isinstance(url, str)
+    assert isinstance(name, str)
+    assert session is None or isinstance(session, bytes)
+    with pytest.raises(ValueError, match=mistake):
+        async with connect(url, session=session, name=name, open_connection=world.open):
+            pytest.fail("there is nothing to enter")
+    assert world.dials == []
+
+
+async def test_a_given_session_is_known_to_the_server_again() -> None:
+    world = World()
+    async with world.client(session=bytes(16)) as first:
+        first.insert(0, "x")
+        await first.wait_confirmed()
+    async with world.client(session=bytes(16)) as second:
+        assert second.id == first.id
+        second.insert(1, "y")
+        await second.wait_confirmed()
+    assert world.server.document.text == "xy"
+
+
+# Editing.
+
+
+async def test_an_edit_is_seen_at_once_and_committed_later() -> None:
+    world = World("abc")
+    async with world.client() as codespace:
+        codespace.insert(0, "1\r\n")
+        codespace.delete(2, 3)
+        codespace.replace(3, 4, "😀")
+        codespace.edit([Change(0, 1), Change(2, 2, "!")])
+        assert codespace.text == "\n!b😀"
+        assert (codespace.unconfirmed, codespace.version) == (4, 0)
+        await codespace.wait_confirmed()
+        assert (codespace.unconfirmed, codespace.version) == (0, 1)
+        assert world.server.document.text == "\n!b\ud83d\ude00"
+
+
+async def test_two_clients_see_each_others_edits() -> None:
+    world = World()
+    async with world.client() as alice, world.client() as bob:
+        alice.insert(0, "alice ")
+        bob.insert(0, "bob ")
+        await alice.wait_confirmed()
+        await bob.wait_confirmed()
+        await alice.wait_version(2)
+        assert alice.text == bob.text == "".join(world.server.document.text)
+        assert sorted(alice.text.split()) == ["alice", "bob"]
+
+
+async def test_a_viewer_cannot_edit() -> None:
+    world = World("a")
+    world.mode = "view_only"
+    async with world.client() as codespace:
+        with pytest.raises(ViewOnly):
+            codespace.insert(0, "x")
+        assert (codespace.text, codespace.mode) == ("a", "view_only")
+
+
+async def test_an_edit_that_cannot_be_is_a_value_error() -> None:
+    async with World("😀").client() as codespace:
+        with pytest.raises(ValueError, match="inside a surrogate pair"):
+            codespace.insert(1, "x")
+
+
+async def test_what_comes_to_nothing_is_confirmed_without_being_sent() -> None:
+    world = World("ab")
+    async with world.client() as codespace:
+        codespace.insert(1, "x")
+        codespace.delete(1, 2)
+        await codespace.wait_confirmed()
+    assert world.server.document.version == 0
+
+
+async def test_a_selection_is_sent_and_moves_with_the_text() -> None:
+    world = World("abc")
+    async with world.client() as codespace:
+        codespace.select([(1, 3)])
+        await wait_all_tasks_blocked()
+        assert world.connection.selected == [SelectFrame(0, ((1, 3),))]
+        others(world, Change(0, 0, "__"))
+        await codespace.reconnect()
+        await wait_all_tasks_blocked()
+        assert world.connection.selected == [SelectFrame(1, ((3, 5),))]
+        with pytest.raises(ValueError, match="no part of the text"):
+            codespace.select([(0, 6)])
+
+
+# Losing the connection.
+
+
+@CLOCK
+async def test_the_client_goes_on_from_where_it_was() -> None:
+    world = World("a")
+    async with world.client() as codespace:
+        events = codespace.events()
+        others(world, Change(1, 1, "b"))
+        await codespace.wait_version(1)
+        world.connection.end()
+        others(world, Change(2, 2, "c"))
+        await codespace.wait_version(2)
+        assert codespace.text == "abc"
+        assert (world.dials[1].arrival.epoch, world.dials[1].arrival.version) == ("first", 1)
+        assert (await read(events))[1:] == [
+            Reconnected(resumed=True),
+            TextChanged((Change(2, 2, "c"),), 2, "others"),
+        ]
+    assert world.dials[0].max_message_bytes == FIRST_MESSAGE_BYTES
+    assert world.dials[1].max_message_bytes >= 6 * LIMITS.text_units
+
+
+@CLOCK
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_push_in_flight_when_the_connection_is_cut_is_committed_once(arrives: bool) -> None:
+    world = World("ab")
+    async with world.client() as codespace:
+        world.holds_pushes = True
+        codespace.insert(1, "x")
+        await wait_all_tasks_blocked()
+        cut = world.connection
+        cut.end()
+        if arrives:
+            cut.arrive(cut.held[0])
+        codespace.insert(2, "y")
+        world.holds_pushes = False
+        await codespace.wait_confirmed()
+        assert world.server.document.text == codespace.text == "axyb"
+        assert world.server.document.version == 2
+        assert [update.seq for update in world.server.log] == [1, 2]
+
+
+@CLOCK
+async def test_a_push_that_arrives_late_and_again_is_committed_once() -> None:
+    world = World("ab")
+    async with world.client() as codespace:
+        world.holds_pushes = True
+        codespace.insert(1, "x")
+        await wait_all_tasks_blocked()
+        late = world.connection
+        await codespace.reconnect()
+        await wait_all_tasks_blocked()
+        again = world.connection
+        assert [push.seq for push in again.held] == [1]
+        late.arrive(late.held[0])
+        again.arrive(again.held[0])
+        await codespace.wait_confirmed()
+        assert world.server.document.text == codespace.text == "axb"
+
+
+@CLOCK
+async def test_a_text_is_merged_when_the_log_does_not_reach_back() -> None:
+    world = World(server=ModelServer("one\ntwo\n", history=1))
+    async with world.client() as codespace:
+        events = codespace.events()
+        world.connection.end()
+        codespace.insert(8, "mine\n")
+        others(world, Change(0, 0, "zero\n"))
+        others(world, Change(9, 12, "TWO"))
+        await codespace.wait_confirmed()
+        assert codespace.text == "zero\none\nTWO\nmine\n"
+        assert (await read(events))[0] == Reconnected(resumed=False)
+
+
+def pauses(world: World) -> list[float]:
+    return [later.time - earlier.time for earlier, later in zip(world.dials, world.dials[1:], strict=False)]
+
+
+@CLOCK
+async def test_pauses_double_up_to_the_longest_one() -> None:
+    world = World()
+    world.fails(8)
+    async with world.client() as codespace:
+        assert codespace.state is State.CONNECTED
+    assert pauses(world) == [0.25, 0.5, 1, 2, 4, 8, 10, 10]
+
+
+@CLOCK
+async def test_chance_takes_up_to_a_half_from_a_pause() -> None:
+    world = World()
+    world.fails(3)
+    chances = iter([0.0, 0.5, 1.0])
+    async with world.client(jitter=lambda: next(chances)):
+        pass
+    assert pauses(world) == [0.25, 0.375, 0.5]
+
+
+@CLOCK
+async def test_pauses_begin_anew_after_a_connection_that_lasted() -> None:
+    world = World()
+    world.fails(3)
+    async with world.client() as codespace:
+        await trio.sleep(0.9)
+        world.connection.end()
+        world.fails(1)
+        await wait_all_tasks_blocked()
+        await codespace.wait_connected()
+        await trio.sleep(1)
+        world.connection.end()
+        await wait_all_tasks_blocked()
+        await codespace.wait_connected()
+    assert pauses(world)[3:] == [0.9 + 2, 4, 1 + 0.25]
+
+
+@CLOCK
+async def test_a_server_that_says_no_welcome_in_time_is_dialled_again() -> None:
+    world = World()
+    world.silent = True
+    with trio.move_on_after(20):
+        async with world.client(limits=ClientLimits(connect_seconds=3)):
+            pytest.fail("there was no welcome")
+    assert pauses(world)[0] == 3.25
+    assert world.connections[0].goodbye
+
+
+@CLOCK
+async def test_a_dropped_connection_is_made_anew_after_the_first_pause_and_gets_no_goodbye() -> None:
+    world = World()
+    world.fails(3)
+    async with world.client() as codespace:
+        codespace.drop_connection()
+        await wait_all_tasks_blocked()
+        codespace.drop_connection()
+        assert codespace.state is State.CONNECTING
+        await codespace.wait_connected()
+        assert not world.connections[0].goodbye
+    assert pauses(world)[3] == 0.25
+
+
+@CLOCK
+async def test_to_reconnect_on_purpose_takes_no_pause() -> None:
+    world = World()
+    async with world.client() as codespace:
+        await codespace.reconnect()
+        assert codespace.state is State.CONNECTED
+        world.connection.end()
+        await wait_all_tasks_blocked()
+        assert codespace.state is State.CONNECTING
+        await codespace.reconnect()
+    assert pauses(world) == [0, 0]
+
+
+@CLOCK
+@pytest.mark.parametrize("code", CLOSE_CODES)
+async def test_a_close_code_decides_whether_the_client_comes_back(code: CloseCode) -> None:
+    world = World("kept")
+    async with world.client() as codespace:
+        world.connection.end(code, "because")
+        await wait_all_tasks_blocked()
+        if CLOSE_CODES[code].come_back:
+            await codespace.wait_connected()
+        else:
+            assert codespace.state is State.CLOSED
+            assert codespace.text == "kept"
+            with pytest.raises(CodespaceClosed, match=f"{code:d} because"):
+                codespace.insert(0, "x")
+    assert len(world.dials) == 1 + CLOSE_CODES[code].come_back
+
+
+async def test_when_the_client_has_given_up_every_call_says_so() -> None:
+    world = World("a")
+    world.holds_pushes = True
+    async with world.client() as codespace:
+        events = codespace.events()
+        codespace.insert(0, "x")
+        world.connection.end(CloseCode.GONE, "deleted")
+        await wait_all_tasks_blocked()
+        for call in (
+            lambda: codespace.insert(0, "x"),
+            lambda: codespace.delete(0, 1),
+            lambda: codespace.select([]),
+            codespace.drop_connection,
+            codespace.events,
+        ):
+            with pytest.raises(CodespaceClosed, match="4410 deleted"):
+                call()
+        for wait in (
+            codespace.wait_confirmed,
+            codespace.wait_connected,
+            codespace.reconnect,
+            lambda: codespace.wait_text("b"),
+            lambda: codespace.wait_version(9),
+            lambda: anext(events),
+        ):
+            with pytest.raises(CodespaceClosed, match="4410 deleted"):
+                await wait()
+        await codespace.wait_text("xa")
+        assert (codespace.text, codespace.unconfirmed) == ("xa", 1)
+
+
+# What a server should not send.
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("{", "the server sent what is no frame"),
+        ('{"type":"dance"}', "the server sent what is no frame: type: 'dance'"),
+    ],
+)
+async def test_a_message_that_is_no_frame_ends_it_for_good(message: str, reason: str) -> None:
+    world = World()
+    async with world.client() as codespace:
+        world.connection.tell(message)
+        with pytest.raises(CodespaceClosed, match=reason) as caught:
+            await codespace.wait_version(1)
+        assert caught.value.code == CloseCode.NOT_UNDERSTOOD
+
+
+async def test_a_first_frame_that_is_no_welcome_ends_it_for_good() -> None:
+    world = World()
+    world.silent = True
+    with pytest.raises(CodespaceClosed, match="4400 the server's first frame is no welcome: status"):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_say, world, StatusFrame("ok"))
+            try:
+                async with world.client():
+                    pytest.fail("there was no welcome")
+            except CodespaceClosed as closed:
+                error = closed
+            nursery.cancel_scope.cancel()
+        raise error
+
+
+async def _say(world: World, frame: StatusFrame) -> None:
+    await wait_all_tasks_blocked()
+    world.connection.deliver(frame)
+
+
+async def test_a_second_welcome_ends_it_for_good() -> None:
+    world = World()
+    async with world.client() as codespace:
+        world.connection.deliver(world.server.welcome("x", None)[0])
+        with pytest.raises(CodespaceClosed, match="second welcome"):
+            await codespace.wait_version(1)
+
+
+@CLOCK
+async def test_a_gap_is_filled_from_the_log_by_connecting_again() -> None:
+    world = World("a")
+    async with world.client() as codespace:
+        deaf = world.connection
+        world.server.connections.remove(deaf)
+        others(world, Change(0, 0, "1"))
+        deaf.deliver(UpdatesFrame(3, ()))
+        await codespace.wait_version(1)
+        assert codespace.text == "1a"
+        assert world.dials[1].arrival.version == 0
+
+
+@CLOCK
+async def test_an_update_that_does_not_fit_makes_the_client_fetch_the_text() -> None:
+    world = World("a")
+    async with world.client() as codespace:
+        events = codespace.events()
+        world.connection.tell('{"type":"updates","version":1,"updates":[{"sender":"x","seq":1,"changes":[[0,"y"],9]}]}')
+        await wait_all_tasks_blocked()
+        await codespace.wait_connected()
+        assert world.dials[1].arrival.version is None
+        assert await read(events) == [Reconnected(resumed=False)]
+
+
+@CLOCK
+async def test_a_welcome_that_does_not_follow_makes_the_client_fetch_the_text() -> None:
+    world = World("a")
+    async with world.client() as codespace:
+        others(world, Change(0, 0, "1"))
+        await codespace.wait_version(1)
+        old = replace(world.server.welcome("x", ("first", 1))[0], version=0)
+        world.silent = True
+        world.connection.end()
+        await trio.sleep(0.3)
+        world.connection.deliver(old)
+        world.silent = False
+        await wait_all_tasks_blocked()
+        await codespace.wait_connected()
+        assert [dial.arrival.version for dial in world.dials] == [None, 1, None]
+
+
+# Refusals.
+
+
+@CLOCK
+async def test_refused_edits_are_taken_back_and_told_and_later_ones_are_kept() -> None:
+    world = World(server=ModelServer("abc", limits=replace(LIMITS, text_units=6)))
+    async with world.client() as codespace:
+        events = codespace.events()
+        world.holds_pushes = True
+        codespace.insert(3, "too long")
+        await wait_all_tasks_blocked()
+        codespace.insert(0, "!")
+        world.holds_pushes = False
+        first = world.connection
+        first.arrive(first.held[0])
+        with pytest.raises(EditsRefused, match="too_long: the text would have 11 units") as caught:
+            await codespace.wait_confirmed()
+        assert caught.value.code == "too_long"
+        assert codespace.text == world.server.document.text == "!abc"
+        assert world.dials[1].arrival.version is None
+        assert first.goodbye
+        assert await read(events) == [
+            TextChanged((Change(4, 12, ""),), 0, None),
+            EditRefused("too_long", "the text would have 11 units; the limit is 6", (Change(3, 3, "too long"),)),
+            Reconnected(resumed=False),
+        ]
+        await codespace.wait_confirmed()
+
+
+@CLOCK
+async def test_a_refusal_that_nobody_waited_for_is_told_to_the_next_who_waits() -> None:
+    world = World()
+    async with world.client() as codespace:
+        world.holds_pushes = True
+        codespace.insert(0, "x")
+        await wait_all_tasks_blocked()
+        world.connection.deliver(RefusedFrame(1, "invalid", "no"))
+        await wait_all_tasks_blocked()
+        with pytest.raises(EditsRefused, match="invalid: no"):
+            await codespace.wait_confirmed()
+        await codespace.wait_confirmed()
+
+
+# Waiting.
+
+
+async def test_wait_text_waits_for_a_text_or_for_what_one_asks_of_it() -> None:
+    world = World()
+    async with world.client() as codespace, trio.open_nursery() as nursery:
+        nursery.start_soon(codespace.wait_text, "a\nb 😀")
+        nursery.start_soon(codespace.wait_text, lambda text: text.endswith("😀"))
+        await wait_all_tasks_blocked()
+        others(world, Change(0, 0, "a\nb "))
+        await wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 2
+        others(world, Change(4, 4, "😀"))
+
+
+async def test_a_wait_also_sees_ones_own_edits() -> None:
+    async with World().client() as codespace, trio.open_nursery() as nursery:
+        nursery.start_soon(codespace.wait_text, "x")
+        await wait_all_tasks_blocked()
+        codespace.insert(0, "x")
+
+
+async def test_wait_confirmed_does_not_wait_for_what_is_edited_after_it_was_called() -> None:
+    world = World()
+    async with world.client() as codespace, trio.open_nursery() as nursery:
+        world.holds_pushes = True
+        codespace.insert(0, "a")
+        nursery.start_soon(codespace.wait_confirmed)
+        await wait_all_tasks_blocked()
+        codespace.insert(1, "b")
+        world.connection.arrive(world.connection.held[0])
+        await wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 0
+        assert codespace.unconfirmed == 1
+
+
+@CLOCK
+async def test_a_cancelled_wait_has_changed_nothing() -> None:
+    world = World()
+    async with world.client() as codespace:
+        world.holds_pushes = True
+        codespace.insert(0, "a")
+        with trio.move_on_after(5) as patience:
+            await codespace.wait_confirmed()
+        assert patience.cancelled_caught
+        world.connection.arrive(world.connection.held[0])
+        await codespace.wait_confirmed()
+
+
+@CLOCK
+async def test_a_wait_that_is_fulfilled_is_a_checkpoint_all_the_same() -> None:
+    async with World().client() as codespace:
+        with trio.move_on_after(0) as patience:
+            await codespace.wait_confirmed()
+        assert patience.cancelled_caught
+
+
+# Events.
+
+
+@CLOCK
+async def test_events_tell_what_others_do_in_the_order_of_it() -> None:
+    world = World("abc")
+    async with world.client() as codespace:
+        events = codespace.events()
+        codespace.insert(0, "own")
+        await codespace.wait_confirmed()
+        connection = world.connection
+        connection.deliver(PeerFrame("bob", "Bob", "edit"))
+        connection.deliver(PeerSelectFrame("bob", 1, ((0, 6),)))
+        others(world, Change(0, 1, "😀"))
+        connection.deliver(StatusFrame("down"))
+        await wait_all_tasks_blocked()
+        assert (codespace.peers, codespace.storage) == ({"bob": Peer("bob", "Bob", "edit")}, "down")
+        assert codespace.selections == {"bob": ((0, 7),)}
+        connection.deliver(GoneFrame("bob"))
+        assert await read(events) == [
+            PeerJoined(Peer("bob", "Bob", "edit")),
+            PeerSelected("bob", ((0, 6),)),
+            TextChanged((Change(0, 1, "😀"),), 2, "others"),
+            StorageChanged("down"),
+            PeerLeft("bob"),
+        ]
+
+
+@CLOCK
+async def test_a_reader_that_is_too_slow_is_told_how_much_it_missed_and_goes_on_from_there() -> None:
+    world = World()
+    async with world.client(limits=ClientLimits(events=3)) as codespace:
+        slow, quick = codespace.events(), codespace.events()
+        for count in range(3):
+            others(world, Change(0, 0, str(count)))
+        assert len(await read(quick)) == 3
+        for count in range(3):
+            others(world, Change(0, 0, str(count)))
+        assert len(await read(quick)) == 3
+        assert await read(slow) == [Missed(6)]
+        others(world, Change(0, 0, "x"))
+        assert await read(slow) == [TextChanged((Change(0, 0, "x"),), 7, "others")]
+
+
+async def test_events_that_were_not_read_are_there_after_the_end() -> None:
+    world = World()
+    async with world.client() as codespace:
+        events = codespace.events()
+        others(world, Change(0, 0, "x"))
+        await wait_all_tasks_blocked()
+    seen = []
+    with pytest.raises(CodespaceClosed, match="1000 this client has left the codespace"):
+        async for event in events:
+            seen.append(event)  # noqa: PERF401 - what came before the exception is wanted
+    assert seen == [TextChanged((Change(0, 0, "x"),), 1, "others")]
+    with pytest.raises(CodespaceClosed):
+        await anext(events)
+
+
+# Leaving.
+
+
+async def test_leaving_says_goodbye_and_ends_every_call() -> None:
+    world = World()
+    async with world.client() as codespace:
+        pass
+    assert world.connection.goodbye
+    assert codespace.state is State.CLOSED
+    with pytest.raises(CodespaceClosed, match="1000 this client has left"):
+        codespace.insert(0, "x")
+
+
+async def test_a_server_that_does_not_answer_holds_nobody_up(autojump_clock: MockClock) -> None:
+    world = World()
+    world.deaf = True
+    started = autojump_clock.current_time()
+    async with world.client(limits=ClientLimits(close_seconds=2)):
+        pass
+    assert autojump_clock.current_time() - started == 2
+
+
+async def test_a_cancelled_client_leaves_in_the_same_way() -> None:
+    world = World()
+    with trio.CancelScope() as scope:
+        async with world.client():
+            scope.cancel()
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    assert world.connection.goodbye
+
+
+async def test_what_the_body_raises_comes_out_as_it_is() -> None:
+    error = RuntimeError("mine")
+    cause = KeyError("why")
+    with pytest.raises(RuntimeError) as caught:
+        async with World().client():
+            raise error from cause
+    assert caught.value is error
+    assert caught.value.__cause__ is cause
+    group = ExceptionGroup("mine", [ValueError(), KeyError()])
+    with pytest.raises(ExceptionGroup) as caught_group:
+        async with World().client():
+            raise group
+    assert caught_group.value is group
+
+
+async def test_a_client_may_be_left_while_it_has_no_connection() -> None:
+    world = World()
+    async with world.client() as codespace:
+        world.connection.end()
+        await wait_all_tasks_blocked()
+        assert codespace.state is State.CONNECTING
+    assert codespace.state is State.CLOSED
+
+
+# Many.
+
+
+@CLOCK
+async def test_clients_that_type_and_lose_their_connections_end_with_one_text() -> None:
+    world = World()
+    typists = 8
+    strokes = 12
+
+    async def type_at_random(number: int, codespace: Codespace) -> None:
+        for stroke in range(strokes):
+            codespace.insert(codespace.length * (stroke % 3) // 2, chr(0x4E00 + number * strokes + stroke))
+            if (stroke + number) % 4 == 0:
+                codespace.drop_connection()
+            await trio.sleep(0.1 + number / 100)
+        await codespace.wait_confirmed()
+
+    async with trio.open_nursery() as clients, trio.open_nursery() as nursery:
+        codespaces: list[Codespace] = []
+
+        async def be_a_client(number: int) -> None:
+            async with world.client() as codespace:
+                codespaces.append(codespace)
+                await type_at_random(number, codespace)
+                await codespace.wait_version(world.server.document.version)
+                done.release()
+                await trio.sleep_forever()
+
+        done = trio.Semaphore(0)
+        for number in range(typists):
+            clients.start_soon(be_a_client, number)
+        for _ in range(typists):
+            await done.acquire()
+        for codespace in codespaces:
+            nursery.start_soon(codespace.wait_text, world.server.document.text)
+        clients.cancel_scope.deadline = trio.current_time() + 60
+    text = world.server.document.text
+    assert sorted(text) == [chr(0x4E00 + index) for index in range(typists * strokes)]
