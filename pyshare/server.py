@@ -148,17 +148,19 @@ async def serve(settings: Settings, *, on_ready: Callable[[Addresses], None] = l
             addresses = Addresses(tuple((name[0], name[1]) for name in (s.socket.getsockname() for s in sockets)))
             logger.info("serving", extra={"url": addresses.url})
             on_ready(addresses)
-            await _drain_when_told(signals, listener, supervisor, settings.drain_seconds)
+            # What is left of the time is for the closing handshakes, which a connection may begin twice.
+            seconds = max(settings.drain_seconds - 2 * settings.close_seconds, settings.drain_seconds / 2)
+            await _drain_when_told(signals, listener, supervisor, seconds)
             parts.cancel_scope.cancel()
 
 
 async def _drain_when_told(
-    signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, drain_seconds: float
+    signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, seconds: float
 ) -> None:
     number = await anext(signals)
-    logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": drain_seconds})
+    logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": seconds})
     listener.stop_accepting()
-    with trio.move_on_after(drain_seconds) as scope:
+    with trio.move_on_after(seconds) as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_when_told, signals, scope, name="second signal")
             await supervisor.drain()
@@ -177,7 +179,7 @@ async def _cancel_when_told(signals: AsyncIterator[int], scope: trio.CancelScope
 def _allow_open_files(needed: int) -> None:
     """Raise the soft limit of open files towards what the connections need, as far as the hard one allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft in (resource.RLIM_INFINITY,) or soft >= needed:
+    if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -1,12 +1,14 @@
 """The text as one client holds it: what is committed, and what it has typed since.
 
-An editor without a screen, as @codemirror/collab is one; but the updates of
-others are always mapped one by one (see `pyshare.core.document`), so that it
-agrees with the server however they were put into frames. It takes the server's
-frames and gives those to be sent; no I/O, no clock. Texts are units strings.
+An editor without a screen, as @codemirror/collab is one; but what others
+pushed is always mapped push by push, as the server does it (see
+`pyshare.core.document`), so that the two agree however updates were put into
+frames. It takes the server's frames and gives those to be sent; no I/O, no
+clock. Texts are units strings.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import assert_never
 
 from pyshare.client.difference import difference
@@ -22,6 +24,7 @@ from pyshare.client.events import (
 )
 from pyshare.client.unconfirmed import Unconfirmed
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import by_push
 from pyshare.core.errors import PyshareError
 from pyshare.core.protocol import (
     SELECTION_RANGES,
@@ -281,17 +284,21 @@ class Replica:
         first = version - len(updates)
         if self._version is None or first > self._version:
             raise OutOfStep(f"version {self._version} is followed by {first + 1}")
-        for update in updates[self._version - first :]:
-            changes = update.changes
-            if changes.length != len(self._committed):
-                self._must_fetch = True
-                raise OutOfStep(f"update {self._version + 1} is for a text of {changes.length} units")
-            self._version += 1
-            if update.sender == self.id and self._unconfirmed.in_flight:
+        for push in by_push(updates[self._version - first :]):
+            length = len(self._committed)
+            for number, update in enumerate(push, self._version + 1):
+                if update.changes.length != length:
+                    self._must_fetch = True
+                    raise OutOfStep(f"update {number} is for a text of {update.changes.length} units")
+                length = update.changes.new_length
+            changes = reduce(ChangeSet.compose, (update.changes for update in push))
+            self._version += len(push)
+            sender = push[0].sender
+            if sender == self.id and self._unconfirmed.in_flight:
                 self._confirm(changes)
             else:
                 self._committed = changes.apply(self._committed)
-                self._change(self._unconfirmed.pass_over(changes), update.sender)
+                self._change(self._unconfirmed.pass_over(changes), sender)
 
     def _confirm(self, changes: ChangeSet) -> None:
         """The push in flight is in the log, as `changes`.

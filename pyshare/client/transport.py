@@ -11,6 +11,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import trio
+from h11 import ProtocolError
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
@@ -134,7 +135,7 @@ async def wrap_stream(
             nursery.start_soon(_ping, ws, ping_seconds, name="pings of a client's connection")
             yield _WebSocket(ws)
             nursery.cancel_scope.cancel()
-    except* (ConnectionClosed, HandshakeError, LocalProtocolError) as group:
+    except* (ConnectionClosed, HandshakeError, LocalProtocolError, ProtocolError) as group:
         raise _ended(_first(group)) from None
     finally:
         await trio.aclose_forcefully(stream)

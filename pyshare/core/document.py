@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol, TypeVar
 
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.errors import PushRefused, RefusalCode
@@ -85,7 +86,22 @@ def normalise(text: str) -> str:
     return units
 
 
-def by_push(updates: Iterable[Update]) -> Iterator[list[Update]]:
+class Sent(Protocol):
+    """Something that came with a push."""
+
+    @property
+    def sender(self) -> str:
+        """Public id of the client."""
+
+    @property
+    def seq(self) -> int:
+        """Number of the push."""
+
+
+_Sent = TypeVar("_Sent", bound=Sent)
+
+
+def by_push(updates: Iterable[_Sent]) -> Iterator[list[_Sent]]:
     """Return `updates`, in order, as the pushes that they came with."""
     for _, push in groupby(updates, key=lambda update: (update.sender, update.seq)):
         yield list(push)
@@ -211,7 +227,7 @@ class Document:
         return self._limits
 
     def since(self, version: int) -> list[Update] | None:
-        """Return the updates after `version`, or None if the history does not reach back to it or it is to come."""
+        """Return the updates after `version`; None if it is to come, or the history does not reach back to it."""
         if not self.oldest <= version <= self._version:
             return None
         count = self._version - version
@@ -246,7 +262,7 @@ class Document:
         return new
 
     def map_ranges(self, version: int, ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...] | None:
-        """Return selection `ranges` (anchor, head) of `version` as they are now; None if they cannot be known.
+        """Return selection `ranges` (anchor, head) of `version` as they are now, None if that is not known.
 
         That is so when the history does not reach back to `version`, when
         `version` is to come, when a position lies outside its text, or when it
@@ -262,7 +278,8 @@ class Document:
             return None
         mapped = list(ranges)
         for update in over:
-            mapped = [(update.changes.map_pos(anchor), update.changes.map_pos(head)) for anchor, head in mapped]
+            map_pos = update.changes.map_pos
+            mapped = [(map_pos(anchor), map_pos(head)) for anchor, head in mapped]
         return tuple(mapped)
 
     def _remember(self, update: Update) -> None:

@@ -32,6 +32,8 @@ MAX_INTEGER = 2**53 - 1
 SESSION_BYTES = 16
 #: Characters that a client's name may have.
 NAME_LENGTH = 64
+#: Lengths of a payload from which a frame gives it in 2 bytes, and in 8 (RFC 6455, section 5.2).
+_LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 65_536
 #: Selection ranges that one client may show; an editor with more cursors shows the first ones.
 SELECTION_RANGES = 64
 
@@ -53,7 +55,7 @@ ClientName = Annotated[str, Field(max_length=NAME_LENGTH)]
 
 @dataclass(frozen=True, slots=True)
 class PushFrame:
-    """A client's unconfirmed updates, each after the one before; one push in flight, `seq` counts up from 1."""
+    """A client's unconfirmed updates, each after the one before; one in flight, `seq` counts up from 1."""
 
     __pydantic_config__ = _FROM_CLIENT
 
@@ -301,7 +303,7 @@ def _json(body: dict[str, object]) -> bytes:
 def _as_json(frame: ServerFrame | ClientFrame) -> dict[str, object]:
     match frame:
         case UpdatesFrame(version, updates):
-            return {"type": "updates", "version": version, "updates": [_update_json(update) for update in updates]}
+            return {"type": "updates", "version": version, "updates": [_update_json(each) for each in updates]}
         case PeerSelectFrame(client, version, ranges):
             return {"type": "select", "id": client, "version": version, "ranges": ranges}
         case PushFrame(seq, version, changes):
@@ -369,9 +371,9 @@ def committed(update: Update) -> CommittedUpdate:
 def text_frame(payload: bytes) -> bytes:
     """Return `payload` as one unmasked WebSocket text frame, as a server sends it (RFC 6455, section 5.2)."""
     length = len(payload)
-    if length < 126:
+    if length < _LENGTH_IN_2_BYTES:
         return b"\x81" + bytes((length,)) + payload
-    if length < 65536:
+    if length < _LENGTH_IN_8_BYTES:
         return b"\x81\x7e" + struct.pack("!H", length) + payload
     return b"\x81\x7f" + struct.pack("!Q", length) + payload
 

@@ -4,7 +4,7 @@ from collections import deque
 from typing import Protocol
 
 from pyshare.client.replica import OutOfStep, Replica, ReplicaFrame
-from pyshare.core.document import Document, DocumentLimits, Draft, Push, Update
+from pyshare.core.document import Document, DocumentLimits, Draft, Push, Update, by_push
 from pyshare.core.errors import PushRefused
 from pyshare.core.protocol import (
     Limits,
@@ -41,7 +41,7 @@ class Recipient(Protocol):
 
 
 class ModelServer:
-    """One codespace. Committed updates go to all connections, one a frame."""
+    """One codespace. Committed updates go to all connections, those of one push in one frame."""
 
     def __init__(self, text: str = "", *, history: int = 4096, limits: Limits = LIMITS) -> None:
         self.limits = limits
@@ -61,7 +61,7 @@ class ModelServer:
     def welcome(
         self, client: str, known: tuple[str, int] | None, *, log_later: bool = False
     ) -> list[Welcome | UpdatesFrame]:
-        """Return the first frames for `client`; with `log_later` the log follows the welcome one by one."""
+        """Return the first frames for `client`; with `log_later` the log follows the welcome push by push."""
         version = self.document.version
         acked = self.document.last_seq(client)
         updates = self.document.since(known[1]) if known and known[0] == self.epoch else None
@@ -70,7 +70,10 @@ class ModelServer:
             own = [update.seq for update in updates if update.sender == client]
             acked = min(own) - 1 if own else acked
             version = known[1]
-            following = [frame_of(version + 1 + index, update) for index, update in enumerate(updates)]
+            for push in by_push(updates):
+                version += len(push)
+                following.append(frame_of(version, *push))
+            version = known[1]
             updates = []
         welcome = Welcome(
             id=client,
@@ -94,11 +97,10 @@ class ModelServer:
         draft = Draft(self.document)
         if not draft.add(push):
             return
-        for update in draft.updates:
-            self.document.advance(self.document.version + 1, [update])
-            self.log.append(update)
-            for connection in self.connections:
-                connection.deliver(frame_of(self.document.version, update))
+        self.document.advance(self.document.version + len(draft.updates), draft.updates)
+        self.log.extend(draft.updates)
+        for connection in self.connections:
+            connection.deliver(frame_of(self.document.version, *draft.updates))
 
 
 class ModelConnection:

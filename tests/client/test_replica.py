@@ -628,7 +628,7 @@ def test_the_storages_state_is_told_when_it_changes_and_a_welcome_begins_with_ok
     assert alice.replica.take_events() == [StorageChanged("down"), StorageChanged("ok")]
 
 
-def test_a_frame_of_several_updates_is_taken_one_by_one() -> None:
+def test_a_frame_of_several_pushes_is_taken_push_by_push() -> None:
     # Composed, the deletion and the insertion at one point would put what is typed on the other side.
     server = ModelServer("abc")
     alice = joined(server)
@@ -643,3 +643,26 @@ def test_a_frame_of_several_updates_is_taken_one_by_one() -> None:
     alice.replica.receive(UpdatesFrame(3, merged))
     assert alice.replica.text == server.document.text
     assert changed(alice.replica.take_events())[-1].sender == "others"
+
+
+def test_a_push_of_several_updates_is_taken_as_one() -> None:
+    server = ModelServer("abc")
+    alice, bob = joined(server), joined(server, "bob")
+    types(alice, 2, "x")
+    types(bob, 2, "y")
+    alice.pushes()
+    bob.pushes()
+    updates = (ChangeSet.of([Change(1, 3)], 3), ChangeSet.of([Change(1, 1, "z")], 1))
+    server.commit(Push("others", 1, 0, updates))
+    settle(server, alice, bob)
+    assert alice.replica.text == bob.replica.text == server.document.text
+    texts = [event for event in changed(alice.replica.take_events()) if event.sender == "others"]
+    assert [event.version for event in texts] == [2]
+
+
+def test_an_update_that_does_not_follow_the_one_before_in_its_push_takes_nothing_of_the_push() -> None:
+    alice = joined(ModelServer("a")).replica
+    fits = Update("bob", 1, ChangeSet.of([Change(0, 0, "x")], 1))
+    with pytest.raises(OutOfStep, match="update 2 is for a text of 7 units"):
+        alice.receive(frame_of(2, fits, Update("bob", 1, ChangeSet.empty_of(7))))
+    assert (alice.text, alice.version, alice.must_fetch) == ("a", 0, True)

@@ -130,6 +130,8 @@ class World:
         self.holds_pushes = False
         self.silent = False
         self.deaf = False
+        # What the next connection begins with in place of a welcome.
+        self.first: Welcome | ReplicaFrame | None = None
         # What welcomes say.
         self.mode: Mode = "edit"
         self.peers: tuple[Peer, ...] = ()
@@ -150,7 +152,10 @@ class World:
         assert arrival.session is not None
         connection = MemoryConnection(self, public_id(arrival.session))
         self.connections.append(connection)
-        if not self.silent:
+        if self.first is not None:
+            connection.deliver(self.first)
+            self.first = None
+        elif not self.silent:
             known = None
             if arrival.epoch is not None and arrival.version is not None:
                 known = (arrival.epoch, arrival.version)

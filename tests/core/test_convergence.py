@@ -159,10 +159,11 @@ class Server:
             self.hear(self.log.version)
 
     def hear(self, version: int) -> None:
-        """Take what the log has up to `version` and send it on."""
+        """Take what the log has up to `version`, some of it once more, and send on what is new."""
         before = self.document.version
-        if version > before:
-            assert self.document.advance(version, self.log.updates[before:version])
+        new = self.document.advance(version, self.log.updates[max(0, before - 3) : version])
+        assert new == self.log.updates[before:version]
+        if new:
             for line in self.lines:
                 if line.open:
                     self._send(line, before)
@@ -174,7 +175,7 @@ class Server:
         if push.version > self.document.version:
             self.hear(self.log.version)
         waiting = [each for each in self.pending if each.sender == push.sender]
-        if push.seq > max([self.document.last_seq(push.sender), *(each.seq for each in waiting)]):
+        if all(push.seq > each.seq for each in waiting):
             self.pending = [each for each in self.pending if each not in waiting]
             self.pending.append(push)
 
@@ -326,9 +327,12 @@ class Simulation:
 
     def is_at_rest(self) -> bool:
         """Whether nothing is on its way."""
-        return all(editor.version == self.log.version and not editor.unconfirmed for editor in self.editors) and all(
-            not server.pending and not server.draft and not any(line.up or line.down for line in server.lines)
-            for server in self.servers
+        lines = [line for server in self.servers for line in server.lines]
+        return (
+            all(each.version == self.log.version and not each.unconfirmed for each in self.editors)
+            and all(each.document.version == self.log.version for each in self.servers)
+            and not any(each.pending or each.draft for each in self.servers)
+            and not any(line.up or line.down for line in lines)
         )
 
     def check(self) -> None:

@@ -172,9 +172,7 @@ async def test_a_snapshot_is_of_one_moment_whatever_is_appended_meanwhile(store:
             version = snapshot.version
             assert snapshot.text_version == version
             assert snapshot.text == "x" * version
-            assert [update.seq for update in snapshot.log] == list(
-                range(version - len(snapshot.log) + 1, version + 1)
-            )
+            assert [update.seq for update in snapshot.log] == list(range(version - len(snapshot.log) + 1, version + 1))
             assert snapshot.last_seqs == ({"alice": version} if version else {})
 
 
@@ -186,9 +184,7 @@ async def test_an_append_makes_a_version_of_each_update(store: Store) -> None:
     updates = typed_one_by_one(3)
     assert await store.append("room", epoch, expected=0, updates=updates, text="xxx") == Appended(3)
     assert await loaded(store) == Snapshot(epoch, "xxx", 3, 3, tuple(updates), {"alice": 3})
-    assert await store.append(
-        "room", epoch, expected=3, updates=typed_one_by_one(1, after=3), text=None
-    ) == Appended(4)
+    assert await store.append("room", epoch, expected=3, updates=typed_one_by_one(1, after=3), text=None) == Appended(4)
 
 
 async def test_what_is_stored_comes_back_to_the_unit(store: Store) -> None:
@@ -251,19 +247,14 @@ async def test_of_appends_at_once_exactly_one_is_committed_for_each_version(stor
     assert winners == [Appended(1)]
     snapshot = await loaded(store)
     assert snapshot.version == 1
-    assert all(
-        answer == Conflict(Tail(1, snapshot.log)) for answer in answers if not isinstance(answer, Appended)
-    )
+    assert all(answer == Conflict(Tail(1, snapshot.log)) for answer in answers if not isinstance(answer, Appended))
 
 
 async def test_a_codespace_of_another_epoch_is_gone_for_every_method(store: Store) -> None:
     epoch = await created(store)
     await appended(store, epoch, 0, typed_one_by_one(1), "x")
     before = await loaded(store)
-    assert (
-        await store.append("room", "another", expected=1, updates=typed_one_by_one(1, after=1), text="no")
-        == Gone()
-    )
+    assert await store.append("room", "another", expected=1, updates=typed_one_by_one(1, after=1), text="no") == Gone()
     assert await store.read_log("room", "another", after=0) == Gone()
     assert await store.touch("room", "another") is False
     await store.write_text("room", "another", version=1, text="no")
@@ -502,9 +493,7 @@ async def test_a_subscription_that_is_not_read_ends_in_a_gap_and_costs_nobody_el
         heard = [await next_event(idle)]
         while heard[-1] != Gap():
             heard.append(await next_event(idle))
-        assert heard[:-1] == [Announced(said(number)) for number in range(len(heard) - 1)], (
-            "nothing before is lost"
-        )
+        assert heard[:-1] == [Announced(said(number)) for number in range(len(heard) - 1)], "nothing before is lost"
         assert len(heard) < 1000
         await store.publish("room", said(1000))
         assert await next_event(idle) == Announced(said(1000)), "behind the gap is the present"
@@ -527,9 +516,7 @@ async def test_whoever_reads_the_log_at_a_gap_misses_nothing(store: Store) -> No
                 await appended(store, epoch, 600, typed_one_by_one(2, after=600))
             else:
                 assert isinstance(event, Committed)
-                assert event.version - len(event.updates) == version, (
-                    "after the gap it goes on where the log was"
-                )
+                assert event.version - len(event.updates) == version, "after the gap it goes on where the log was"
                 version = event.version
 
 
@@ -580,9 +567,7 @@ async def test_a_codespace_that_nobody_uses_expires_and_its_subscribers_hear_of_
     assert await store.append("tmp-room", epoch, expected=0, updates=typed_one_by_one(1), text=None) == Gone()
 
 
-async def test_a_codespace_made_anew_is_empty_and_of_another_epoch(
-    store: Store, clock: MockClock | None
-) -> None:
+async def test_a_codespace_made_anew_is_empty_and_of_another_epoch(store: Store, clock: MockClock | None) -> None:
     async with store.subscribe("tmp-room") as events:
         epoch = await created(store, "tmp-room")
         await appended(store, epoch, 0, typed_one_by_one(1), "x", "tmp-room")

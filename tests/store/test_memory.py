@@ -276,9 +276,7 @@ async def test_a_delayed_event_reaches_only_those_who_were_subscribed_when_it_ha
             assert (heard(early), heard(late)) == ([committed(1)], [])
 
 
-async def test_an_event_that_is_dropped_reaches_nobody_and_leaves_no_gap(
-    store: MemoryStore, faults: Faults
-) -> None:
+async def test_an_event_that_is_dropped_reaches_nobody_and_leaves_no_gap(store: MemoryStore, faults: Faults) -> None:
     await store.load("room", create=True)
     faults.drop_event = lambda codespace, event: isinstance(event, Committed) and event.version == 2
     async with store.subscribe("room") as one, store.subscribe("room") as two:
