@@ -242,6 +242,7 @@ class Channel:
             limits=self._limits.told,
             known=known,
             settled=settled,
+            pushed=self._pending.last_committed(client),
         )
         first += b"".join(self._attendance.selection_frames(peer.id for peer in peers).values())
         if self._storage == "down":

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pyshare.core.document import Document, Draft, Push, Update, weight
 from pyshare.core.errors import PushRefused, RefusalCode
 
+#: Committed pushes that are remembered, and how large one may be.
+_REMEMBERED_PUSHES = 1024
+_REMEMBERED_BYTES = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -31,6 +35,8 @@ class PendingPushes:
         self._pushes: dict[str, Push] = {}
         # About how many bytes they take.
         self._bytes = 0
+        # The last push of each client that was committed, as it was received, the latest last.
+        self._committed: dict[str, Push] = {}
 
     def __len__(self) -> int:
         return len(self._pushes)
@@ -68,8 +74,15 @@ class PendingPushes:
 
     def settle(self, updates: Sequence[Update]) -> None:
         """Let go of the pushes that committed `updates` were."""
-        settled = {update.sender for update in updates if self._is_settled_by(update)}
-        self.drop(settled)
+        for update in updates:
+            push = self._pushes.get(update.sender)
+            if push is not None and push.seq <= update.seq:
+                self.drop((update.sender,))
+                self._remember(push)
+
+    def last_committed(self, client: str) -> Push | None:
+        """Return the last push of `client` that was committed, as it was received, if it is remembered."""
+        return self._committed.get(client)
 
     def draft(self, document: Document, *, most_updates: int) -> Batch:
         """Return the next append: waiting pushes in the order they came, rebased.
@@ -99,9 +112,12 @@ class PendingPushes:
         self.drop(done)
         return Batch(draft, frozenset(clients), tuple(refused), tuple(unanswerable))
 
-    def _is_settled_by(self, update: Update) -> bool:
-        push = self._pushes.get(update.sender)
-        return push is not None and push.seq <= update.seq
+    def _remember(self, push: Push) -> None:
+        self._committed.pop(push.sender, None)
+        if _push_weight(push) <= _REMEMBERED_BYTES:
+            self._committed[push.sender] = push
+        if len(self._committed) > _REMEMBERED_PUSHES:
+            del self._committed[next(iter(self._committed))]
 
 
 def _push_weight(push: Push) -> int:
