@@ -207,7 +207,8 @@ class Codespace:
 
         Works without a connection, too. Line breaks are made `\n`. An edit
         that the server refuses, as it does when the text gets too long, is
-        taken back: `wait_confirmed` raises, an `EditRefused` event has it.
+        taken back: `wait_confirmed` raises, an `EditRefused` event has it. One
+        too long for a message is committed, and may be refused, in parts.
 
         Raises:
             ValueError: if a change reaches outside the text, splits a surrogate

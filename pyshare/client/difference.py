@@ -35,9 +35,8 @@ def difference(old: str, new: str) -> ChangeSet:
         replaced = old[start + from_old : start + to_old]
         by = new[start + from_new : start + to_new]
         begin, end, end_by = _changed_part(replaced, by)
-        if begin < end or begin < end_by:
-            base = start + from_old
-            changes.append(Change(base + begin, base + end, by[begin:end_by]))
+        base = start + from_old
+        changes.append(Change(base + begin, base + end, by[begin:end_by]))
     return ChangeSet.of(changes, len(old))
 
 

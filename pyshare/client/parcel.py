@@ -4,6 +4,8 @@ A server closes a connection over a message that is too big, and what was
 typed without a connection may well be that. No I/O.
 """
 
+import json
+
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.units import splits_pair
 
@@ -23,7 +25,7 @@ def cut(changes: ChangeSet, limit_bytes: int) -> tuple[ChangeSet, ChangeSet | No
     for any message is cut within, never inside a surrogate pair. The first
     part is never empty: a limit of less than one change takes is passed over.
     """
-    if _bytes(changes) <= limit_bytes:
+    if _fits(changes, limit_bytes):
         return changes, None
     first: list[Change] = []
     rest: list[Change] = []
@@ -31,26 +33,42 @@ def cut(changes: ChangeSet, limit_bytes: int) -> tuple[ChangeSet, ChangeSet | No
     # How far the first part moves what stands behind it.
     shift = 0
     for change in changes.changes():
-        room = (limit_bytes - spent - _CHANGE_BYTES) // _UNIT_BYTES
+        room = limit_bytes - spent - _CHANGE_BYTES
         if not first:
-            room = max(room, _LEAST_UNITS)
+            room = max(room, _LEAST_UNITS * _UNIT_BYTES)
         if rest or room <= 0:
             rest.append(Change(change.from_a + shift, change.to_a + shift, change.text))
             continue
-        taken = min(room, len(change.text))
-        if splits_pair(change.text, taken):
-            taken -= 1
+        taken = _fitting(change.text, room)
         first.append(Change(change.from_a, change.to_a, change.text[:taken]))
         if taken < len(change.text):
             at = change.from_a + shift + taken
             rest.append(Change(at, at, change.text[taken:]))
-        spent += _CHANGE_BYTES + _UNIT_BYTES * taken
+        spent += _CHANGE_BYTES + _text_bytes(change.text[:taken])
         shift += taken - (change.to_a - change.from_a)
     part = ChangeSet.of(first, changes.length)
     return part, ChangeSet.of(rest, part.new_length) if rest else None
 
 
-def _bytes(changes: ChangeSet) -> int:
-    """Return a bound of the bytes that `changes` takes as JSON."""
-    count = len(changes.sections) // 2
-    return _CHANGE_BYTES * count + _UNIT_BYTES * sum(map(len, changes.inserted))
+def _fits(changes: ChangeSet, limit_bytes: int) -> bool:
+    room = limit_bytes - _CHANGE_BYTES * (len(changes.sections) // 2)
+    if _UNIT_BYTES * sum(map(len, changes.inserted)) <= room:
+        return True
+    return sum(map(_text_bytes, changes.inserted)) <= room
+
+
+def _fitting(text: str, room_bytes: int) -> int:
+    """Return how many units of the beginning of `text` take no more than `room_bytes`, whole pairs only."""
+    low, high = min(len(text), room_bytes // _UNIT_BYTES), len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _text_bytes(text[:middle]) <= room_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return low - splits_pair(text, low)
+
+
+def _text_bytes(text: str) -> int:
+    """Return about how many bytes `text` takes as JSON, as a list of lines; not less than it does."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")) + text.count("\n")

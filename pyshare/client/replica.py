@@ -317,8 +317,7 @@ class Replica:
         if flying is None or not flying.sent or flying.seq != refused.seq:
             return
         self._must_fetch = True
-        changes = self._unconfirmed.land()
-        undo = self._unconfirmed.pass_over(changes.invert(self._committed))
+        changes, undo = self._unconfirmed.take_back(self._committed)
         self._change(undo, None)
         self._events.append(EditRefused(refused.code, refused.reason, shown(changes)))
 

@@ -30,6 +30,9 @@ class Unconfirmed:
 
     def __init__(self) -> None:
         self.in_flight: InFlight | None = None
+        # What did not fit the message of the push in flight, and the edits that are settled with the last of it.
+        self._rest: ChangeSet | None = None
+        self._rest_edits = 0
         # What was typed since, each after the one before; each at least twice the next one's size.
         self._pending: list[ChangeSet] = []
         # Edits ever made, and the first of them that were committed or refused.
@@ -59,6 +62,8 @@ class Unconfirmed:
         flying = self.in_flight
         if flying:
             flying.changes, changes = flying.changes.map(changes), changes.map(flying.changes, before=True)
+        if self._rest:
+            self._rest, changes = self._rest.map(changes), changes.map(self._rest, before=True)
         for index, own in enumerate(self._pending):
             self._pending[index], changes = own.map(changes), changes.map(own, before=True)
         return changes
@@ -68,29 +73,45 @@ class Unconfirmed:
 
         Nothing may be in flight.
         """
-        changes = self._composed()
-        if changes is None or changes.empty:
+        changes = self._rest
+        if changes is None:
+            changes, self._rest_edits = self._composed(), self.made
             self._pending.clear()
-            self.settled = self.made
+        if changes is None or changes.empty:
+            self._rest = None
+            self.settled = self._rest_edits
             return None
-        part, rest = cut(changes, limit_bytes)
-        self._pending = [rest] if rest else []
-        self.in_flight = InFlight(seq, part, self.settled if rest else self.made)
+        part, self._rest = cut(changes, limit_bytes)
+        self.in_flight = InFlight(seq, part, self.settled if self._rest else self._rest_edits)
         return self.in_flight
 
     def land(self) -> ChangeSet:
-        """Settle the push in flight; return its changes. There must be one."""
+        """Settle the push in flight, which is committed; return its changes. There must be one."""
         assert self.in_flight is not None
         changes = self.in_flight.changes
         self.settled = self.in_flight.edits
         self.in_flight = None
         return changes
 
+    def take_back(self, text: str) -> tuple[ChangeSet, ChangeSet]:
+        """Settle the push in flight, which was refused, and what it left to the next one; there must be one.
+
+        Returns what it was to do to the committed `text`, and what undoes that
+        in the text on the screen.
+        """
+        changes = self.land()
+        if self._rest:
+            changes, self._rest = changes.compose(self._rest), None
+            self.settled = self._rest_edits
+        return changes, self.pass_over(changes.invert(text))
+
     def whole(self, length: int) -> ChangeSet:
         """Return the chain as one change set of a committed text of `length`."""
         pending = self._composed()
         start = self.in_flight.changes if self.in_flight else ChangeSet.empty_of(length)
-        return start.compose(pending) if pending else start
+        for part in (self._rest, pending):
+            start = start.compose(part) if part else start
+        return start
 
     def _composed(self) -> ChangeSet | None:
         return reduce(ChangeSet.compose, self._pending) if self._pending else None

@@ -585,6 +585,16 @@ async def test_a_reader_that_is_too_slow_is_told_how_much_it_missed_and_goes_on_
         assert await read(slow) == [TextChanged((Change(0, 0, "x"),), 7, "others")]
 
 
+async def test_events_can_be_iterated_over() -> None:
+    world = World()
+    async with world.client() as codespace:
+        events = codespace.events()
+        others(world, Change(0, 0, "x"))
+        async for event in events:
+            assert event == TextChanged((Change(0, 0, "x"),), 1, "others")
+            break
+
+
 async def test_events_that_were_not_read_are_there_after_the_end() -> None:
     world = World()
     async with world.client() as codespace:

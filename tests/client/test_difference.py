@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,12 @@ def test_characters_are_compared_inside_lines_that_were_replaced() -> None:
     old = "def add(a, b):\n    return a + b\n\nadd(1, 2)\n"
     new = "def add(a, b, c):\n    return a + b\n\nprint(add(1, 2))\n"
     assert pieces(old, new) == [("", ", c"), ("add(1, 2", "print(add(1, 2)")]
+
+
+@pytest.mark.parametrize("other", ["\U0001fa00", "\U0001f601"])
+def test_pairs_with_one_half_in_common_are_replaced_whole(other: str) -> None:
+    old, new = to_units("a\U0001f600b"), to_units(f"a{other}b")
+    assert pieces(old, new) == [(old[1:3], new[1:3])]
 
 
 def test_whole_lines_come_and_go_as_such() -> None:

@@ -1,12 +1,11 @@
 """Change sets cut to the size of messages: the parts do what the whole did, each within the limit."""
 
-import json
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pyshare.client.parcel import cut
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.protocol import PushFrame, encode
 from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
 
 LENGTH = 40
@@ -27,7 +26,8 @@ def test_the_parts_together_do_what_the_whole_does_and_each_fits(specs: list[tup
     rest: ChangeSet | None = whole
     while rest:
         part, rest = cut(rest, limit)
-        assert len(json.dumps(part.to_json(), separators=(",", ":"))) <= limit
+        frame = encode(PushFrame(1, 1, (part,)))
+        assert len(frame) - len(encode(PushFrame(1, 1, (ChangeSet.empty_of(0),)))) + 2 <= limit
         assert not any(map(has_lone_surrogate, part.inserted))
         for change in part.changes():
             assert not splits_pair(text, change.from_a)
@@ -50,3 +50,10 @@ def test_a_limit_that_nothing_fits_is_passed_over_for_the_first_change_of_a_part
         _, rest = cut(rest, 0)
         parts += 1
     assert parts == 7
+
+
+def test_parts_are_not_much_smaller_than_they_may_be() -> None:
+    part, rest = cut(ChangeSet.of([Change(0, 0, "x" * 100_000)], 0), 65_536)
+    assert rest is not None
+    assert part.new_length > 65_000
+    assert cut(ChangeSet.of([Change(0, 0, "x" * 65_000)], 0), 65_536)[1] is None

@@ -104,13 +104,6 @@ def test_the_recorded_cases_are_what_codemirror_answers(codemirror: Path) -> Non
 def _node(script: Path, *arguments: str, given: str = "") -> str:
     """Run a script that must succeed, and return what it wrote."""
     command = ["node", str(script), *arguments]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as process:
-        try:
-            written, complaint = process.communicate(given, timeout=_PATIENCE)
-        except BaseException:
-            process.kill()
-            raise
-    assert process.returncode == 0, complaint
-    return written
+    done = subprocess.run(command, input=given, capture_output=True, check=False, encoding="utf-8", timeout=_PATIENCE)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -348,6 +349,31 @@ async def test_a_subscription_that_was_left_leaves_nothing_behind(store: MemoryS
         assert store.statistics().subscriptions == 3
     assert store.statistics() == MemoryStoreStatistics(0, 0, 0, 0)
     assert store._subscribers == {}
+
+
+# What is kept
+
+
+async def test_the_log_is_trimmed_as_soon_as_the_text_has_taken_it_in() -> None:
+    async with running(MemoryStore(StoreLimits(log_updates=3), new_epoch=lambda: "e1")) as store:
+        await store.load("room", create=True)
+        for version in range(1, 11):
+            await append(store, version)
+        assert store.statistics().log_updates == 10
+        await store.write_text("room", "e1", version=4, text="xxxx")
+        assert store.statistics().log_updates == 6
+        await store.write_text("room", "e1", version=10, text="x" * 10)
+        assert store.statistics().log_updates == 3
+
+
+async def test_the_last_number_of_a_sender_never_goes_back(store: MemoryStore) -> None:
+    await store.load("room", create=True)
+    for version, seq in ((1, 5), (2, 3)):
+        updates = [replace(typed(version), seq=seq)]
+        await store.append("room", "e1", expected=version - 1, updates=updates, text=None)
+    snapshot = await store.load("room", create=False)
+    assert snapshot is not None
+    assert snapshot.last_seqs == {"alice": 5}
 
 
 # The end of a codespace
