@@ -166,14 +166,14 @@ def _serve(settings: Settings, warnings: Sequence[str]) -> int:
     import trio  # noqa: PLC0415
 
     from pyshare.logs import configure_logs  # noqa: PLC0415
-    from pyshare.server import Addresses, serve  # noqa: PLC0415
+    from pyshare.server import serve  # noqa: PLC0415
 
     configure_logs(settings.log_format, settings.log_level)
     for sentence in warnings:
         logging.getLogger(__name__).warning(sentence)
 
-    def tell(addresses: Addresses) -> None:
-        sys.stdout.write(f"pyshare serves; point a client to {addresses.url}\n")
+    def tell(url: str) -> None:
+        sys.stdout.write(f"pyshare serves; point a client to {url}\n")
         sys.stdout.flush()
 
     try:

@@ -18,7 +18,6 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 
 import trio
@@ -45,19 +44,10 @@ _LONGEST_HEARTBEAT_SECONDS = 15.0
 _OTHER_FILES = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where a server listens."""
-
-    #: Host and port of each socket.
-    sockets: tuple[tuple[str, int], ...]
-
-    @property
-    def url(self) -> str:
-        """Where to point a client; what stands for the codespace is left to fill in."""
-        host, port = self.sockets[0]
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        return f"ws://{f'[{host}]' if ':' in host else host}:{port}/codespace/tmp-<uuid4>/"
+def client_url(host: str, port: int) -> str:
+    """Return where to point a client of a server that listens there; the codespace is left to fill in."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"ws://{f'[{host}]' if ':' in host else host}:{port}/codespace/tmp-<uuid4>/"
 
 
 def channel_limits(settings: Settings) -> ChannelLimits:
@@ -107,8 +97,8 @@ def store_limits(settings: Settings) -> StoreLimits:
     )
 
 
-async def serve(settings: Settings, *, on_ready: Callable[[Addresses], None] = lambda addresses: None) -> None:
-    """Serve until SIGINT or SIGTERM, then drain; `on_ready` is called once clients may come.
+async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serve until SIGINT or SIGTERM, then drain; `on_ready` is called with a client's URL once clients may come.
 
     Cancelled, it says goodbye to clients but waits for nothing else.
 
@@ -145,9 +135,9 @@ async def serve(settings: Settings, *, on_ready: Callable[[Addresses], None] = l
             )
             listener = Listener(sockets, connection, limits=ListenerLimits(connections=settings.connections))
             await parts.start(partial(listener.run), name="listener")
-            addresses = Addresses(tuple((name[0], name[1]) for name in (s.socket.getsockname() for s in sockets)))
-            logger.info("serving", extra={"url": addresses.url})
-            on_ready(addresses)
+            url = client_url(*sockets[0].socket.getsockname()[:2])
+            logger.info("serving", extra={"url": url})
+            on_ready(url)
             # What is left of the time is for the closing handshakes, which a connection may begin twice.
             seconds = max(settings.drain_seconds - 2 * settings.close_seconds, settings.drain_seconds / 2)
             await _drain_when_told(signals, listener, supervisor, seconds)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import pytest
@@ -19,6 +19,9 @@ from pyshare.logs import QUIET_LOGGERS
 from pyshare.settings import SETTINGS, Settings
 
 
+URL = "ws://127.0.0.1:8888/codespace/tmp-<uuid4>/"
+
+
 class FakeServer(ModuleType):
     """Stands for `pyshare.server`: notes the settings and fails if it was told to."""
 
@@ -27,11 +30,12 @@ class FakeServer(ModuleType):
         self.failure: BaseException | None = None
         self.served: list[Settings] = []
 
-    async def serve(self, settings: Settings) -> None:
+    async def serve(self, settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         await trio.lowlevel.checkpoint()
         self.served.append(settings)
         if self.failure is not None:
             raise self.failure
+        on_ready(URL)
 
 
 @pytest.fixture
@@ -126,6 +130,11 @@ def test_serve_is_given_the_settings(server: FakeServer, monkeypatch: pytest.Mon
     monkeypatch.setenv("PYSHARE_CLIENTS", "7")
     assert main(["serve", "--port", "0", "--host=::1"]) == 0
     assert server.served == [Settings(port=0, host="::1", clients=7)]
+
+
+def test_serve_tells_where_to_point_a_client(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve"]) == 0
+    assert capsys.readouterr().out == f"pyshare serves; point a client to {URL}\n"
 
 
 def test_an_unknown_variable_is_a_warning_in_the_log(

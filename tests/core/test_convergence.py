@@ -5,9 +5,11 @@ of `Document` and `Draft` that share a log, and between them lines of messages
 that move when a random choice says so. The choices follow from the run's seed.
 """
 
+import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -17,6 +19,8 @@ from pyshare.core.document import Document, DocumentLimits, Draft, Push, Update,
 from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
 
 LIMITS = DocumentLimits()
+#: What the real package answered, recorded by tests/codemirror/record_vectors.mjs.
+VECTORS = Path(__file__).parent.parent / "codemirror" / "vectors.json"
 #: Characters that are inserted once each, in a simulation; nothing else stands in these ranges.
 FIRST_UNIQUE, LAST_UNIQUE = "\u4e00", "\u9fff"
 FILLERS = ("", "", "", "r", "\n", "-\n-", to_units("\U0001f600"), to_units("\U0001f680\U0001f600"), "e\u0301")
@@ -44,11 +48,10 @@ class Editor:
         self.to_confirm = 0
         self.seq = 0
 
-    def edit(self, *changes: Change) -> None:
+    def edit(self, changes: ChangeSet) -> None:
         """Change the text, as a person does."""
-        change_set = ChangeSet.of(changes, len(self.text))
-        self.text = change_set.apply(self.text)
-        self.unconfirmed.append(change_set)
+        self.text = changes.apply(self.text)
+        self.unconfirmed.append(changes)
 
     def next_push(self) -> Push | None:
         """Return what is to be pushed now, if anything; one push in flight."""
@@ -252,7 +255,7 @@ class Simulation:
             self.inserted.add(unique)
             insert = unique + self.random.choice(FILLERS)
         self.deleted.update(text[start:end])
-        editor.edit(Change(start, end, insert))
+        editor.edit(ChangeSet.of([Change(start, end, insert)], len(text)))
 
     @staticmethod
     def boundary(text: str, pos: int) -> int:
@@ -363,6 +366,20 @@ def test_all_texts_are_equal_at_rest_and_every_character_is_there_once_that_nobo
     simulation.check()
 
 
+def test_the_editor_of_this_model_shows_what_the_real_one_showed_in_the_recorded_cases() -> None:
+    cases = [case for case in json.loads(VECTORS.read_text(encoding="utf-8")) if case["kind"] == "editor"]
+    assert cases
+    for case in cases:
+        editor = Editor("a")
+        editor.text = to_units(case["doc"])
+        for changes in case["unconfirmed"]:
+            editor.edit(ChangeSet.from_json(changes))
+        for seq, frame in enumerate(case["frames"], 1):
+            updates = [Update(each["sender"], seq, ChangeSet.from_json(each["changes"])) for each in frame]
+            editor.receive(Frame(editor.version + len(updates), tuple(updates)))
+        assert editor.text == to_units(case["text"]), case
+
+
 def test_an_editor_that_is_given_two_pushes_of_others_in_one_frame_may_part_from_the_document() -> None:
     """Why every push has a frame of its own: with this one the model would fail, as an editor would."""
     over = [
@@ -373,7 +390,7 @@ def test_an_editor_that_is_given_two_pushes_of_others_in_one_frame_may_part_from
     for frames in ([Frame(1, tuple(over[:1])), Frame(2, tuple(over[1:]))], [Frame(2, tuple(over))]):
         editor = Editor("me")
         editor.text = "ab"
-        editor.edit(Change(1, 1, "X"))
+        editor.edit(ChangeSet.of([Change(1, 1, "X")], 2))
         for frame in frames:
             editor.receive(frame)
         texts.append(editor.text)

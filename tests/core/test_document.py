@@ -1,9 +1,7 @@
 """The document: what a push becomes, what is refused, what is remembered and what is forgotten."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,8 +24,6 @@ from pyshare.core.errors import PushRefused, RefusalCode
 from pyshare.core.units import from_units, has_lone_surrogate, to_units
 
 LIMITS = DocumentLimits()
-#: Made by tests/codemirror with the real package; its cases of kind "rebase" are checked here.
-VECTORS = Path(__file__).parent.parent / "codemirror" / "vectors.json"
 EMOJI = to_units("\U0001f600")
 
 
@@ -129,7 +125,7 @@ def rebase_updates(updates: Sequence[ChangeSet], over: Sequence[Update], sender:
     return rebased
 
 
-# Rebasing
+# Rebasing; what the real package makes of the recorded cases is checked in test_changeset_vectors.py
 
 
 @given(histories())
@@ -151,23 +147,6 @@ def test_a_rebased_push_fits_the_text_that_others_have_made_and_splits_no_pair(
     for changes in [update.changes for update in updates] + rebase(push, updates, "me"):
         text = changes.apply(text)
     assert not has_lone_surrogate(text)
-
-
-def test_rebasing_agrees_with_what_the_real_package_recorded() -> None:
-    recorded = json.loads(VECTORS.read_text(encoding="utf-8")) if VECTORS.exists() else []
-    for case in recorded:
-        if case["kind"] == "rebase":
-            push = [ChangeSet.from_json(changes) for changes in case["push"]]
-            over = [
-                Update(update["sender"], seq, ChangeSet.from_json(update["changes"]))
-                for seq, update in enumerate(case["over"], 1)
-            ]
-            rebased = rebase(push, over, case["sender"])
-            assert [changes.to_json() for changes in rebased] == case["rebased"], case
-            text = to_units(case["doc"])
-            for changes in [update.changes for update in over] + rebased:
-                text = changes.apply(text)
-            assert from_units(text) == case["text"], case
 
 
 def test_what_was_committed_earlier_stays_left_at_a_tie() -> None:

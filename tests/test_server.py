@@ -1,0 +1,36 @@
+"""What the settings mean for each part, and where clients are pointed."""
+
+import pytest
+
+from pyshare.server import channel_limits, client_url, connection_limits, store_limits
+from pyshare.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "ws://127.0.0.1:8888/codespace/tmp-<uuid4>/"),
+        ("0.0.0.0", "ws://127.0.0.1:8888/codespace/tmp-<uuid4>/"),
+        ("::", "ws://[::1]:8888/codespace/tmp-<uuid4>/"),
+        ("fe80::1", "ws://[fe80::1]:8888/codespace/tmp-<uuid4>/"),
+    ],
+)
+def test_a_client_is_pointed_to_an_address_that_it_can_connect_to(host: str, expected: str) -> None:
+    assert client_url(host, 8888) == expected
+
+
+def test_what_clients_are_told_is_what_they_are_held_to() -> None:
+    settings = Settings(message_bytes=2048, text_units=10, clients=3, pushes_per_second=4, history_updates=5)
+    channel = channel_limits(settings)
+    assert channel.told.message_bytes == connection_limits(settings).message_bytes == 2048
+    assert channel.told.text_units == channel.document.text_units == 10
+    assert channel.told.clients == channel.clients == 3
+    assert channel.told.pushes_per_second == connection_limits(settings).pushes_per_second == 4
+    assert channel.told.history_updates == channel.document.history_updates == store_limits(settings).log_updates == 5
+    assert channel.told.presence_ms == channel.presence_seconds * 1000
+
+
+def test_a_codespace_is_touched_three_times_in_its_life() -> None:
+    limits = channel_limits(Settings(codespace_expire_seconds=1200, tmp_codespace_expire_seconds=6))
+    assert limits.heartbeat_seconds == 2
+    assert channel_limits(Settings()).heartbeat_seconds == 15
