@@ -8,14 +8,7 @@ it one by one.
 from collections.abc import Sequence
 
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.protocol import (
-    CommittedUpdate,
-    PushFrame,
-    RefusedFrame,
-    ServerFrame,
-    UpdatesFrame,
-    Welcome,
-)
+from pyshare.core.protocol import CommittedUpdate, PushFrame, RefusedFrame, ServerFrame, UpdatesFrame, Welcome
 
 
 class CollabEditor:

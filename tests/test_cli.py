@@ -18,7 +18,6 @@ from pyshare.core.errors import ConfigurationError
 from pyshare.logs import QUIET_LOGGERS
 from pyshare.settings import SETTINGS, Settings
 
-
 URL = "ws://127.0.0.1:8888/codespace/tmp-<uuid4>/"
 
 

@@ -21,15 +21,7 @@ from pyshare.actors.welcome import server_frame, welcome
 from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.presence import Selection
-from pyshare.core.protocol import (
-    ClientFrame,
-    Limits,
-    PushFrame,
-    RefusedFrame,
-    SelectFrame,
-    StatusFrame,
-    Storage,
-)
+from pyshare.core.protocol import ClientFrame, Limits, PushFrame, RefusedFrame, SelectFrame, StatusFrame, Storage
 from pyshare.store.interface import (
     Announced,
     Committed,

@@ -12,16 +12,7 @@ from functools import reduce
 
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, Push, Update, by_push, rebase
-from pyshare.core.protocol import (
-    Limits,
-    Peer,
-    ServerFrame,
-    Welcome,
-    committed,
-    encode,
-    push_frames,
-    text_frame,
-)
+from pyshare.core.protocol import Limits, Peer, ServerFrame, Welcome, committed, encode, push_frames, text_frame
 
 
 def server_frame(frame: ServerFrame) -> bytes:

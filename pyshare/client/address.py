@@ -3,7 +3,7 @@
 import re
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from pyshare.core.protocol import format_session
+from pyshare.core.arrival import format_session
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _PATH = re.compile(r"(?:/[^/]+)*/codespace/[^/]+/")

@@ -21,9 +21,10 @@ from pyshare.client.events import EditRefused, Event, EventStream
 from pyshare.client.link import ClientLimits, Link, State
 from pyshare.client.replica import Replica
 from pyshare.client.transport import OpenConnection, open_websocket
+from pyshare.core.arrival import NAME_LENGTH, SESSION_BYTES
 from pyshare.core.changeset import Change
 from pyshare.core.errors import CloseCode
-from pyshare.core.protocol import NAME_LENGTH, SESSION_BYTES, Mode, Peer, Range, Storage
+from pyshare.core.protocol import Mode, Peer, Range, Storage
 from pyshare.core.units import from_units, normalise_line_breaks, to_units
 
 

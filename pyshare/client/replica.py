@@ -225,7 +225,7 @@ class Replica:
         self._tell_storage("ok")
         self._select_due = bool(self._selected)
         if self._unconfirmed.in_flight:
-            pass
+            self._unconfirmed.in_flight.sent = False
         if welcome.text is not None:
             self._merge(welcome, welcome.text)
         else:

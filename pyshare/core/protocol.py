@@ -7,14 +7,11 @@ bytes of a WebSocket frame, which one writes to any number of sockets. Texts
 and change sets inside are units strings; names and reasons ordinary ones.
 """
 
-import base64
-import hashlib
 import json
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, assert_never
-from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -28,10 +25,6 @@ from pyshare.core.units import from_units, has_lone_surrogate, to_units
 SUBPROTOCOL = "pyshare.v1"
 #: Largest integer that JavaScript's JSON keeps exact (Number.MAX_SAFE_INTEGER).
 MAX_INTEGER = 2**53 - 1
-#: Bytes of a session: the client's own random 128 bits.
-SESSION_BYTES = 16
-#: Characters that a client's name may have.
-NAME_LENGTH = 64
 #: Lengths of a payload from which a frame gives it in 2 bytes, and in 8 (RFC 6455, section 5.2).
 _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 65_536
 #: Selection ranges that one client may show; an editor with more cursors shows the first ones.
@@ -50,7 +43,6 @@ Position = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 Range = tuple[Position, Position]
 Changes = Annotated[ChangeSet, PlainValidator(ChangeSet.from_json)]
 Units = Annotated[str, AfterValidator(to_units)]
-ClientName = Annotated[str, Field(max_length=NAME_LENGTH)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,63 +368,3 @@ def text_frame(payload: bytes) -> bytes:
     if length < _LENGTH_IN_8_BYTES:
         return b"\x81\x7e" + struct.pack("!H", length) + payload
     return b"\x81\x7f" + struct.pack("!Q", length) + payload
-
-
-def parse_session(text: str) -> bytes:
-    """Return the 16 bytes of a session given as base64url, with or without padding.
-
-    Raises:
-        ValueError: if `text` is anything else.
-    """
-    try:
-        session = base64.b64decode(text.rstrip("=") + "==", altchars=b"-_", validate=True)
-    except ValueError:
-        session = b""
-    if len(session) != SESSION_BYTES:
-        raise ValueError("should be 16 random bytes as base64url, 22 characters")
-    return session
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What a client says of itself in the query of its first request."""
-
-    #: The client's secret, by which it is known over reconnects; None: it does not mean to come back.
-    session: Annotated[bytes, PlainValidator(parse_session)] | None = None
-    #: Epoch and version to resume from; one without the other is of no use.
-    epoch: Annotated[str, Field(max_length=64)] | None = None
-    version: Version | None = None
-    name: ClientName = ""
-
-
-_ARRIVAL = TypeAdapter(Arrival)
-_ARRIVAL_FIELDS = frozenset(Arrival.__dataclass_fields__)
-
-
-def parse_arrival(query: str) -> Arrival:
-    """Return what the query string of a `pyshare.v1` request says; fields that are not known are passed over.
-
-    Raises:
-        ConnectionRefused: if a field is not as it should be; the reason names it.
-    """
-    try:
-        given = parse_qsl(query)
-        return _ARRIVAL.validate_strings({name: value for name, value in given if name in _ARRIVAL_FIELDS})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, explain(first))) from None
-
-
-def format_session(session: bytes) -> str:
-    """Return a session as it stands in a query: base64url without padding."""
-    return base64.urlsafe_b64encode(session).rstrip(b"=").decode()
-
-
-def public_id(session: bytes) -> str:
-    """Return the id by which others know the holder of `session`: 16 characters that do not lead back to it.
-
-    The same on every instance, so that a client that comes back elsewhere is
-    recognised without asking anyone.
-    """
-    digest = hashlib.sha256(b"pyshare.v1 client " + session).digest()
-    return base64.urlsafe_b64encode(digest[:12]).decode()

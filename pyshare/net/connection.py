@@ -29,19 +29,16 @@ from trio_websocket import (
 from wsproto.utilities import LocalProtocolError
 
 from pyshare.actors.messages import ChannelMessage, Drained, Join, Leave, Received
+from pyshare.core.arrival import SESSION_BYTES, Arrival, parse_arrival, public_id
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import (
-    SESSION_BYTES,
     SUBPROTOCOL,
-    Arrival,
     ClientFrame,
     Peer,
     RefusedFrame,
     UnreadablePush,
     encode,
-    parse_arrival,
     parse_client_frame,
-    public_id,
     text_frame,
 )
 from pyshare.net.auth import Admission

@@ -16,21 +16,10 @@ from pyshare.client.codespace import Codespace, connect
 from pyshare.client.errors import ConnectionEnded
 from pyshare.client.link import ClientLimits
 from pyshare.client.replica import ReplicaFrame
+from pyshare.core.arrival import Arrival, parse_arrival, public_id
 from pyshare.core.document import Push
 from pyshare.core.errors import PushRefused
-from pyshare.core.protocol import (
-    Arrival,
-    Mode,
-    Peer,
-    PushFrame,
-    RefusedFrame,
-    SelectFrame,
-    Welcome,
-    encode,
-    parse_arrival,
-    parse_client_frame,
-    public_id,
-)
+from pyshare.core.protocol import Mode, Peer, PushFrame, RefusedFrame, SelectFrame, Welcome, encode, parse_client_frame
 from tests.client.model import ModelServer
 
 URL = "ws://server/codespace/tmp-1/"

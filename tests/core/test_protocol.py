@@ -13,14 +13,13 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import Message, TextMessage
 
+from pyshare.core.arrival import NAME_LENGTH, Arrival, format_session, parse_arrival, parse_session, public_id
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.errors import REASON_BYTES, CloseCode, Closing, ConnectionRefused, RefusalCode
 from pyshare.core.protocol import (
     MAX_INTEGER,
-    NAME_LENGTH,
     SELECTION_RANGES,
-    Arrival,
     ClientFrame,
     CommittedUpdate,
     GoneFrame,
@@ -38,12 +37,8 @@ from pyshare.core.protocol import (
     Welcome,
     committed,
     encode,
-    format_session,
-    parse_arrival,
     parse_client_frame,
     parse_server_frame,
-    parse_session,
-    public_id,
     push_frame,
     push_frames,
     text_frame,

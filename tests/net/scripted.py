@@ -12,8 +12,8 @@ from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Request, TextMessage
 
 from pyshare.actors.messages import ChannelMessage
+from pyshare.core.arrival import format_session
 from pyshare.core.errors import Closing, ConnectionRefused
-from pyshare.core.protocol import format_session
 from pyshare.net.auth import Admission
 from pyshare.net.connection import ConnectionLimits, serve_connection
 

@@ -12,8 +12,9 @@ from trio.testing import MockClock
 from wsproto.events import AcceptConnection, CloseConnection
 
 from pyshare.actors.messages import Drained, Join, Leave, Received
+from pyshare.core.arrival import format_session, public_id
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
-from pyshare.core.protocol import PushFrame, SelectFrame, format_session, public_id, text_frame
+from pyshare.core.protocol import PushFrame, SelectFrame, text_frame
 from pyshare.net.auth import Admission
 from tests.net.scripted import (
     CODESPACE,
