@@ -220,7 +220,8 @@ class World:
         self._mailboxes[instance] = send
         scope = self._scopes[instance] = trio.CancelScope()
 
-        async def run(task_status: trio.TaskStatus[None]) -> None:
+        # What it calls says that it has started.
+        async def run(task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128
             with scope:
                 await supervisor.run(receive, task_status=task_status)
 

@@ -37,7 +37,8 @@ class Place:
         self.listener = Listener(sockets, serve, limits=ListenerLimits(connections=connections))
         self.ended = trio.Event()
 
-    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+    # What it calls says that it has started.
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128
         await self.listener.run(task_status=task_status)
         self.ended.set()
 
