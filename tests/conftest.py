@@ -2,14 +2,18 @@
 
 import os
 import random
+import shutil
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from trio._core import _run as scheduler
 
-from tests.programs import SKIP_PREFIX
+from tests.programs import SKIP_PREFIX, require
 
 _SEED_VARIABLE = "PYSHARE_TEST_SEED"
+#: Scripts that run the real CodeMirror in Node.
+_FOLDER = Path(__file__).parent / "codemirror"
 _SEED_KEY = pytest.StashKey[int]()
 
 
@@ -89,3 +93,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("programs from outside that were missing")
     for notice, count in sorted(counts.items()):
         terminalreporter.line(f"{count} skipped: {notice}")
+
+
+@pytest.fixture
+def codemirror() -> Path:
+    """The folder of the scripts that run CodeMirror, ready to be run by node."""
+    require("node", shutil.which("node") is not None, "install Node.js 18 or later")
+    found = (_FOLDER / "node_modules" / "@codemirror" / "collab").is_dir()
+    require("CodeMirror", found, "run ops/test, or npm ci in tests/codemirror")
+    return _FOLDER

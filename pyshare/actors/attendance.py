@@ -41,8 +41,12 @@ class Attendance:
         self._presence = Presence(instance)
         # Clients that were here last, not on another instance; the last one last.
         self._former: dict[str, None] = {}
+        # Whether the other instances are to hear of all clients, and whether they are asked for theirs.
+        self._tells_all = True
+        self._asks = True
         # Set when there is something to tell.
         self._news = trio.Event()
+        self._news.set()
 
     def join(self, peer: Peer) -> None:
         """A client has come."""
@@ -97,26 +101,35 @@ class Attendance:
 
     def on_announcement(self, announcement: Announcement, now: float) -> None:
         """Another instance has told of its clients, or this one has heard itself."""
+        if not announcement.whole and not self._presence.knows(announcement.instance):
+            self.ask()
         if not self._presence.hear(announcement, now):
             return
         for attendee in announcement.here:
             self._former.pop(attendee.peer.id, None)
-        if announcement.asks:
-            self._presence.announce_all()
-        if self._presence.changed:
+        self._tells_all |= announcement.asks
+        if self._presence.changed or self._tells_all:
             self._news.set()
+
+    def ask(self) -> None:
+        """Something was missed: have the other instances tell of all their clients."""
+        self._tells_all = self._asks = True
+        self._news.set()
 
     async def tell(self) -> None:
         """Tell members and the other instances what changes, for as long as the channel lives."""
-        await self._announce(self._presence.whole(asks=True))
         while True:
             await self._news.wait()
             self._news = trio.Event()
             news = self._presence.take()
             self._fanout.tell_all(self.peer_frames(news.peers))
             self._fanout.show(self.selection_frames(news.selections))
-            if news.announcement:
-                await self._announce(news.announcement)
+            announcement = news.announcement
+            if self._tells_all:
+                announcement = self._presence.whole(asks=self._asks)
+                self._tells_all = self._asks = False
+            if announcement:
+                await self._announce(announcement)
             await trio.sleep(self._seconds)
 
     async def beat(self, seconds: float) -> None:

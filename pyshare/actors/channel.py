@@ -329,8 +329,11 @@ class Channel:
                 self._advance(version, updates)
             case Announced(announcement):
                 self._attendance.on_announcement(announcement, now)
-            case Gap() | Expired() | Deleted():
-                # What is so is in the log; an event may be older than this codespace.
+            case Gap():
+                self._committer.read_log()
+                self._attendance.ask()
+            case Expired() | Deleted():
+                # Whether that is so is in the log: the event may be older than this codespace.
                 self._committer.read_log()
             case _:
                 assert_never(event)

@@ -151,7 +151,7 @@ class Committer:
                     self._listener.on_settled()
 
     async def _wait_work(self) -> None:
-        while not self._has_work(trio.current_time()):
+        while not self._has_work():
             self._listener.on_idle()
             if self._hurries:
                 self._done.set()
@@ -159,22 +159,31 @@ class Committer:
             with trio.move_on_at(self._text_due):
                 await self._work.wait()
 
-    def _has_work(self, now: float) -> bool:
-        text_is_due = self._text_due <= now or (self._hurries and self._text_due < _NEVER)
-        return self._must_read or len(self._pending) > 0 or text_is_due
+    def _has_work(self) -> bool:
+        return self._must_read or len(self._pending) > 0 or self._is_text_due()
+
+    def _is_text_due(self) -> bool:
+        return self._text_due <= trio.current_time() or (self._hurries and self._text_due < _NEVER)
 
     async def _do_next(self) -> None:
-        document = self._document
         if self._must_read:
             self._must_read = False
-            self._on_answer(await self._store.read_log(self._codespace, self._epoch, after=document.version))
+            after = self._document.version
+            self._on_answer(await self._store.read_log(self._codespace, self._epoch, after=after))
+        elif self._is_text_due():
+            # Before what is pending: under steady typing it would never be its turn.
+            await self._write_text()
         elif len(self._pending):
-            await self._append(self._pending.draft(document, most_updates=self._limits.batch_updates))
-        else:
-            version = document.version
-            await self._store.write_text(self._codespace, self._epoch, version=version, text=document.text)
-            if version == document.version:
-                self._text_due = _NEVER
+            await self._append(self._pending.draft(self._document, most_updates=self._limits.batch_updates))
+
+    async def _write_text(self) -> None:
+        document = self._document
+        version = document.version
+        await self._store.write_text(self._codespace, self._epoch, version=version, text=document.text)
+        self._text_due = _NEVER if version == document.version else self._text_by()
+
+    def _text_by(self) -> float:
+        return trio.current_time() + self._limits.text_seconds
 
     async def _append(self, batch: Batch) -> None:
         for push, refusal in batch.refused:
@@ -197,8 +206,7 @@ class Committer:
         finally:
             self._appending = frozenset()
         if isinstance(answer, Appended):
-            latest = trio.current_time() + self._limits.text_seconds
-            self._text_due = _NEVER if with_text else min(self._text_due, latest)
+            self._text_due = _NEVER if with_text else min(self._text_due, self._text_by())
             self._listener.on_log(answer.version, draft.updates)
         else:
             self._on_answer(answer.tail if isinstance(answer, Conflict) else answer)

@@ -133,6 +133,10 @@ class Presence:
                 self._changed_selections[client] = None
         return True
 
+    def knows(self, instance: str) -> bool:
+        """Whether `instance` has been heard and not been dropped since, or is this one."""
+        return instance == self._instance or instance in self._heard
+
     def drop_silent(self, before: float) -> None:
         """Forget the clients of instances that were last heard earlier than `before`."""
         for instance in [each for each, heard in self._heard.items() if heard < before]:
@@ -152,10 +156,6 @@ class Presence:
         self._changed_selections.clear()
         self._unannounced.clear()
         return news
-
-    def announce_all(self) -> None:
-        """Let the next announcement be of all clients of this instance."""
-        self._unannounced.update(dict.fromkeys(self._here))
 
     def heartbeat(self) -> Announcement:
         """Return an announcement that says only that this instance lives."""

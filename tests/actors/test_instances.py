@@ -82,6 +82,21 @@ async def test_the_clients_of_an_instance_that_dies_are_gone_when_it_has_been_si
         assert alice.received(GoneFrame) == [GoneFrame("id-of-bob")]
 
 
+async def test_an_instance_that_comes_back_from_silence_is_asked_for_its_clients(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=BOTH) as world:
+        alice = world.client("alice")
+        world.client("bob", instance="two")
+        await world.passes(1)
+        faults.drop_event = lambda codespace, event: True
+        await world.passes(100)
+        assert alice.received(GoneFrame) == [GoneFrame("id-of-bob")]
+        faults.drop_event = None
+        await world.passes(20)
+        assert alice.received(PeerFrame)[-1] == PeerFrame("id-of-bob", "bob", "edit")
+
+
 async def test_a_client_that_knows_more_than_the_instance_is_let_in_when_that_has_read_the_log(
     store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -233,19 +233,14 @@ def test_a_whole_announcement_is_of_this_instances_clients_only() -> None:
     assert presence.whole(asks=True) == Announcement("one", (Attendee(ALICE),), whole=True, asks=True)
 
 
-def test_an_instance_that_was_asked_announces_all_of_its_clients_and_tells_its_members_nothing() -> None:
-    presence = quiet(ALICE, BOB)
-    presence.select("b", CURSOR)
-    presence.take()
-    presence.announce_all()
-    assert presence.changed
-    assert presence.take() == News((), (), Announcement("one", (Attendee(ALICE), Attendee(BOB, CURSOR))))
-
-
-def test_an_instance_with_no_clients_has_nothing_to_announce_when_asked() -> None:
-    presence = quiet()
-    presence.announce_all()
-    assert not presence.changed
+def test_an_instance_is_known_once_it_was_heard_until_it_is_dropped() -> None:
+    presence = quiet(ALICE)
+    assert presence.knows("one"), "that is this one"
+    assert not presence.knows("two")
+    presence.hear(Announcement("two"), 0)
+    assert presence.knows("two")
+    presence.drop_silent(1)
+    assert not presence.knows("two")
 
 
 def test_two_instances_that_hear_each_others_news_know_the_same() -> None:
@@ -253,7 +248,7 @@ def test_two_instances_that_hear_each_others_news_know_the_same() -> None:
     one.join(ALICE)
     two.join(BOB)
     two.hear(one.whole(asks=True), 0)
-    two.announce_all()
+    one.hear(two.whole(), 0)
     for _ in range(2):
         one.select("a", STRETCH)
         two.join(KIM)

@@ -1,0 +1,98 @@
+"""A server as a process of its own, for tests that use it as its users do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+ROOT = Path(__file__).parent.parent.parent
+#: Seconds in which a server starts, or ends, on the slowest machine.
+PATIENCE_SECONDS = 30.0
+
+
+class RunningServer:
+    """A server process that serves, and what it has written."""
+
+    def __init__(self, process: trio.Process, address: str) -> None:
+        self.process = process
+        # As ws://127.0.0.1:8888.
+        self.address = address
+        self._log = bytearray()
+
+    def codespace(self, token: str | None = None) -> str:
+        """Return the URL of a codespace, a new one unless a token is given."""
+        return f"{self.address}/codespace/{token or f'tmp-{uuid.uuid4()}'}/"
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, _, port = self.address.removeprefix("ws://").rpartition(":")
+        return host, int(port)
+
+    @property
+    def log(self) -> list[dict[str, object]]:
+        """The lines of its log so far."""
+        return [json.loads(line) for line in self._log.splitlines()]
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    async def wait(self) -> int:
+        """Wait until it has ended, and return its exit code."""
+        with trio.fail_after(PATIENCE_SECONDS):
+            return await self.process.wait()
+
+    async def read_log(self) -> None:
+        """Keep what it logs, until it ends."""
+        assert self.process.stderr is not None
+        async for data in self.process.stderr:
+            self._log += data
+
+
+def command(*flags: str) -> list[str]:
+    """Return the command that serves with these flags."""
+    return [sys.executable, "-m", "pyshare", "serve", *flags]
+
+
+@asynccontextmanager
+async def running(*flags: str, exit_code: int = 0) -> AsyncIterator[RunningServer]:
+    """Run a server on a free port; it is told to stop when the context is left, and must end as it should."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYSHARE_")}
+    async with trio.open_nursery() as nursery:
+        process = await trio.lowlevel.open_process(
+            command("--port", "0", *flags),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=environment,
+        )
+        try:
+            server = RunningServer(process, await _address(process))
+            nursery.start_soon(server.read_log, name="log of the server")
+            yield server
+            if process.returncode is None:
+                server.tell(signal.SIGTERM)
+            assert await server.wait() == exit_code, server.log
+        finally:
+            if process.returncode is None:
+                process.kill()
+            nursery.cancel_scope.cancel()
+
+
+async def _address(process: trio.Process) -> str:
+    assert process.stdout is not None
+    line = b""
+    with trio.fail_after(PATIENCE_SECONDS):
+        while not line.endswith(b"\n"):
+            data = await process.stdout.receive_some()
+            assert data, "the server ended before it served"
+            line += data
+    return line.decode().split()[-1].partition("/codespace/")[0]
