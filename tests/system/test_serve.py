@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio_websocket import ConnectionClosed, open_websocket_url
 
 from pyshare.client import connect
 from pyshare.core.protocol import SUBPROTOCOL
-from tests.system.server import PATIENCE_SECONDS, ROOT, command, running
+from tests.net.scripted import Client
+from tests.system.server import PATIENCE_SECONDS, ROOT, command, end, running
 
 
 def run(*flags: str) -> subprocess.CompletedProcess[str]:
@@ -63,14 +63,11 @@ def test_a_setting_that_cannot_be_is_one_line_that_names_it(flags: tuple[str, ..
 async def test_a_signal_drains_clients_hear_1012_and_the_exit_code_is_0(number: signal.Signals) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         async with running() as server:
-            async with open_websocket_url(server.codespace(), subprotocols=[SUBPROTOCOL]) as ws:
-                await ws.get_message()
-                server.tell(number)
-                with pytest.raises(ConnectionClosed) as closed:
-                    await ws.get_message()
-                assert closed.value.reason is not None
-                assert closed.value.reason.code == 1012
-                assert closed.value.reason.reason == "the server restarts; reconnect"
+            client = Client(await trio.open_tcp_stream(*server.host_and_port))
+            await client.open(path=server.codespace().removeprefix(server.address))
+            await client.message()
+            server.tell(number)
+            assert await client.closing() == (1012, "the server restarts; reconnect")
             assert await server.wait() == 0
         events = [line["event"] for line in server.log]
         assert "draining" in events
@@ -135,8 +132,7 @@ async def test_ops_run_serves_with_its_flags(tmp_path: Path) -> None:
             process.terminate()
             assert await process.wait() == 0
     finally:
-        if process.returncode is None:
-            process.kill()
+        await end(process)
 
 
 async def test_the_python_example_of_the_readme_runs() -> None:
