@@ -83,18 +83,18 @@ async def running(*flags: str, exit_code: int = 0) -> AsyncIterator[RunningServe
             assert await server.wait() == exit_code, server.log
         finally:
             nursery.cancel_scope.cancel()
-            await end(process)
+            with trio.move_on_after(PATIENCE_SECONDS, shield=True):
+                await end(process)
 
 
 async def end(process: trio.Process) -> None:
     """Kill a process if it still runs, and let go of its pipes."""
-    with trio.CancelScope(shield=True):
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                await pipe.aclose()
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            await pipe.aclose()
 
 
 async def _address(process: trio.Process) -> str:

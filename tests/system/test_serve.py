@@ -132,7 +132,8 @@ async def test_ops_run_serves_with_its_flags(tmp_path: Path) -> None:
             process.terminate()
             assert await process.wait() == 0
     finally:
-        await end(process)
+        with trio.move_on_after(PATIENCE_SECONDS, shield=True):
+            await end(process)
 
 
 async def test_the_python_example_of_the_readme_runs() -> None:
