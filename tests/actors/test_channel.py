@@ -1,10 +1,12 @@
 """One codespace on one instance: joining, typing, resuming, presence, being slow, expiry."""
 
+import pytest
 import trio
 
 from pyshare.actors.messages import Received
 from pyshare.actors.supervisor import SupervisorLimits
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import (
     GoneFrame,
@@ -18,6 +20,7 @@ from pyshare.core.protocol import (
     Welcome,
 )
 from pyshare.store.faults import Faults
+from pyshare.store.interface import StoreLimits
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import LIMITS, Client, channel_limits, open_world
 
@@ -582,3 +585,75 @@ async def test_updates_reach_a_codespace_of_its_own_only(
         await world.settles()
         assert (alice.text, bob.text) == ("a", "b")
         assert len(alice.received(UpdatesFrame)) == 1
+
+
+async def test_a_log_that_no_longer_reaches_back_ends_the_channel_and_the_next_one_goes_on(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    short = MemoryStore(StoreLimits(log_updates=2), faults=faults)
+    async with open_world(short, instances=("one", "two")) as world:
+        alice, bob = world.client("alice"), world.client("bob", instance="two")
+        await world.passes(1)
+        faults.drop_event = lambda codespace, event: True
+        for letter in "abcd":
+            alice.types(letter)
+            await world.settles()
+        bob.cut()
+        await world.settles()
+        kim = world.client("kim", instance="two")
+        await world.settles()
+        kim.types("e")
+        await world.settles()
+        assert kim.closed_with() == CloseCode.OUR_FAULT
+        lee = world.client("lee", instance="two")
+        await world.settles()
+        assert lee.text == "abcd"
+
+
+async def test_a_sign_of_life_that_the_store_does_not_take_is_no_harm(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.passes(1)
+        faults.down = True
+        await world.passes(40)
+        faults.down = False
+        alice.types("still here")
+        await world.passes(1)
+        assert alice.closed_with() is None
+        assert alice.editor.unconfirmed == []
+
+
+async def test_missed_events_are_made_good_by_reading_the_log_and_asking_who_is_here(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    narrow = MemoryStore(StoreLimits(), faults=faults, subscription_events=2)
+    async with open_world(narrow, instances=("one", "two")) as world:
+        alice, bob = world.client("alice"), world.client("bob", instance="two")
+        await world.passes(1)
+        snapshot = await narrow.load("tmp-a", create=False)
+        assert snapshot is not None
+        for version, letter in enumerate("abcdef"):
+            update = Update("somebody", version + 1, insert(letter, version, version))
+            await narrow.append("tmp-a", snapshot.epoch, expected=version, updates=[update], text=None)
+        await world.passes(1)
+        assert alice.text == bob.text == "abcdef"
+
+
+async def test_a_channel_that_cannot_store_what_is_left_ends_all_the_same(
+    store: MemoryStore,
+    faults: Faults,
+    autojump_clock: trio.testing.MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        faults.down = True
+        alice.types("never stored")
+        await world.settles()
+        alice.cut()
+        await world.passes(60)
+        assert world.supervisors["one"].statistics() == {}
+        assert "channel retired before the store took everything" in caplog.messages

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from pyshare.actors.messages import Received
+from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import GoneFrame, PeerFrame, PeerSelectFrame, SelectFrame, Welcome
 from pyshare.store.faults import Faults
 from pyshare.store.memory import MemoryStore
@@ -155,6 +156,28 @@ async def test_one_who_comes_back_on_another_instance_has_its_push_committed_onc
         world.joins(alice, instance="two")
         await world.until(lambda: agree([alice, bob]))
         assert bob.text == "once"
+
+
+async def test_one_whose_push_was_committed_under_its_old_number_is_told_to_come_back(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=BOTH) as world:
+        alice, bob = world.client("alice"), world.client("bob", instance="two")
+        await world.passes(1)
+        delays = iter((1, 2))
+        faults.call_delay = lambda operation, codespace: next(delays, 0) if operation == "append" else 0
+        alice.types("once")
+        await world.settles()
+        alice.cut()
+        await world.settles()
+        world.joins(alice, instance="two")
+        await world.passes(5)
+        assert alice.closed_with() == CloseCode.TRY_LATER
+        world.joins(alice, instance="two")
+        await world.settles()
+        alice.types(", and on")
+        await world.settles()
+        assert alice.text == bob.text == "once, and on"
 
 
 @pytest.mark.parametrize("round_", range(4))
