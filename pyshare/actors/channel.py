@@ -72,6 +72,8 @@ class ChannelStatistics:
 
 #: Messages that a channel handles before others have their turn.
 _MESSAGES_A_TURN = 64
+#: Events that are kept while the log is read.
+_HEARD_EVENTS = 256
 #: The topic under which members hear whether edits are being committed; no client id is that short.
 _STORAGE = "storage"
 #: What members hear when the server stops.
@@ -122,6 +124,8 @@ class Channel:
         self._attendance = Attendance(
             codespace, store, self._document, self._fanout, instance=instance, seconds=limits.presence_seconds
         )
+        # What was heard while it was in doubt whether it follows the document.
+        self._heard: list[Committed] = []
         # Joins that wait for the log to be read or for an append to end.
         self._waiting: list[Join] = []
         # Whether edits are being committed.
@@ -325,18 +329,30 @@ class Channel:
 
     def _on_event(self, event: StoreEvent, now: float) -> None:
         match event:
-            case Committed(version, updates):
-                self._advance(version, updates)
+            case Committed(version, updates, epoch):
+                if epoch != self._epoch:
+                    self._committer.read_log()
+                elif self._committer.in_doubt:
+                    self._hear_later(event)
+                else:
+                    self._advance(version, updates)
             case Announced(announcement):
                 self._attendance.on_announcement(announcement, now)
             case Gap():
-                self._committer.read_log()
+                self._committer.doubt()
                 self._attendance.ask()
             case Expired() | Deleted():
                 # Whether that is so is in the log: the event may be older than this codespace.
                 self._committer.read_log()
             case _:
                 assert_never(event)
+
+    def _hear_later(self, event: Committed) -> None:
+        """Keep what was heard until the log has been read; if it is too much, read it once more then."""
+        self._heard.append(event)
+        if len(self._heard) > _HEARD_EVENTS:
+            self._heard.clear()
+            self._committer.read_log()
 
     def _advance(self, version: int, updates: Sequence[Update]) -> None:
         """Take what the log has: the one place where the document changes. Idempotent."""
@@ -372,10 +388,13 @@ class Channel:
             reason = "your push was committed before you reconnected; reconnect to go on"
             self._fanout.close(outlet, Closing(CloseCode.TRY_LATER, reason))
 
-    def on_gone(self) -> None:
-        """End; whoever is here is closed with 4410."""
-        reason = "this codespace has expired or was deleted; open another one"
-        self._closing = Closing(CloseCode.GONE, reason)
+    def on_gone(self, *, replaced: bool) -> None:
+        """End; whoever is here is closed with 4410, or 1013 if there is something to come back to."""
+        if replaced:
+            self._closing = Closing(CloseCode.TRY_LATER, "this codespace was made anew; reconnect")
+        else:
+            reason = "this codespace has expired or was deleted; open another one"
+            self._closing = Closing(CloseCode.GONE, reason)
         self._tasks.cancel()
 
     def on_storage(self, error: StoreUnavailable | None) -> None:
@@ -389,7 +408,10 @@ class Channel:
             self._fanout.tell_all(self._news([_STORAGE]))
 
     def on_settled(self) -> None:
-        """Let those in who waited for it."""
+        """Take what was heard meanwhile, and let those in who waited for it."""
+        heard, self._heard = self._heard, []
+        for event in heard:
+            self._advance(event.version, event.updates)
         joins, self._waiting = self._waiting, []
         for join in joins:
             self._admit(join)
@@ -422,6 +444,6 @@ class Channel:
             alive = await self._store.touch(self._codespace, self._epoch)
         except StoreUnavailable as error:
             logger.debug("touch failed", extra={"codespace": self._codespace, "error": str(error)})
-            return
+            alive = False
         if not alive:
             self._committer.read_log()

@@ -1,10 +1,12 @@
-"""What a channel says to the store about the log, one request at a time: append, read, store the text.
+"""What a channel says to the store about the log, one request at a time: append, read, put back, store the text.
 
 Pushes that arrive while an append is under way go together into the next. A
 request that fails is tried again after a pause, and always by reading the log
-first: an append whose answer was lost may have happened.
+first: an append whose answer was lost may have happened. A store that has lost
+what the channel holds is given it back before anything else.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +16,18 @@ import trio
 from pyshare.actors.commits import Batch, PendingPushes
 from pyshare.core.document import Document, Push, Update
 from pyshare.core.errors import PushRefused, PyshareError
-from pyshare.store.interface import Appended, Conflict, Gone, Store, StoreUnavailable, Tail
+from pyshare.store.interface import (
+    Appended,
+    Conflict,
+    Gone,
+    Lost,
+    Snapshot,
+    Store,
+    StoreUnavailable,
+    Tail,
+)
+
+logger = logging.getLogger(__name__)
 
 #: When the text is due that is stored already.
 _NEVER = float("inf")
@@ -50,8 +63,8 @@ class LogListener(Protocol):
     def on_unanswerable(self, client: str) -> None:
         """This client waits for the answer to a push that was committed under another number."""
 
-    def on_gone(self) -> None:
-        """The codespace is no more."""
+    def on_gone(self, *, replaced: bool) -> None:
+        """The codespace is no more; if `replaced`, another one has its place."""
 
     def on_storage(self, error: StoreUnavailable | None) -> None:
         """A request failed, or (None) one succeeded."""
@@ -90,18 +103,28 @@ class Committer:
         self._appending: frozenset[str] = frozenset()
         # Whether the log has to be read before anything is appended.
         self._must_read = False
+        # Whether the store has lost something that the document has.
+        self._must_put_back = False
+        # Whether events may have been missed, and what the store has may not be what follows the document.
+        self._in_doubt = False
         # By when the text has to be stored.
         self._text_due = _NEVER
         # Whether nothing is to be put off any more, and set when nothing is left.
         self._hurries = False
         self._done = trio.Event()
-        # Set when there may be work.
+        # Set when there may be work, and when it need not wait for what failed to have had its pause.
         self._work = trio.Event()
+        self._retry = trio.Event()
 
     @property
     def must_read(self) -> bool:
-        """Whether the log will be read before anything else is done."""
-        return self._must_read
+        """Whether the log will be read, or put back, before anything else is done."""
+        return self._must_read or self._must_put_back
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the log has to be read, or put back, before anything that was heard is taken for its end."""
+        return self._in_doubt
 
     def is_appending(self, client: str) -> bool:
         """Whether a push of `client` is in the append under way."""
@@ -115,6 +138,12 @@ class Committer:
         """Read the log before anything else is done: something was missed."""
         self._must_read = True
         self._work.set()
+
+    def doubt(self) -> None:
+        """Events may have been missed: read the log at once, even if the store failed just now; it may be back."""
+        self._in_doubt = True
+        self._retry.set()
+        self.read_log()
 
     def hurry(self) -> None:
         """From now on, put nothing off."""
@@ -142,12 +171,15 @@ class Committer:
             except StoreUnavailable as error:
                 self._must_read = True
                 self._listener.on_storage(error)
-                await trio.sleep(pause)
+                self._retry = trio.Event()
+                with trio.move_on_after(pause):
+                    await self._retry.wait()
                 pause = min(2 * pause, limits.last_retry_seconds)
             else:
                 pause = limits.first_retry_seconds
                 self._listener.on_storage(None)
-                if not self._must_read:
+                if not self.must_read:
+                    self._in_doubt = False
                     self._listener.on_settled()
 
     async def _wait_work(self) -> None:
@@ -160,16 +192,21 @@ class Committer:
                 await self._work.wait()
 
     def _has_work(self) -> bool:
-        return self._must_read or len(self._pending) > 0 or self._is_text_due()
+        return self.must_read or len(self._pending) > 0 or self._is_text_due()
 
     def _is_text_due(self) -> bool:
         return self._text_due <= trio.current_time() or (self._hurries and self._text_due < _NEVER)
 
     async def _do_next(self) -> None:
-        if self._must_read:
+        if self._must_put_back:
+            self._must_put_back = False
+            held = self._held()
+            logger.warning("put back", extra={"codespace": self._codespace, "version": held.version})
+            self._on_answer(await self._store.put_back(self._codespace, held), after=held.version)
+        elif self._must_read:
             self._must_read = False
             after = self._document.version
-            self._on_answer(await self._store.read_log(self._codespace, self._epoch, after=after))
+            self._on_answer(await self._store.read_log(self._codespace, self._epoch, after=after), after=after)
         elif self._is_text_due():
             # Before what is pending: under steady typing it would never be its turn.
             await self._write_text()
@@ -209,11 +246,26 @@ class Committer:
             self._text_due = _NEVER if with_text else min(self._text_due, self._text_by())
             self._listener.on_log(answer.version, draft.updates)
         else:
-            self._on_answer(answer.tail if isinstance(answer, Conflict) else answer)
+            self._on_answer(answer.tail if isinstance(answer, Conflict) else answer, after=draft.base)
 
-    def _on_answer(self, answer: Tail | Gone) -> None:
+    def _held(self) -> Snapshot:
+        """Return all that is known of the codespace."""
+        document = self._document
+        return Snapshot(
+            epoch=self._epoch,
+            text=document.text,
+            text_version=document.version,
+            version=document.version,
+            log=tuple(document.since(document.oldest) or ()),
+            last_seqs=document.last_seqs,
+        )
+
+    def _on_answer(self, answer: Tail | Gone | Lost, *, after: int) -> None:
+        """Take what the store said when it was asked what follows version `after`."""
         if isinstance(answer, Gone):
-            self._listener.on_gone()
+            self._listener.on_gone(replaced=answer.replaced)
+        elif isinstance(answer, Lost) or answer.version < after:
+            self._must_put_back = self._in_doubt = True
         elif answer.updates is None:
             raise LogLost(f"the log of {self._codespace} no longer reaches back to {self._document.version}")
         else:

@@ -17,8 +17,8 @@ import trio
 
 from pyshare.actors.channel import Channel, ChannelLimits, ChannelStatistics
 from pyshare.actors.messages import ChannelMessage, Drain
-from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
-from pyshare.store.interface import Store, StoreUnavailable
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, shortened
+from pyshare.store.interface import NotACodespace, Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -259,6 +259,9 @@ class Supervisor:
         except StoreUnavailable as error:
             logger.warning("channel not started", extra={"codespace": entry.codespace, "error": str(error)})
             closing = Closing(CloseCode.TRY_LATER, "the store does not answer; try again later")
+        except NotACodespace as error:
+            logger.error("channel not started", extra={"codespace": entry.codespace, "error": str(error)})
+            closing = Closing(CloseCode.NO_SUCH_CODESPACE, shortened(str(error)))
         except Exception:
             # The bulkhead: a channel that fails is gone, its clients come back to the next one.
             logger.exception("channel failed", extra={"codespace": entry.codespace})

@@ -237,6 +237,11 @@ class Document:
             return tail
         return list(self._history)[len(self._history) - count :]
 
+    @property
+    def last_seqs(self) -> Mapping[str, int]:
+        """The last push of each sender that is remembered, the latest sender last; a copy."""
+        return dict(self._last_seqs)
+
     def last_seq(self, sender: str) -> int:
         """Return the number of the last push of `sender` that was committed, 0 for none."""
         return self._last_seqs.get(sender, 0)

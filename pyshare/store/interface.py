@@ -25,6 +25,10 @@ class StoreUnavailable(PyshareError):  # noqa: N818 - a state, not a mistake
     """The store did not answer; whether it did what it was asked is not known."""
 
 
+class NotACodespace(PyshareError):  # noqa: N818 - a fact about what is stored
+    """What is stored under a codespace's id is something else; the message says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
     """What a store keeps."""
@@ -82,7 +86,15 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The codespace of that epoch is no more; nothing was done."""
+    """The codespace of that epoch is no more, on purpose; nothing was done."""
+
+    #: Whether another one has its place, under the same id with an epoch of its own.
+    replaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The store has lost the codespace with other data, by no one's wish: `put_back` what is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,8 @@ class Committed:
 
     version: int
     updates: tuple[Update, ...]
+    #: Epoch of the codespace that they belong to.
+    epoch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +136,7 @@ class Store(Protocol):
     """Where log and text of every codespace live, shared by all instances that use the same one.
 
     Every method but `subscribe` is a checkpoint. Cancelled, `append`,
-    `write_text` and `touch` may or may not have happened, wholly or not at all.
+    `put_back`, `write_text` and `touch` may or may not have happened, wholly or not at all.
     """
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -137,11 +151,15 @@ class Store(Protocol):
 
         Of several that create at once, one makes it and all get the same epoch.
         Counts as use.
+
+        Raises:
+            NotACodespace: if something else has the place.
+            StoreUnavailable: nothing could be read; it may have been made.
         """
 
     async def append(
         self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
-    ) -> Appended | Conflict | Gone:
+    ) -> Appended | Conflict | Gone | Lost:
         """Commit all `updates` if the log's version is `expected`, else none of them.
 
         One atomic step: the log grows, `text` (that after the last update) is
@@ -152,11 +170,29 @@ class Store(Protocol):
             StoreUnavailable: it may or may not have happened; the log knows.
         """
 
-    async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone:
+    async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone | Lost:
         """Return the updates that follow version `after`.
+
+        A tail whose version is less than one that was committed means that the
+        store has lost the log's end: `put_back` it.
 
         Raises:
             StoreUnavailable: nothing could be read.
+        """
+
+    async def put_back(self, codespace: str, held: Snapshot) -> Tail | Gone:
+        """Give the store back what it has lost of the codespace, as far as it is lost; return what follows `held`.
+
+        `held` is the whole of what an instance knows, its text that of its
+        version. If the store has the same log, nothing or the missing end is
+        added. If it has none, or another codespace to which nothing was
+        committed yet has the place, all of `held` is put there. If another log
+        has grown meanwhile, the two cannot both go on: the answer is `Gone`,
+        and the stored one, under a new epoch if the old one was shared, is the
+        codespace from then on.
+
+        Raises:
+            StoreUnavailable: it may or may not have happened, wholly or not at all.
         """
 
     async def write_text(self, codespace: str, epoch: str, *, version: int, text: str) -> None:
@@ -183,7 +219,8 @@ class Store(Protocol):
     def subscribe(self, codespace: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[StoreEvent]]:
         """Open a subscription: what happens to the codespace from then on, in order, until the context is left.
 
-        Subscribe before `load`, so that nothing is missed between the two. The
-        subscription holds a bounded number of events; one that is not read in
-        time ends in `Gap`, behind which the subscriber is at the log's present.
+        Subscribe before `load`, so that nothing is missed between the two. To
+        enter may wait, and raise `StoreUnavailable`. The subscription holds a
+        bounded number of events; one that is not read in time ends in `Gap`,
+        behind which the subscriber is at the log's present.
         """

@@ -7,12 +7,14 @@ wholly. What it can be told to do wrong is in `Faults`.
 
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count, islice
+from typing import Literal
 
 import trio
 
@@ -28,14 +30,14 @@ from pyshare.store.interface import (
     Expired,
     Gap,
     Gone,
+    Lost,
     Snapshot,
     StoreEvent,
     StoreLimits,
     StoreUnavailable,
     Tail,
 )
-
-_Subscriber = trio.MemorySendChannel[StoreEvent]
+from pyshare.store.subscriptions import Subscriber, Subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,7 @@ class MemoryStore:
     """The `Store` that keeps everything in memory.
 
     Codespaces expire, and delayed events arrive, while `run` runs. Publishing
-    never waits: a subscription that is full loses the event, has `Gap` as its
-    last, and costs nobody else.
+    never waits, see `Subscriptions`.
     """
 
     def __init__(
@@ -107,12 +108,12 @@ class MemoryStore:
         self._limits = limits
         self._faults = faults or Faults()
         self._new_epoch = new_epoch
-        # Events that a subscription holds, the last place being for `Gap`.
-        self._subscription_events = subscription_events
         # Every codespace by its id.
         self._records: dict[str, _Record] = {}
-        # The subscriptions of each codespace that has any.
-        self._subscribers: dict[str, list[_Subscriber]] = {}
+        # Id and epoch of each that was lost and not put back.
+        self._lost: set[tuple[str, str]] = set()
+        # Who hears what happens.
+        self._subscriptions = Subscriptions(subscription_events)
         # When each event on its way arrives, in order, of each codespace that has any.
         self._delayed: dict[str, deque[float]] = {}
         # What is to be done at which time, a heap; the number keeps the order of what is due at one time.
@@ -126,7 +127,7 @@ class MemoryStore:
         return MemoryStoreStatistics(
             codespaces=len(self._records),
             log_updates=sum(len(record.log) for record in self._records.values()),
-            subscriptions=sum(map(len, self._subscribers.values())),
+            subscriptions=len(self._subscriptions),
             delayed_events=sum(map(len, self._delayed.values())),
         )
 
@@ -147,8 +148,7 @@ class MemoryStore:
         if record is None:
             if not create:
                 return None
-            record = self._records[codespace] = _Record(self._new_epoch(), self._next_deadline(codespace))
-            self._do_at(record.deadline, partial(self._expire_unused, codespace, record.epoch))
+            record = self._keep(codespace, _Record(self._new_epoch(), self._next_deadline(codespace)))
         else:
             record.deadline = self._next_deadline(codespace)
         return Snapshot(
@@ -162,7 +162,7 @@ class MemoryStore:
 
     async def append(
         self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
-    ) -> Appended | Conflict | Gone:
+    ) -> Appended | Conflict | Gone | Lost:
         """Commit all `updates` or none; see `Store.append`."""
         await self._enter("append", codespace)
         faults = self._faults
@@ -170,8 +170,8 @@ class MemoryStore:
             faults.fail_before -= 1
             raise StoreUnavailable("told to fail before the commit")
         record = self._find(codespace, epoch)
-        if record is None:
-            return Gone()
+        if not isinstance(record, _Record):
+            return record
         if record.version != expected:
             return Conflict(record.tail(expected))
         record.commit(updates)
@@ -179,23 +179,46 @@ class MemoryStore:
             record.text, record.text_version = text, record.version
         record.trim(self._limits)
         record.deadline = self._next_deadline(codespace)
-        self._publish(codespace, Committed(record.version, tuple(updates)))
+        self._publish(codespace, Committed(record.version, tuple(updates), epoch))
         if faults.fail_after > 0:
             faults.fail_after -= 1
             raise StoreUnavailable("told to fail after the commit")
         return Appended(record.version)
 
-    async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone:
+    async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone | Lost:
         """Return the updates that follow version `after`; see `Store.read_log`."""
         await self._enter("read_log", codespace)
         record = self._find(codespace, epoch)
-        return record.tail(after) if record else Gone()
+        return record.tail(after) if isinstance(record, _Record) else record
+
+    async def put_back(self, codespace: str, held: Snapshot) -> Tail | Gone:
+        """Give back what was lost of the codespace; see `Store.put_back`."""
+        await self._enter("put_back", codespace)
+        record = self._records.get(codespace)
+        if record is None or record.version == 0:
+            record = self._replace(codespace, held, epoch=held.epoch)
+        if record.epoch != held.epoch:
+            return Gone(replaced=True)
+        match _compare(record, held):
+            case "same":
+                missing = held.version - record.version
+                if missing > 0:
+                    record.commit(held.log[len(held.log) - missing :])
+                    record.text, record.text_version = held.text, held.version
+            case "different":
+                record.epoch = self._new_epoch()
+            case "unknown":
+                record = self._replace(codespace, held, epoch=self._new_epoch())
+        if record.epoch != held.epoch:
+            return Gone(replaced=True)
+        self._lost.discard((codespace, held.epoch))
+        return record.tail(held.version)
 
     async def write_text(self, codespace: str, epoch: str, *, version: int, text: str) -> None:
         """Keep `text` as that of `version`; see `Store.write_text`."""
         await self._enter("write_text", codespace)
         record = self._find(codespace, epoch)
-        if record and version >= record.text_version:
+        if isinstance(record, _Record) and version >= record.text_version:
             record.text, record.text_version = text, version
             record.trim(self._limits)
 
@@ -203,7 +226,7 @@ class MemoryStore:
         """Start the time to live anew; see `Store.touch`."""
         await self._enter("touch", codespace)
         record = self._find(codespace, epoch)
-        if record is None:
+        if not isinstance(record, _Record):
             return False
         record.deadline = self._next_deadline(codespace)
         return True
@@ -216,15 +239,8 @@ class MemoryStore:
     @asynccontextmanager
     async def subscribe(self, codespace: str) -> AsyncIterator[trio.MemoryReceiveChannel[StoreEvent]]:
         """Open a subscription; see `Store.subscribe`. No checkpoint, not even to close it."""
-        send, receive = trio.open_memory_channel[StoreEvent](self._subscription_events)
-        self._subscribers.setdefault(codespace, []).append(send)
-        try:
-            with send, receive:
-                yield receive
-        finally:
-            self._subscribers[codespace].remove(send)
-            if not self._subscribers[codespace]:
-                del self._subscribers[codespace]
+        with self._subscriptions.open(codespace) as events:
+            yield events
 
     async def delete(self, codespace: str) -> bool:
         """Delete the codespace on purpose and publish `Deleted`; return False if there is none."""
@@ -235,6 +251,23 @@ class MemoryStore:
         """Let the codespace expire as if its time had come, faults or not; return False if there is none."""
         return self._remove(codespace, Expired())
 
+    def save(self) -> Mapping[str, object]:
+        """Return a copy of all that is kept, for `go_back`."""
+        return deepcopy(self._records)
+
+    def go_back(self, saved: Mapping[str, object]) -> None:
+        """Keep what was saved and nothing else, as a server that starts again with an old file, or with none.
+
+        Whoever holds a codespace hears of a `Gap`, and is asked for it.
+        """
+        self._lost.update((codespace, record.epoch) for codespace, record in self._records.items())
+        self._records.clear()
+        for codespace, copy in saved.items():
+            if isinstance(copy, _Record):
+                self._keep(codespace, deepcopy(copy))
+        for codespace in self._subscriptions.codespaces:
+            self._publish(codespace, Gap())
+
     async def _enter(self, operation: str, codespace: str) -> None:
         """Be the checkpoint of a call, and fail it before it has any effect if told to."""
         faults = self._faults
@@ -242,9 +275,24 @@ class MemoryStore:
         if faults.down:
             raise StoreUnavailable(f"told to be down; {operation} did nothing")
 
-    def _find(self, codespace: str, epoch: str) -> _Record | None:
+    def _replace(self, codespace: str, held: Snapshot, *, epoch: str) -> _Record:
+        """Put `held` in the place of whatever is there."""
+        record = _Record(epoch, self._next_deadline(codespace), held.text, held.version, held.version)
+        record.log.extend(held.log)
+        record.last_seqs.update(held.last_seqs)
+        return self._keep(codespace, record)
+
+    def _keep(self, codespace: str, record: _Record) -> _Record:
+        """Keep a codespace that is new here, until it expires."""
+        self._records[codespace] = record
+        self._do_at(record.deadline, partial(self._expire_unused, codespace, record.epoch))
+        return record
+
+    def _find(self, codespace: str, epoch: str) -> _Record | Gone | Lost:
         record = self._records.get(codespace)
-        return record if record and record.epoch == epoch else None
+        if (codespace, epoch) in self._lost:
+            return Gone(replaced=True) if record and record.epoch != epoch and record.version else Lost()
+        return record if record and record.epoch == epoch else Gone(replaced=record is not None)
 
     def _next_deadline(self, codespace: str) -> float:
         return trio.current_time() + self._limits.seconds_to_live(codespace)
@@ -262,10 +310,11 @@ class MemoryStore:
     def _expire_unused(self, codespace: str, epoch: str) -> None:
         """Expire the codespace if its time has come, else look again when it may have."""
         record = self._find(codespace, epoch)
-        if record and record.deadline > trio.current_time():
-            self._do_at(record.deadline, partial(self._expire_unused, codespace, epoch))
-        elif record:
-            self.expire_now(codespace)
+        if isinstance(record, _Record):
+            if record.deadline > trio.current_time():
+                self._do_at(record.deadline, partial(self._expire_unused, codespace, epoch))
+            else:
+                self.expire_now(codespace)
 
     def _publish(self, codespace: str, event: StoreEvent) -> None:
         faults = self._faults
@@ -273,27 +322,34 @@ class MemoryStore:
             return
         times = 2 if faults.repeat_event and faults.repeat_event(codespace, event) else 1
         delay = faults.event_delay(codespace) if faults.event_delay else 0
-        subscribers = tuple(self._subscribers.get(codespace, ()))
+        subscribers = self._subscriptions.of(codespace)
         for _ in range(times):
             if delay <= 0 and codespace not in self._delayed:
-                self._deliver(event, subscribers)
+                self._subscriptions.deliver(event, subscribers)
             else:
                 arrivals = self._delayed.setdefault(codespace, deque())
                 due = trio.current_time() + delay
                 arrivals.append(max(due, arrivals[-1]) if arrivals else due)
                 self._do_at(arrivals[-1], partial(self._arrive, codespace, event, subscribers))
 
-    def _arrive(self, codespace: str, event: StoreEvent, subscribers: Sequence[_Subscriber]) -> None:
+    def _arrive(self, codespace: str, event: StoreEvent, subscribers: Sequence[Subscriber]) -> None:
         """Deliver an event that was delayed to those who were subscribed when it was published."""
         self._delayed[codespace].popleft()
         if not self._delayed[codespace]:
             del self._delayed[codespace]
-        self._deliver(event, subscribers)
+        self._subscriptions.deliver(event, subscribers)
 
-    def _deliver(self, event: StoreEvent, subscribers: Sequence[_Subscriber]) -> None:
-        for subscriber in subscribers:
-            places = self._subscription_events - subscriber.statistics().current_buffer_used
-            # Only `Gap` takes the last place, so a full subscription ends in one, whatever it has missed.
-            if places > 0:
-                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                    subscriber.send_nowait(event if places > 1 else Gap())
+
+def _compare(record: _Record, held: Snapshot) -> Literal["same", "different", "unknown"]:
+    """Tell whether the shorter of the two logs is the beginning of the other."""
+    stored = _update_of(min(record.version, held.version), record.version, record.log)
+    known = _update_of(min(record.version, held.version), held.version, held.log)
+    if stored and known:
+        return "same" if stored == known else "different"
+    return "same" if record.version >= held.version else "unknown"
+
+
+def _update_of(version: int, newest: int, log: Sequence[Update]) -> Update | None:
+    """Return the update that made `version`, if the log's tail has it."""
+    index = len(log) - 1 - (newest - version)
+    return log[index] if index >= 0 else None

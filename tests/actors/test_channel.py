@@ -610,7 +610,7 @@ async def test_a_log_that_no_longer_reaches_back_ends_the_channel_and_the_next_o
         assert lee.text == "abcd"
 
 
-async def test_a_sign_of_life_that_the_store_does_not_take_is_no_harm(
+async def test_a_sign_of_life_that_the_store_does_not_take_is_told_and_no_harm(
     store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with open_world(store) as world:
@@ -620,9 +620,10 @@ async def test_a_sign_of_life_that_the_store_does_not_take_is_no_harm(
         await world.passes(40)
         faults.down = False
         alice.types("still here")
-        await world.passes(1)
+        await world.passes(3)
         assert alice.closed_with() is None
         assert alice.editor.unconfirmed == []
+        assert alice.received(StatusFrame) == [StatusFrame("down"), StatusFrame("ok")]
 
 
 async def test_missed_events_are_made_good_by_reading_the_log_and_asking_who_is_here(

@@ -11,7 +11,7 @@ from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, ConnectionRefused
 from pyshare.core.protocol import Welcome
 from pyshare.store.faults import Faults
-from pyshare.store.interface import Appended, Conflict, Gone, Snapshot, StoreLimits
+from pyshare.store.interface import Appended, Conflict, Gone, Lost, Snapshot, StoreLimits
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import channel_limits, open_world
 
@@ -30,7 +30,7 @@ class CountingStore(MemoryStore):
     @override
     async def append(
         self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
-    ) -> Appended | Conflict | Gone:
+    ) -> Appended | Conflict | Gone | Lost:
         if self.has_a_bug:
             self.has_a_bug = False
             raise RuntimeError("a bug")

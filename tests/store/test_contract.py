@@ -1,11 +1,14 @@
 """The contract that every store passes: what `pyshare.store.interface` promises, not how it is kept.
 
-A store joins by a name in `BACKENDS` and an opener in the fixture `store`. Only tests
+A store joins by a name in `BACKENDS` and its making in the fixture `store`. Only tests
 that let time pass ask for `clock`, which is a mock one where the store allows it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
+from typing import Protocol
 
 import pytest
 import trio
@@ -24,6 +27,7 @@ from pyshare.store.interface import (
     Expired,
     Gap,
     Gone,
+    Lost,
     Snapshot,
     Store,
     StoreEvent,
@@ -31,22 +35,65 @@ from pyshare.store.interface import (
     Tail,
 )
 from pyshare.store.memory import MemoryStore
+from pyshare.store.redis import RedisStore
+from tests.redis import PROGRAMS, RedisServer, running_redis
 
-BACKENDS = ("memory",)
+BACKENDS = ("memory", *PROGRAMS)
 LIMITS = StoreLimits(log_updates=8, senders=4, expire_seconds=1200, tmp_expire_seconds=2)
 
 Events = trio.MemoryReceiveChannel[StoreEvent]
-Opener = Callable[[StoreLimits], AbstractAsyncContextManager[Store]]
 
 
-@asynccontextmanager
-async def open_memory_store(limits: StoreLimits) -> AsyncIterator[Store]:
-    """Run a memory store until the context is left."""
-    async with trio.open_nursery() as nursery:
-        store = MemoryStore(limits)
-        await nursery.start(store.run)
-        yield store
-        nursery.cancel_scope.cancel()
+class Lossy(Protocol):
+    """A store's data, which can be lost."""
+
+    async def lose_all(self) -> None:
+        """Have the store lose everything."""
+
+    async def save(self) -> None:
+        """Keep a copy of everything."""
+
+    async def go_back(self) -> None:
+        """Have the store hold what it held when it was saved, and nothing else."""
+
+
+class LossyMemory:
+    """The data of a memory store."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._saved: Mapping[str, object] = {}
+
+    async def lose_all(self) -> None:
+        self._store.go_back({})
+
+    async def save(self) -> None:
+        self._saved = self._store.save()
+
+    async def go_back(self) -> None:
+        self._store.go_back(self._saved)
+
+
+class LossyRedis:
+    """The data of a Redis server."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._client = server.client
+        self._saved: dict[bytes | str, bytes] = {}
+
+    async def lose_all(self) -> None:
+        self._client.flushall()
+
+    async def save(self) -> None:
+        for key in self._client.scan_iter():
+            value = self._client.dump(key)
+            assert value is not None
+            self._saved[key] = value
+
+    async def go_back(self) -> None:
+        self._client.flushall()
+        for key, value in self._saved.items():
+            self._client.restore(key, 1_200_000, value)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -61,12 +108,40 @@ def clock(backend: str) -> MockClock | None:
     return MockClock(autojump_threshold=0) if backend == "memory" else None
 
 
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Callable[[str], RedisServer]]:
+    """Return a running server by its name; each runs until the module's tests are done."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(running_redis(name)))
+
+
 @pytest.fixture
-async def store(backend: str) -> AsyncIterator[Store]:
+def server(backend: str, servers: Callable[[str], RedisServer]) -> RedisServer | None:
+    """The server of the store under test, empty; None if it has none."""
+    if backend == "memory":
+        return None
+    server = servers(backend)
+    server.client.flushall()
+    return server
+
+
+@pytest.fixture
+async def store(server: RedisServer | None) -> AsyncIterator[Store]:
     """A running store, empty."""
-    openers: dict[str, Opener] = {"memory": open_memory_store}
-    async with openers[backend](LIMITS) as store:
+    async with trio.open_nursery() as nursery:
+        store = MemoryStore(LIMITS) if server is None else RedisStore(server.url, LIMITS)
+        await nursery.start(store.run)
         yield store
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def lossy(store: Store, server: RedisServer | None) -> Lossy:
+    """What makes the store lose data."""
+    if server is not None:
+        return LossyRedis(server)
+    assert isinstance(store, MemoryStore)
+    return LossyMemory(store)
 
 
 def typed(text: str, *, length: int, sender: str = "alice", seq: int = 1) -> Update:
@@ -234,7 +309,7 @@ async def test_an_append_is_not_heard_if_it_did_nothing(store: Store) -> None:
 
 async def test_of_appends_at_once_exactly_one_is_committed_for_each_version(store: Store) -> None:
     epoch = await created(store)
-    answers: list[Appended | Conflict | Gone] = []
+    answers: list[object] = []
 
     async def append(sender: str) -> None:
         update = typed("x", length=0, sender=sender)
@@ -254,8 +329,10 @@ async def test_a_codespace_of_another_epoch_is_gone_for_every_method(store: Stor
     epoch = await created(store)
     await appended(store, epoch, 0, typed_one_by_one(1), "x")
     before = await loaded(store)
-    assert await store.append("room", "another", expected=1, updates=typed_one_by_one(1, after=1), text="no") == Gone()
-    assert await store.read_log("room", "another", after=0) == Gone()
+    assert await store.append("room", "another", expected=1, updates=typed_one_by_one(1, after=1), text="no") == Gone(
+        replaced=True
+    )
+    assert await store.read_log("room", "another", after=0) == Gone(replaced=True)
     assert await store.touch("room", "another") is False
     await store.write_text("room", "another", version=1, text="no")
     assert await loaded(store) == before
@@ -398,6 +475,129 @@ async def test_a_text_of_the_version_that_is_kept_takes_its_place(store: Store) 
     assert (snapshot.text, snapshot.text_version, snapshot.version) == ("put back", 0, 0)
 
 
+# What was lost
+
+
+async def filled(store: Store, count: int = 5) -> Snapshot:
+    """Make a codespace of `count` updates and return what an instance holds of it."""
+    epoch = await created(store)
+    await appended(store, epoch, 0, typed_one_by_one(count), "x" * count)
+    return await loaded(store)
+
+
+async def test_a_codespace_that_was_lost_is_lost_and_not_gone_to_whoever_holds_it(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        held = await filled(store)
+        await lossy.lose_all()
+        update = typed("y", length=5, sender="bob")
+        assert await store.append("room", held.epoch, expected=5, updates=[update], text=None) == Lost()
+        assert await store.read_log("room", held.epoch, after=5) == Lost()
+        assert await store.touch("room", held.epoch) is False
+        await store.write_text("room", held.epoch, version=5, text="no")
+        assert await store.load("room", create=False) is None
+
+
+async def test_what_was_lost_is_put_back_whole(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        held = await filled(store)
+        await lossy.lose_all()
+        assert await store.put_back("room", held) == Tail(5, ())
+        assert await loaded(store) == held
+        await appended(store, held.epoch, 5, typed_one_by_one(1, after=5), "xxxxxx")
+        assert (await loaded(store)).last_seqs == {"alice": 6}
+
+
+async def test_what_is_there_already_is_not_put_back_again(store: Store) -> None:
+    async with store.subscribe("room"):
+        held = await filled(store)
+        await appended(store, held.epoch, 5, typed_one_by_one(2, after=5), "xxxxxxx")
+        before = await loaded(store)
+        assert await store.put_back("room", held) == Tail(7, tuple(typed_one_by_one(2, after=5)))
+        assert await store.put_back("room", before) == Tail(7, ())
+        assert await loaded(store) == before
+
+
+async def test_an_end_of_the_log_that_was_lost_is_put_back(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        early = await filled(store, 2)
+        await lossy.save()
+        await appended(store, early.epoch, 2, typed_one_by_one(3, after=2), "xxxxx")
+        held = await loaded(store)
+        await lossy.go_back()
+        tail = await store.read_log("room", held.epoch, after=5)
+        assert tail in (Lost(), Tail(2, ())), "whoever holds more sees that it is lost"
+        assert await store.put_back("room", held) == Tail(5, ())
+        assert await loaded(store) == held
+
+
+async def test_two_that_put_back_what_each_holds_leave_the_longer_log(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        behind = await filled(store, 3)
+        await appended(store, behind.epoch, 3, typed_one_by_one(2, after=3), "xxxxx")
+        ahead = await loaded(store)
+        await lossy.lose_all()
+        assert await store.put_back("room", behind) == Tail(3, ())
+        assert await store.put_back("room", ahead) == Tail(5, ())
+        assert await store.put_back("room", behind) == Tail(5, ahead.log[3:])
+        assert await loaded(store) == ahead
+
+
+async def test_one_that_was_made_anew_and_never_written_to_gives_way_to_what_is_put_back(
+    store: Store, lossy: Lossy
+) -> None:
+    async with store.subscribe("room"):
+        held = await filled(store)
+        await lossy.lose_all()
+        assert await created(store) != held.epoch
+        assert await store.put_back("room", held) == Tail(5, ())
+        assert await loaded(store) == held
+
+
+async def test_one_that_was_made_anew_and_written_to_stays(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        held = await filled(store)
+        await lossy.lose_all()
+        other = await created(store)
+        await appended(store, other, 0, [typed("other", length=0)], "other")
+        before = await loaded(store)
+        assert await store.put_back("room", held) == Gone(replaced=True)
+        assert await loaded(store) == before
+
+
+async def test_a_log_that_grew_another_way_after_its_end_was_lost_goes_on_under_a_new_epoch(
+    store: Store, lossy: Lossy
+) -> None:
+    async with store.subscribe("room"):
+        early = await filled(store, 2)
+        await lossy.save()
+        await appended(store, early.epoch, 2, typed_one_by_one(3, after=2), "xxxxx")
+        held = await loaded(store)
+        await lossy.go_back()
+        assert await store.put_back("room", early) == Tail(2, ())
+        await appended(store, early.epoch, 2, [typed("other", length=2, sender="bob")], "xxother")
+        assert await store.put_back("room", held) == Gone(replaced=True)
+        stored = await loaded(store)
+        assert stored.text == "xxother"
+        assert stored.epoch not in {held.epoch, ""}
+        answer = await store.append("room", held.epoch, expected=3, updates=typed_one_by_one(1, after=3), text=None)
+        assert answer == Gone(replaced=True), "nobody goes on under the epoch that both logs had"
+
+
+async def test_a_text_whose_log_no_longer_shows_where_it_comes_from_is_put_back_under_a_new_epoch(
+    store: Store, lossy: Lossy
+) -> None:
+    async with store.subscribe("room"):
+        early = await filled(store, 2)
+        await lossy.save()
+        await appended(store, early.epoch, 2, typed_one_by_one(8, after=2), "x" * 10)
+        held = replace(await loaded(store), log=tuple(typed_one_by_one(3, after=7)))
+        await lossy.go_back()
+        assert await store.put_back("room", held) == Gone(replaced=True)
+        stored = await loaded(store)
+        assert stored.epoch not in {held.epoch, ""}
+        assert (stored.text, stored.version, stored.log) == (held.text, held.version, held.log)
+
+
 # Events
 
 
@@ -407,7 +607,7 @@ async def test_every_subscriber_hears_what_is_committed_whoever_did_it(store: St
         updates = typed_one_by_one(2)
         await appended(store, epoch, 0, updates, "xx")
         for events in (one, two):
-            assert await next_event(events) == Committed(2, tuple(updates))
+            assert await next_event(events) == Committed(2, tuple(updates), epoch)
 
 
 async def test_what_happens_right_after_subscribing_is_heard(store: Store) -> None:
@@ -473,7 +673,7 @@ async def test_nothing_is_kept_of_an_announcement(store: Store) -> None:
 
 
 async def test_a_subscription_hears_of_its_own_codespace_only(store: Store) -> None:
-    names = ("room", "room2", "Room", "tmp-room", "roo*", "room:log", "{room}:log")
+    names = ("room", "room2", "Room", "tmp-room", "roo*", "room:log", "{room}")
     epochs = {name: await created(store, name) for name in names}
     async with store.subscribe("roo*") as pattern, store.subscribe("room") as room:
         for name in names:
@@ -481,7 +681,7 @@ async def test_a_subscription_hears_of_its_own_codespace_only(store: Store) -> N
         await store.publish("room", said(1))
         await store.publish("roo*", said(1))
         for name, events in (("room", room), ("roo*", pattern)):
-            assert await next_event(events) == Committed(1, (typed(name, length=0),))
+            assert await next_event(events) == Committed(1, (typed(name, length=0),), epochs[name])
             assert await next_event(events) == Announced(said(1))
 
 
@@ -571,12 +771,12 @@ async def test_a_codespace_made_anew_is_empty_and_of_another_epoch(store: Store,
     async with store.subscribe("tmp-room") as events:
         epoch = await created(store, "tmp-room")
         await appended(store, epoch, 0, typed_one_by_one(1), "x", "tmp-room")
-        assert await next_event(events) == Committed(1, tuple(typed_one_by_one(1)))
+        assert await next_event(events) == Committed(1, tuple(typed_one_by_one(1)), epoch)
         assert await next_event(events) == Expired()
         another = await created(store, "tmp-room")
         assert another != epoch
         assert await loaded(store, "tmp-room") == Snapshot(another, "", 0, 0)
-        assert await store.read_log("tmp-room", epoch, after=0) == Gone()
+        assert await store.read_log("tmp-room", epoch, after=0) == Gone(replaced=True)
 
 
 async def test_a_codespace_of_the_other_kind_lives_longer(store: Store, clock: MockClock | None) -> None:
@@ -627,6 +827,7 @@ async def test_every_method_is_a_checkpoint_but_subscribe(store: Store) -> None:
         lambda: store.read_log("room", epoch, after=0),
         lambda: store.write_text("room", epoch, version=1, text="x"),
         lambda: store.touch("room", epoch),
+        lambda: store.put_back("room", Snapshot(epoch, "x", 1, 1)),
         lambda: store.publish("room", said(1)),
     ]
     for call in calls:

@@ -72,9 +72,9 @@ async def append(store: MemoryStore, version: int, codespace: str = "room", epoc
     return await store.append(codespace, epoch, expected=version - 1, updates=updates, text=None)
 
 
-def committed(version: int) -> Committed:
+def committed(version: int, epoch: str = "e1") -> Committed:
     """Return the event of the update that makes `version`."""
-    return Committed(version, (typed(version),))
+    return Committed(version, (typed(version),), epoch)
 
 
 def heard(events: Events) -> list[StoreEvent]:
@@ -170,7 +170,7 @@ async def test_an_append_that_would_do_nothing_anyway_is_not_the_one_to_fail_aft
 ) -> None:
     await store.load("room", create=True)
     faults.fail_after = 1
-    assert await append(store, 1, epoch="another") == Gone()
+    assert await append(store, 1, epoch="another") == Gone(replaced=True)
     assert faults.fail_after == 1
 
 
@@ -259,7 +259,7 @@ async def test_events_of_different_codespaces_overtake_each_other(
         await append(store, 1, "slow", "e1")
         await append(store, 1, "fast", "e2")
         await trio.sleep(2)
-        assert (heard(slow), heard(fast)) == ([], [committed(1)])
+        assert (heard(slow), heard(fast)) == ([], [committed(1, "e2")])
         await trio.sleep(2)
         assert heard(slow) == [committed(1)]
 
@@ -348,7 +348,7 @@ async def test_a_subscription_that_was_left_leaves_nothing_behind(store: MemoryS
     async with store.subscribe("room"), store.subscribe("room"), store.subscribe("other"):
         assert store.statistics().subscriptions == 3
     assert store.statistics() == MemoryStoreStatistics(0, 0, 0, 0)
-    assert store._subscribers == {}
+    assert store._subscriptions.codespaces == ()
 
 
 # What is kept

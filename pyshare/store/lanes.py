@@ -1,0 +1,286 @@
+"""Two lanes to Redis: one on which commands are answered, one on which topics are heard.
+
+Each has a connection of its own. What becomes of a lost connection is said
+here: commands fail, and topics have a gap once they are heard again.
+"""
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import trio
+
+from pyshare.store.bridge import Line, LineLimits, Reply, Server, Signal, Word
+from pyshare.store.interface import StoreUnavailable
+
+
+class AskAio(Protocol):
+    """How one command is asked on the asyncio side, before others may ask theirs."""
+
+    async def __call__(self, *words: Word) -> Reply:
+        """Return the answer, an error of Redis as `Refused`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """How much a lane does at once, and how patient it is."""
+
+    line: LineLimits = field(default_factory=LineLimits)
+    #: Commands, and about how many bytes of them, that are sent before their answers are read.
+    batch_commands: int = 1024
+    batch_bytes: int = 4_194_304
+    #: Seconds between two pings of the lane that listens, and without a word after which it is given up.
+    ping_seconds: float = 2
+    silence_seconds: float = 6
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A command that somebody waits for."""
+
+    words: tuple[Word, ...]
+    done: trio.Event = field(default_factory=trio.Event)
+    reply: Reply = None
+    #: Why there is no answer.
+    failure: str | None = None
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(len(word) for word in self.words if not isinstance(word, int))
+
+    def fail(self, reason: str) -> None:
+        self.failure = reason
+        self.done.set()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandStatistics:
+    """What a command lane has done since it was made."""
+
+    commands: int
+    #: Writes, each of which had one or more commands.
+    batches: int
+
+
+class CommandLane:
+    """The lane on which commands are answered.
+
+    Commands that are asked for while others are under way go out together
+    afterwards, so that one round trip serves many under load, and each has its
+    own without. They take effect in the order in which they were asked for.
+    """
+
+    def __init__(self, server: Server, greet_aio: Callable[[AskAio], Awaitable[None]], *, limits: LaneLimits) -> None:
+        """Make a lane on which `greet_aio` asks what it has to on each new connection, before everybody else."""
+        self._greet_aio = greet_aio
+        self._limits = limits
+        self._line = Line(server, self._serve_aio, self._on_lost, name="commands", limits=limits.line)
+        # What waits to be sent, and what was sent and is not answered, in order.
+        self._waiting: deque[_Call] = deque()
+        self._sent: deque[_Call] = deque()
+        # Wakes the asyncio side, while there is a connection.
+        self._work: Signal | None = None
+        # What was done so far.
+        self._commands = 0
+        self._batches = 0
+
+    def statistics(self) -> CommandStatistics:
+        """Return what was done so far."""
+        return CommandStatistics(self._commands, self._batches)
+
+    @property
+    def down(self) -> str | None:
+        """Why nothing can be asked at the moment; None if it can."""
+        return self._line.down
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; `started` once commands are answered. See `Line.run`."""
+        try:
+            await self._line.run(task_status=task_status)
+        finally:
+            self._on_lost("the connection to Redis is closed")
+
+    async def call(self, *words: Word) -> Reply:
+        """Have one command done and return the answer, an error of Redis as `Refused`.
+
+        Cancelled, the command is done all the same, or not.
+
+        Raises:
+            StoreUnavailable: there is no connection, or it broke before the answer came.
+        """
+        call = _Call(words)
+        if self._line.down is None:
+            self._waiting.append(call)
+            if self._work:
+                self._work.set()
+        else:
+            call.fail(self._line.down)
+        await call.done.wait()
+        if call.failure is not None:
+            raise StoreUnavailable(call.failure)
+        return call.reply
+
+    async def _serve_aio(self) -> None:
+        line = self._line
+        self._work = Signal()
+        await self._greet_aio(line.ask_aio)
+        line.up()
+        while True:
+            while not self._waiting:
+                line.expect_nothing()
+                await self._work.wait_aio()
+            self._take_batch()
+            line.expect()
+            await line.send_aio([call.words for call in self._sent])
+            while self._sent:
+                reply = await line.receive_aio()
+                call = self._sent.popleft()
+                call.reply = reply
+                call.done.set()
+                line.expect()
+
+    def _take_batch(self) -> None:
+        weight = 0
+        while self._waiting and len(self._sent) < self._limits.batch_commands and weight < self._limits.batch_bytes:
+            call = self._waiting.popleft()
+            weight += call.weight_bytes
+            self._sent.append(call)
+        self._commands += len(self._sent)
+        self._batches += 1
+
+    def _on_lost(self, reason: str) -> None:
+        self._work = None
+        calls = [*self._sent, *self._waiting]
+        self._sent.clear()
+        self._waiting.clear()
+        for call in calls:
+            call.fail(reason)
+
+
+@dataclass(slots=True, eq=False)
+class _Topic:
+    """A topic that somebody wants to hear."""
+
+    #: Set while the server has confirmed the subscription.
+    confirmed: trio.Event = field(default_factory=trio.Event)
+    #: Whether it had been confirmed on an earlier connection.
+    heard_before: bool = False
+
+
+class TopicLane:
+    """The lane on which topics are heard.
+
+    `hear` is called with the topic and each message, in the order in which
+    they were published; `on_gap` with each topic that is heard again after the
+    connection was lost: messages may have been missed before, and none are
+    from then on. Both are plain functions that must not wait.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        hear: Callable[[str, bytes], None],
+        on_gap: Callable[[str], None],
+        *,
+        always: Iterable[str],
+        limits: LaneLimits,
+    ) -> None:
+        """Make a lane that hears the topics `always`, one or more, and those that are subscribed to."""
+        self._hear = hear
+        self._on_gap = on_gap
+        self._limits = limits
+        self._line = Line(server, self._serve_aio, self._on_lost, name="topics", limits=limits.line)
+        # The topics that somebody wants.
+        self._topics: dict[str, _Topic] = {topic: _Topic() for topic in always}
+        # Subscriptions that were sent on this connection and not confirmed yet.
+        self._unconfirmed: Counter[str] = Counter()
+        # Commands that wait to be sent, and set when there are any.
+        self._commands: list[tuple[Word, ...]] = []
+        self._work = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; `started` once topics are heard. See `Line.run`."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send, name="topics, sender")
+            nursery.start_soon(self._ping, name="topics, pings")
+            await self._line.run(task_status=task_status)
+
+    async def subscribe(self, topic: str) -> None:
+        """Have `topic` heard; return when everything that is published from now on will be.
+
+        Raises:
+            StoreUnavailable: there is no connection, or no answer; `unsubscribe_nowait` all the same.
+        """
+        wanted = self._topics.get(topic)
+        if wanted is None:
+            wanted = self._topics[topic] = _Topic()
+            self._ask("SUBSCRIBE", topic)
+        if self._line.down is not None:
+            raise StoreUnavailable(self._line.down)
+        with trio.move_on_after(self._limits.line.answer_seconds):
+            await wanted.confirmed.wait()
+        if not wanted.confirmed.is_set():
+            raise StoreUnavailable("Redis does not confirm a subscription")
+
+    def unsubscribe_nowait(self, topic: str) -> None:
+        """Have `topic` heard no more."""
+        if self._topics.pop(topic, None):
+            self._ask("UNSUBSCRIBE", topic)
+
+    def _ask(self, *words: str) -> None:
+        if self._line.down is None:
+            if words[0] == "SUBSCRIBE":
+                self._unconfirmed.update(words[1:])
+            self._commands.append(words)
+            self._work.set()
+
+    async def _serve_aio(self) -> None:
+        line = self._line
+        topics = list(self._topics)
+        self._unconfirmed = Counter(topics)
+        await line.send_aio([("SUBSCRIBE", *topics)])
+        line.up()
+        while True:
+            match await line.receive_aio():
+                case [b"message", bytes(topic), bytes(data)]:
+                    self._hear(topic.decode(), data)
+                case [b"subscribe", bytes(topic), _]:
+                    self._on_subscribed(topic.decode())
+                case _:
+                    # Answers to pings, and to what is no longer wanted.
+                    pass
+            line.expect(self._limits.silence_seconds)
+
+    def _on_subscribed(self, topic: str) -> None:
+        self._unconfirmed[topic] -= 1
+        if self._unconfirmed[topic] > 0:
+            # That of an earlier subscription, which was given up since; between the two, nothing is heard.
+            return
+        del self._unconfirmed[topic]
+        wanted = self._topics.get(topic)
+        if wanted is None or wanted.confirmed.is_set():
+            return
+        wanted.confirmed.set()
+        if wanted.heard_before:
+            self._on_gap(topic)
+        wanted.heard_before = True
+
+    def _on_lost(self, reason: str) -> None:
+        self._commands.clear()
+        for wanted in self._topics.values():
+            if wanted.confirmed.is_set():
+                wanted.confirmed = trio.Event()
+
+    async def _send(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work = trio.Event()
+            commands, self._commands = self._commands, []
+            if commands:
+                await self._line.send(commands)
+
+    async def _ping(self) -> None:
+        while True:
+            await trio.sleep(self._limits.ping_seconds)
+            self._ask("PING")

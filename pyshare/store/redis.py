@@ -1,0 +1,485 @@
+"""The store on Redis or Valkey, which any number of instances share, and the API with them.
+
+What lies where is in `layout.py`; each step that has to be atomic is a Lua
+script in `scripts/`. This module knows what the answers mean, and whether a
+codespace that is not there any more was deleted or lost: it was lost if the
+server is another one since, or another run of it, or has lost our mark.
+"""
+
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha1
+from importlib.resources import files
+
+import trio
+
+from pyshare.core.document import Update
+from pyshare.core.errors import ConfigurationError
+from pyshare.core.presence import Announcement
+from pyshare.store.bridge import Refused, Reply, Server, Word, open_bridge
+from pyshare.store.interface import (
+    Appended,
+    Committed,
+    Conflict,
+    Deleted,
+    Expired,
+    Gap,
+    Gone,
+    Lost,
+    NotACodespace,
+    Snapshot,
+    StoreEvent,
+    StoreLimits,
+    StoreUnavailable,
+    Tail,
+)
+from pyshare.store.lanes import AskAio, CommandLane, CommandStatistics, LaneLimits, TopicLane
+from pyshare.store.layout import (
+    GAP,
+    held_seqs,
+    keys_of,
+    last_seqs_of,
+    new_fields,
+    origin_prefix,
+    other_fields,
+    read_event,
+    read_snapshot,
+    read_update,
+    write_announcement,
+    write_committed,
+    write_text,
+    write_update,
+)
+from pyshare.store.subscriptions import Subscriptions
+
+logger = logging.getLogger(__name__)
+
+#: The key whose loss shows that the server has lost its data without being started anew.
+_MARK = "pyshare:mark"
+#: The oldest Redis that has all commands which the scripts use (XTRIM MINID).
+_OLDEST_REDIS = (6, 2)
+#: The keyspace events that are needed (E: as topics by event; g: deleted; x: expired), and their topics.
+_KEYSPACE_EVENTS = "Egx"
+_EVENT_TOPICS: Mapping[str, StoreEvent] = {"expired": Expired(), "del": Deleted()}
+#: Seconds between two looks at the codespaces in use where the server tells of no keyspace events.
+_POLL_SECONDS = 2.0
+#: Appends of this instance whose echo has not been heard yet and that are remembered.
+_REMEMBERED_APPENDS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """One of the scripts, as the server knows it."""
+
+    text: str
+    digest: str
+
+
+def _script(name: str) -> _Script:
+    folder = files("pyshare.store") / "scripts"
+    text = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
+    return _Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+_LOAD, _APPEND, _READ_LOG, _PUT_BACK, _WRITE_TEXT, _TOUCH = map(
+    _script, ("load", "append", "read_log", "put_back", "write_text", "touch")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Whose data it is: the run of the server, and the mark in its data."""
+
+    run: str
+    mark: str
+
+
+@dataclass(slots=True, eq=False)
+class _InUse:
+    """A codespace to which this instance is subscribed."""
+
+    subscriptions: int = 0
+    #: Whose data it was found in last; None if it was not found yet.
+    identity: _Identity | None = None
+    #: When it was found last, by trio's clock.
+    found: float = 0
+    #: Its fields that are not ours.
+    fields: dict[str, bytes] = field(default_factory=dict)
+
+
+class RedisStore:
+    """The `Store` on a Redis server."""
+
+    def __init__(
+        self,
+        url: str,
+        limits: StoreLimits,
+        *,
+        lane_limits: LaneLimits | None = None,
+        subscription_events: int = 256,
+    ) -> None:
+        """Make the store; nothing is connected before `run`.
+
+        Raises:
+            ConfigurationError: if `url` is no URL of a Redis server.
+        """
+        self._limits = limits
+        self._server = Server(url)
+        lane_limits = lane_limits or LaneLimits()
+        self._commands = CommandLane(self._server, self._greet_aio, limits=lane_limits)
+        # The topic of each keyspace event, and what it says.
+        self._event_topics = {
+            f"__keyevent@{self._server.database}__:{name}": event for name, event in _EVENT_TOPICS.items()
+        }
+        self._topics = TopicLane(
+            self._server, self._on_message, self._on_gap, always=self._event_topics, limits=lane_limits
+        )
+        self._subscriptions = Subscriptions(subscription_events)
+        # The codespaces that have subscriptions.
+        self._in_use: dict[str, _InUse] = {}
+        # Whose data the commands find.
+        self._identity = _Identity("", "")
+        # Whether the server tells of expired and deleted codespaces, and whether it was said that it does not.
+        self._hears_keyspace = False
+        self._said_that_it_polls = False
+        # How this store's own appends are known when they are heard; and those not heard yet, by number.
+        self._origin = secrets.token_urlsafe(8)
+        self._origin_prefix = origin_prefix(self._origin)
+        self._last_number = 0
+        self._unheard: OrderedDict[int, Committed] = OrderedDict()
+
+    def statistics(self) -> CommandStatistics:
+        """Return what was asked of the server so far."""
+        return self._commands.statistics()
+
+    @property
+    def down(self) -> str | None:
+        """Why the server cannot be asked at the moment; None if it can."""
+        return self._commands.down
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; see `Store.run`."""
+        async with open_bridge(), trio.open_nursery() as nursery:
+            await nursery.start(partial(self._commands.run), name="lane of commands")
+            await nursery.start(partial(self._topics.run), name="lane of topics")
+            nursery.start_soon(self._poll, name="poll of codespaces in use")
+            task_status.started()
+
+    async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
+        """Return the codespace as it is; see `Store.load`."""
+        answer = await self._run(
+            _LOAD,
+            codespace,
+            "1" if create else "0",
+            secrets.token_urlsafe(),
+            self._milliseconds_to_live(codespace),
+            *new_fields(codespace),
+        )
+        match answer:
+            case [b"ok", list(fields), list(log), list(seqs)]:
+                found = _by_name(fields)
+                snapshot = read_snapshot(
+                    codespace, found, [each for each in log if isinstance(each, bytes)], _by_name(seqs)
+                )
+                self._note_found(codespace, found)
+                return snapshot
+            case [b"missing"]:
+                return None
+            case [b"foreign", bytes(kind)]:
+                raise NotACodespace(f"the key {codespace} in {self._server.name} holds a {kind.decode()}, no codespace")
+            case _:
+                raise _unexpected(answer)
+
+    async def append(
+        self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
+    ) -> Appended | Conflict | Gone | Lost:
+        """Commit all `updates` or none; see `Store.append`."""
+        version = expected + len(updates)
+        written = [write_update(update) for update in updates]
+        number = self._last_number = self._last_number + 1
+        self._unheard[number] = Committed(version, tuple(updates), epoch)
+        if len(self._unheard) > _REMEMBERED_APPENDS:
+            self._unheard.popitem(last=False)
+        answer = await self._run(
+            _APPEND,
+            codespace,
+            epoch,
+            expected,
+            self._milliseconds_to_live(codespace),
+            self._limits.log_updates,
+            self._limits.senders,
+            write_committed(self._origin, number, epoch, version, written),
+            "0" if text is None else "1",
+            b"" if text is None else write_text(text),
+            len(written),
+            *written,
+            *last_seqs_of(updates),
+        )
+        match answer:
+            case [b"ok", int(found)]:
+                self._note_found(codespace)
+                return Appended(found)
+            case [b"conflict", int(found), missed]:
+                self._note_found(codespace)
+                return Conflict(_tail(found, missed))
+            case _:
+                return await self._missing(codespace, answer)
+
+    async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone | Lost:
+        """Return the updates that follow version `after`; see `Store.read_log`."""
+        answer = await self._run(_READ_LOG, codespace, epoch, after)
+        match answer:
+            case [b"ok", int(found), updates]:
+                self._note_found(codespace)
+                return _tail(found, updates)
+            case _:
+                return await self._missing(codespace, answer)
+
+    async def put_back(self, codespace: str, held: Snapshot) -> Tail | Gone:
+        """Give back what was lost of the codespace; see `Store.put_back`."""
+        in_use = self._in_use.get(codespace)
+        fields: list[Word] = []
+        for name, value in (in_use.fields if in_use else {}).items():
+            fields += [name, value]
+        answer = await self._run(
+            _PUT_BACK,
+            codespace,
+            held.epoch,
+            held.version,
+            self._milliseconds_to_live(codespace),
+            secrets.token_urlsafe(),
+            write_text(held.text),
+            GAP,
+            len(held.log),
+            len(fields),
+            *map(write_update, held.log),
+            *fields,
+            *held_seqs(held),
+        )
+        match answer:
+            case [b"ok", int(found), updates]:
+                self._note_found(codespace)
+                return _tail(found, updates)
+            case [b"replaced"]:
+                return Gone(replaced=True)
+            case _:
+                raise _unexpected(answer)
+
+    async def write_text(self, codespace: str, epoch: str, *, version: int, text: str) -> None:
+        """Keep `text` as that of `version`; see `Store.write_text`."""
+        await self._run(_WRITE_TEXT, codespace, epoch, version, write_text(text), self._limits.log_updates)
+
+    async def touch(self, codespace: str, epoch: str) -> bool:
+        """Start the time to live anew; see `Store.touch`."""
+        answer = await self._run(_TOUCH, codespace, epoch, self._milliseconds_to_live(codespace))
+        if answer != [b"ok"]:
+            return False
+        self._note_found(codespace)
+        return True
+
+    async def publish(self, codespace: str, announcement: Announcement) -> None:
+        """Let all subscribers hear `announcement`; see `Store.publish`."""
+        _checked(await self._commands.call("PUBLISH", codespace, write_announcement(announcement)))
+
+    @asynccontextmanager
+    async def subscribe(self, codespace: str) -> AsyncIterator[trio.MemoryReceiveChannel[StoreEvent]]:
+        """Open a subscription; see `Store.subscribe`."""
+        in_use = self._in_use.setdefault(codespace, _InUse())
+        in_use.subscriptions += 1
+        try:
+            with self._subscriptions.open(codespace) as events:
+                await self._topics.subscribe(codespace)
+                yield events
+        finally:
+            in_use.subscriptions -= 1
+            if not in_use.subscriptions:
+                del self._in_use[codespace]
+                self._topics.unsubscribe_nowait(codespace)
+
+    async def wait_reachable(self) -> str | None:
+        """Ask the server for a sign of life; return None if it gives one, else what is wrong."""
+        try:
+            _checked(await self._commands.call("PING"))
+        except StoreUnavailable as error:
+            return str(error)
+        return None
+
+    # Commands.
+
+    async def _run(self, script: _Script, codespace: str, *arguments: Word) -> Reply:
+        keys = keys_of(codespace)
+        answer = await self._commands.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        if isinstance(answer, Refused) and answer.message.startswith("NOSCRIPT"):
+            # The server has forgotten the scripts, before it did anything.
+            answer = await self._commands.call("EVAL", script.text, len(keys), *keys, *arguments)
+        return _checked(answer)
+
+    def _milliseconds_to_live(self, codespace: str) -> int:
+        return max(1, round(1000 * self._limits.seconds_to_live(codespace)))
+
+    async def _greet_aio(self, ask: AskAio) -> None:
+        """Learn on a new connection what server it is, and have it ready.
+
+        Raises:
+            ConfigurationError: if it is too old.
+        """
+        for script in (_LOAD, _APPEND, _READ_LOG, _PUT_BACK, _WRITE_TEXT, _TOUCH):
+            _checked(await ask("SCRIPT", "LOAD", script.text))
+        facts = _facts(await ask("INFO", "server"))
+        version = facts.get("redis_version", "")
+        if version and tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_REDIS:
+            raise ConfigurationError(f"Redis {version} is too old; 6.2 or later is needed")
+        await ask("SET", _MARK, secrets.token_urlsafe(), "NX")
+        mark = _checked(await ask("GET", _MARK))
+        self._identity = _Identity(facts.get("run_id", ""), mark.decode() if isinstance(mark, bytes) else "")
+        self._hears_keyspace = await _ask_for_keyspace_events_aio(ask)
+        if not self._hears_keyspace and not self._said_that_it_polls:
+            self._said_that_it_polls = True
+            logger.warning(
+                "the server does not let keyspace events be set; expired and deleted codespaces are looked for instead",
+                extra={"server": self._server.name, "needed": _KEYSPACE_EVENTS, "seconds": _POLL_SECONDS},
+            )
+
+    # Deleted or lost.
+
+    def _note_found(self, codespace: str, fields: Mapping[str, bytes] | None = None) -> None:
+        in_use = self._in_use.get(codespace)
+        if in_use:
+            in_use.identity = self._identity
+            in_use.found = trio.current_time()
+            if fields is not None:
+                in_use.fields = other_fields(fields)
+
+    async def _missing(self, codespace: str, answer: Reply) -> Gone | Lost:
+        """Return what has become of a codespace that is not as it was."""
+        match answer:
+            case [b"replaced"]:
+                return Gone(replaced=True)
+            case [b"gone" | b"unmarked" as kind]:
+                if await self._has_lost(codespace):
+                    return Lost()
+                return Gone(replaced=kind == b"unmarked")
+            case _:
+                raise _unexpected(answer)
+
+    async def _has_lost(self, codespace: str) -> bool:
+        mark = await self._commands.call("GET", _MARK)
+        if mark is None:
+            await self._commands.call("SET", _MARK, secrets.token_urlsafe(), "NX")
+            mark = await self._commands.call("GET", _MARK)
+        if isinstance(mark, bytes):
+            self._identity = _Identity(self._identity.run, mark.decode())
+        in_use = self._in_use.get(codespace)
+        if in_use is None or in_use.identity is None:
+            return False
+        # One that could not be touched for its whole life has expired by our fault, while it was open.
+        unreached = trio.current_time() - in_use.found >= self._limits.seconds_to_live(codespace)
+        return unreached or in_use.identity != self._identity
+
+    # Events.
+
+    def _on_message(self, topic: str, data: bytes) -> None:
+        if topic in self._event_topics:
+            self._deliver(data.decode(errors="replace"), self._event_topics[topic])
+            return
+        event: StoreEvent | None = self._own_event(data)
+        if event is None:
+            try:
+                event = read_event(data)
+            except ValueError as error:
+                logger.warning("a message that pyshare has not sent", extra={"topic": topic, "error": str(error)})
+                return
+        self._deliver(topic, event)
+
+    def _own_event(self, data: bytes) -> Committed | None:
+        """Return what this store has published itself, without reading it again; None if it is somebody else's."""
+        prefix = self._origin_prefix
+        if not data.startswith(prefix):
+            return None
+        return self._unheard.pop(int(data[len(prefix) : data.index(b",", len(prefix))]), None)
+
+    def _on_gap(self, topic: str) -> None:
+        if topic in self._event_topics:
+            # What was missed may concern any of them.
+            for codespace in self._subscriptions.codespaces:
+                self._deliver(codespace, Gap())
+        else:
+            self._deliver(topic, Gap())
+
+    def _deliver(self, codespace: str, event: StoreEvent) -> None:
+        self._subscriptions.deliver(event, self._subscriptions.of(codespace))
+
+    async def _poll(self) -> None:
+        """Look for codespaces in use that are no more, where the server does not tell."""
+        while True:
+            await trio.sleep(_POLL_SECONDS)
+            found = [codespace for codespace, in_use in self._in_use.items() if in_use.identity]
+            if self._hears_keyspace or not found:
+                continue
+            async with trio.open_nursery() as nursery:
+                for codespace in found:
+                    nursery.start_soon(self._look_for, codespace)
+
+    async def _look_for(self, codespace: str) -> None:
+        try:
+            if await self._commands.call("EXISTS", codespace) == 0:
+                self._deliver(codespace, Deleted())
+        except StoreUnavailable as error:
+            logger.debug("codespace not looked for", extra={"codespace": codespace, "error": str(error)})
+
+
+async def _ask_for_keyspace_events_aio(ask: AskAio) -> bool:
+    """Have the server tell of what expires and is deleted, besides what it tells already; return whether it will."""
+    match await ask("CONFIG", "GET", "notify-keyspace-events"):
+        case [_, bytes(flags)]:
+            present = flags.decode()
+        case _:
+            return False
+    # A stands for all classes of events.
+    missing = [flag for flag in _KEYSPACE_EVENTS if flag not in present and not (flag != "E" and "A" in present)]
+    if not missing:
+        return True
+    return await ask("CONFIG", "SET", "notify-keyspace-events", present + "".join(missing)) == b"OK"
+
+
+def _checked(answer: Reply) -> Reply:
+    """Return an answer that is none of an error.
+
+    Raises:
+        StoreUnavailable: if it is one.
+    """
+    if isinstance(answer, Refused):
+        raise StoreUnavailable(f"Redis refused: {answer.message}")
+    return answer
+
+
+def _unexpected(answer: Reply) -> StoreUnavailable:
+    return StoreUnavailable(f"Redis answered what no script of pyshare does: {answer!r:.80}")
+
+
+def _tail(version: int, updates: Reply) -> Tail:
+    if not isinstance(updates, list):
+        return Tail(version, None)
+    try:
+        return Tail(version, tuple(read_update(each) for each in updates if isinstance(each, bytes)))
+    except ValueError as error:
+        raise StoreUnavailable(f"the log in Redis is damaged: {error}") from None
+
+
+def _by_name(pairs: Sequence[Reply]) -> dict[str, bytes]:
+    """Return what a hash holds, from its fields and values by turns."""
+    found = [each for each in pairs if isinstance(each, bytes)]
+    return {name.decode(errors="replace"): value for name, value in zip(found[::2], found[1::2], strict=True)}
+
+
+def _facts(info: Reply) -> dict[str, str]:
+    """Return what INFO tells, by name; nothing if it is not allowed."""
+    if not isinstance(info, bytes):
+        return {}
+    lines = (line.partition(":") for line in info.decode(errors="replace").splitlines())
+    return {name: value for name, colon, value in lines if colon}

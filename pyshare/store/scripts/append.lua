@@ -1,0 +1,39 @@
+-- Commit updates if the log has the version that is expected, else answer what was missed.
+-- ARGV: 1 epoch; 2 expected version; 3 time to live; 4 updates that the log keeps; 5 senders that are remembered;
+--       6 what to publish; 7 whether there is a text, '1' or '0'; 8 the text; 9 number of updates; then the updates;
+--       then sender and number of each one's last push
+local version, text_version = find(ARGV[1])
+if version == nil then
+  return {text_version}
+end
+if version ~= tonumber(ARGV[2]) then
+  return {'conflict', version, log_after(tonumber(ARGV[2]), version)}
+end
+local count = tonumber(ARGV[9])
+version = extend_log(version, 10, count)
+if ARGV[7] == '1' then
+  text_version = version
+  redis.call('HSET', KEYS[1], 'version', version, 'code_version', version, 'code', ARGV[8])
+else
+  redis.call('HSET', KEYS[1], 'version', version)
+end
+trim_log(version, text_version, tonumber(ARGV[4]))
+for index = 10 + count, #ARGV, 2 do
+  redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1] .. ' ' .. version)
+end
+local limit = tonumber(ARGV[5])
+if redis.call('HLEN', KEYS[3]) > limit + limit / 2 + 16 then
+  -- Seldom, so that sorting costs little for each append.
+  local last = {}
+  local all = redis.call('HGETALL', KEYS[3])
+  for index = 1, #all, 2 do
+    last[#last + 1] = {all[index], tonumber(string.match(all[index + 1], ' (%d+)$'))}
+  end
+  table.sort(last, function(one, other) return one[2] < other[2] end)
+  for index = 1, #last - limit do
+    redis.call('HDEL', KEYS[3], last[index][1])
+  end
+end
+keep(tonumber(ARGV[3]))
+redis.call('PUBLISH', KEYS[1], ARGV[6])
+return {'ok', version}

@@ -1,0 +1,61 @@
+-- Put back what was lost of a codespace, from what an instance holds of it.
+-- ARGV: 1 epoch; 2 version held; 3 time to live; 4 an epoch to go on under if the logs differ; 5 the text held;
+--       6 what to publish if the codespace is another one afterwards; 7 number of updates held, the last ones;
+--       8 twice the number of other fields; then the updates; then the fields with their values; then sender and
+--       number of each one's last push
+local epoch, held, count, fields = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[7]), tonumber(ARGV[8])
+
+-- Place in ARGV of the update that made a version; below 9 if it is not held.
+local function place(version)
+  return 8 + count - (held - version)
+end
+
+local function replace(under)
+  redis.call('DEL', KEYS[2], KEYS[3])
+  for index = 9 + count, 8 + count + fields, 2 do
+    redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
+  end
+  extend_log(held - count, 9, count)
+  redis.call('HSET', KEYS[1], 'epoch', under, 'version', held, 'code_version', held, 'code', ARGV[5])
+  for index = 9 + count + fields, #ARGV, 2 do
+    redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1])
+  end
+  keep(tonumber(ARGV[3]))
+  redis.call('PUBLISH', KEYS[1], ARGV[6])
+end
+
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then
+  return {'replaced'}
+end
+local stored = redis.call('HMGET', KEYS[1], 'epoch', 'version')
+local version = tonumber(stored[2] or '0')
+if not stored[1] or version == 0 then
+  replace(epoch)
+  return {'ok', held, {}}
+elseif stored[1] ~= epoch then
+  return {'replaced'}
+end
+local both = math.min(version, held)
+local entry = redis.call('XRANGE', KEYS[2], entry_id(both), entry_id(both))[1]
+if entry and place(both) > 8 then
+  if entry[2][2] ~= ARGV[place(both)] then
+    -- The logs differ: what is stored stays, and nobody takes it for what it was.
+    redis.call('HSET', KEYS[1], 'epoch', ARGV[4])
+    redis.call('PUBLISH', KEYS[1], ARGV[6])
+    return {'replaced'}
+  end
+elseif version < held then
+  -- Whether they differ cannot be told; the longer one stays.
+  replace(ARGV[4])
+  return {'replaced'}
+end
+if version < held then
+  extend_log(version, place(version + 1), held - version)
+  redis.call('HSET', KEYS[1], 'version', held, 'code_version', held, 'code', ARGV[5])
+  for index = 9 + count + fields, #ARGV, 2 do
+    redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1])
+  end
+  keep(tonumber(ARGV[3]))
+end
+return {'ok', math.max(version, held), log_after(held, version)}

@@ -1,0 +1,149 @@
+"""A store that loses what it had: channels put back what they hold, and nobody's text parts from anybody else's."""
+
+from random import Random
+
+import trio
+
+from pyshare.core.errors import CloseCode
+from pyshare.store.faults import Faults
+from pyshare.store.interface import Snapshot
+from pyshare.store.memory import MemoryStore
+from tests.actors.world import Client, World, open_world
+from tests.editors import CollabEditor
+
+BOTH = ("one", "two")
+
+
+async def stored(store: MemoryStore, codespace: str = "tmp-a") -> Snapshot:
+    """Return what the store holds of the codespace."""
+    snapshot = await store.load(codespace, create=False)
+    assert snapshot is not None
+    return snapshot
+
+
+async def come_back(world: World, clients: list[Client], *, to: str) -> None:
+    """Have every client that was told to come back do so."""
+    for client in clients:
+        if client.closed_with() is not None:
+            assert client.closed_with() == CloseCode.TRY_LATER
+            # It is given the other text whole, as after loading its page again.
+            client.editor = CollabEditor()
+            world.joins(client, instance=to)
+    await world.passes(5)
+
+
+async def test_what_a_store_has_lost_is_put_back_while_its_clients_type_on(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=BOTH) as world:
+        alice, bob = world.client("alice"), world.client("bob", instance="two")
+        await world.settles()
+        alice.types("before ")
+        await world.settles()
+        store.go_back({})
+        alice.types("and ")
+        bob.types("after")
+        await world.passes(5)
+        assert alice.closing is bob.closing is None
+        assert alice.text == bob.text == (await stored(store)).text
+        assert sorted(alice.text.split()) == sorted(["before", "and", "after"])
+
+
+async def test_what_a_store_has_lost_is_put_back_though_nobody_types(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        alice.types("kept")
+        await world.settles()
+        store.go_back({})
+        await world.passes(20)
+        assert alice.closing is None
+        assert (await stored(store)).text == "kept"
+
+
+async def test_the_end_of_a_log_that_a_store_has_lost_is_put_back_by_whoever_holds_it(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=BOTH) as world:
+        alice, bob = world.client("alice"), world.client("bob", instance="two")
+        await world.settles()
+        alice.types("one ")
+        await world.settles()
+        saved = store.save()
+        for word in ("two ", "three ", "four "):
+            bob.types(word)
+            await world.settles()
+        store.go_back(saved)
+        alice.types("five ")
+        await world.passes(5)
+        assert alice.closing is bob.closing is None
+        assert alice.text == bob.text == (await stored(store)).text == "one two three four five "
+
+
+async def test_a_codespace_that_was_made_anew_too_early_gives_way_to_the_one_that_was_lost(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=BOTH) as world:
+        alice = world.client("alice")
+        await world.settles()
+        alice.types("kept")
+        await world.settles()
+        faults.call_delay = lambda operation, codespace: 1 if operation == "read_log" else 0
+        store.go_back({})
+        early = world.client("early", instance="two")
+        await world.settles()
+        assert early.text == ""
+        alice.types(" and more")
+        await world.passes(20)
+        assert alice.closing is None
+        await come_back(world, [early], to="two")
+        assert alice.text == early.text == (await stored(store)).text == "kept and more"
+
+
+async def test_a_codespace_that_was_made_anew_and_written_to_stays_and_all_come_to_it(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=BOTH) as world:
+        alice = world.client("alice")
+        await world.settles()
+        alice.types("lost")
+        await world.settles()
+        faults.call_delay = lambda operation, codespace: 1 if operation == "read_log" else 0
+        store.go_back({})
+        early = world.client("early", instance="two")
+        await world.settles()
+        early.types("new")
+        await world.settles()
+        alice.types(" and more")
+        await world.passes(20)
+        await come_back(world, [alice], to="one")
+        assert early.closing is None
+        assert alice.text == early.text == (await stored(store)).text
+
+
+async def test_whatever_is_lost_and_whenever_all_texts_are_one_in_the_end(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock, seed: int
+) -> None:
+    for round_ in range(5):
+        random = Random(seed * 5 + round_)
+        codespace = f"tmp-{round_}"
+        async with open_world(store, instances=BOTH) as world:
+            clients = [world.client(f"{index}", instance=BOTH[index % 2], codespace=codespace) for index in range(4)]
+            await world.settles()
+            saved = store.save()
+            letters = [chr(0x4E00 + index) for index in range(60)]
+            for letter in letters:
+                client = random.choice(clients)
+                client.types(letter, at=random.randrange(len(client.text) + 1))
+                if random.random() < 0.5:
+                    await world.settles()
+                if random.random() < 0.1:
+                    saved = store.save()
+                if random.random() < 0.1:
+                    store.go_back(random.choice((saved, {})))
+            await world.passes(30)
+            text = (await stored(store, codespace)).text
+            assert [client.text for client in clients] == [text] * 4
+            assert sorted(text) == sorted(letters), "channels were open all the time, so nothing is lost"
