@@ -36,16 +36,16 @@ def program(name: str) -> Path:
 class RedisServer:
     """A server process, its folder, and a client to look at what it holds."""
 
-    def __init__(self, executable: Path, folder: Path, *flags: str, port: int = 0) -> None:
+    def __init__(self, executable: Path, folder: Path, *flags: str, password: str | None = None) -> None:
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}"
         self.folder = folder
-        self._command = [str(executable), "--port", str(port), "--unixsocket", str(self.socket), "--dir", str(folder)]
+        self._command = [str(executable), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder)]
         self._command += ["--daemonize", "no", "--save", "", *flags]
         self._process: subprocess.Popen[bytes] | None = None
         # Waits for the server, which takes a moment to start.
         retry = Retry(ConstantBackoff(0.1), _TRIES, supported_errors=(RedisConnectionError,))
-        self.client = redis.Redis.from_url(self.url, retry=retry, protocol=2)
+        self.client = redis.Redis.from_url(self.url, retry=retry, protocol=2, password=password)
 
     @property
     def pid(self) -> int:
@@ -74,12 +74,12 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(name: str, *flags: str, port: int = 0) -> Iterator[RedisServer]:
+def running_redis(name: str, *flags: str, client_password: str | None = None) -> Iterator[RedisServer]:
     """Run a server of one of `PROGRAMS` with `flags` until the context is left."""
     executable = program(name)
     # Not pytest's folder, whose path may be too long for a socket.
     with tempfile.TemporaryDirectory(prefix="pyshare-") as folder:
-        server = RedisServer(executable, Path(folder), *flags, port=port)
+        server = RedisServer(executable, Path(folder), *flags, password=client_password)
         server.start()
         try:
             yield server

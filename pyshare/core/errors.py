@@ -5,7 +5,7 @@ meets a foreign exception maps it to one of these; nothing here knows how a
 connection is closed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
 
@@ -19,6 +19,15 @@ class PyshareError(Exception):
 
 class ConfigurationError(PyshareError):
     """The server cannot start as it was told to; the message names the setting."""
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Return what `error` is made of, if it is a group, groups in it taken apart; else itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from leaves(part)
+    else:
+        yield error
 
 
 class CloseCode(IntEnum):

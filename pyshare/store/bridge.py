@@ -24,10 +24,18 @@ import trio_asyncio
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, BusyLoadingError, MaxConnectionsError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    MaxConnectionsError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+)
 from redis.maint_notifications import MaintNotificationsConfig
 
 from pyshare.core.errors import ConfigurationError
+from pyshare.store.interface import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +48,8 @@ class Refused:
     """The server's answer that it will not do what it was asked."""
 
     message: str
+    #: Whether it does not know the script that it was to run.
+    unknown_script: bool = False
 
 
 Reply = bytes | int | None | Refused | list["Reply"]
@@ -73,8 +83,8 @@ class _RedisConnection(Protocol):
     async def send_packed_command(self, command: Iterable[bytes], check_health: bool = True) -> None:
         """Write what `pack_commands` returned."""
 
-    async def read_response(self, disable_decoding: bool = False, timeout: float | None = None) -> Reply:
-        """Read one answer; raise ResponseError if it is an error."""
+    async def read_response(self, disable_decoding: bool = False) -> Reply:
+        """Read one answer, however long it takes; raise ResponseError if it is an error."""
 
 
 @asynccontextmanager
@@ -152,7 +162,8 @@ class Line:
         """Keep a connection until cancelled; `started` once `serve_aio` has called `up` the first time.
 
         Raises:
-            ConfigurationError: if the server does not let this one in, or is not there when it should be.
+            ConfigurationError: if the server does not let this one in.
+            StoreUnavailable: if it is not there when it should be first.
         """
         limits = self._limits
         started = False
@@ -171,7 +182,7 @@ class Line:
             if not started and _is_permanent(error):
                 raise ConfigurationError(reason) from error
             if not started and trio.current_time() > give_up:
-                raise ConfigurationError(f"{reason}; tried for {limits.start_seconds:g} seconds") from error
+                raise StoreUnavailable(f"{reason}; tried for {limits.start_seconds:g} seconds") from error
             if self.down is None:
                 pause = limits.first_retry_seconds
             if self.down != reason:
@@ -210,9 +221,9 @@ class Line:
     async def receive_aio(self) -> Reply:
         """Read the server's next word, however long it takes."""
         try:
-            return await self._connected().read_response(disable_decoding=True, timeout=math.inf)
+            return await self._connected().read_response(disable_decoding=True)
         except ResponseError as error:
-            return Refused(_sentence(error))
+            return Refused(_sentence(error), isinstance(error, NoScriptError))
 
     async def ask_aio(self, *words: Word) -> Reply:
         """Send one command and read its answer."""
@@ -279,6 +290,8 @@ def _sentence(error: BaseException) -> str:
 
 def _is_permanent(error: BaseException) -> bool:
     """Whether trying again as before is no use: a wrong password or database, not a server that is starting."""
-    if isinstance(error, BusyLoadingError | MaxConnectionsError):
+    # What redis-py meets when it connects comes wrapped in an error of the connection.
+    kinds = (error, error.__cause__)
+    if any(isinstance(each, BusyLoadingError | MaxConnectionsError) for each in kinds):
         return False
-    return isinstance(error, AuthenticationError | ResponseError | ConfigurationError)
+    return any(isinstance(each, AuthenticationError | ResponseError | ConfigurationError) for each in kinds)

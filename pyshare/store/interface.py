@@ -144,6 +144,14 @@ class Store(Protocol):
 
         Raises:
             ConfigurationError: if it cannot be used as it is set up.
+            StoreUnavailable: if it cannot be reached for the first time.
+        """
+
+    async def ping(self) -> None:
+        """Hear whether what keeps the data answers.
+
+        Raises:
+            StoreUnavailable: it does not.
         """
 
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:

@@ -157,11 +157,6 @@ class RedisStore:
         """Return what was asked of the server so far."""
         return self._commands.statistics()
 
-    @property
-    def down(self) -> str | None:
-        """Why the server cannot be asked at the moment; None if it can."""
-        return self._commands.down
-
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; see `Store.run`."""
         async with open_bridge(), trio.open_nursery() as nursery:
@@ -169,6 +164,10 @@ class RedisStore:
             await nursery.start(partial(self._topics.run), name="lane of topics")
             nursery.start_soon(self._poll, name="poll of codespaces in use")
             task_status.started()
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life; see `Store.ping`."""
+        _checked(await self._commands.call("PING"))
 
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
         """Return the codespace as it is; see `Store.load`."""
@@ -191,7 +190,7 @@ class RedisStore:
             case [b"missing"]:
                 return None
             case [b"foreign", bytes(kind)]:
-                raise NotACodespace(f"the key {codespace} in {self._server.name} holds a {kind.decode()}, no codespace")
+                raise NotACodespace(f"the key {codespace} holds a {kind.decode()}, no codespace")
             case _:
                 raise _unexpected(answer)
 
@@ -199,6 +198,9 @@ class RedisStore:
         self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
     ) -> Appended | Conflict | Gone | Lost:
         """Commit all `updates` or none; see `Store.append`."""
+        if self._is_unsure_of(codespace):
+            await trio.lowlevel.checkpoint()
+            return Lost()
         version = expected + len(updates)
         written = [write_update(update) for update in updates]
         number = self._last_number = self._last_number + 1
@@ -232,6 +234,9 @@ class RedisStore:
 
     async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone | Lost:
         """Return the updates that follow version `after`; see `Store.read_log`."""
+        if self._is_unsure_of(codespace):
+            await trio.lowlevel.checkpoint()
+            return Lost()
         answer = await self._run(_READ_LOG, codespace, epoch, after)
         match answer:
             case [b"ok", int(found), updates]:
@@ -301,20 +306,12 @@ class RedisStore:
                 del self._in_use[codespace]
                 self._topics.unsubscribe_nowait(codespace)
 
-    async def wait_reachable(self) -> str | None:
-        """Ask the server for a sign of life; return None if it gives one, else what is wrong."""
-        try:
-            _checked(await self._commands.call("PING"))
-        except StoreUnavailable as error:
-            return str(error)
-        return None
-
     # Commands.
 
     async def _run(self, script: _Script, codespace: str, *arguments: Word) -> Reply:
         keys = keys_of(codespace)
         answer = await self._commands.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
-        if isinstance(answer, Refused) and answer.message.startswith("NOSCRIPT"):
+        if isinstance(answer, Refused) and answer.unknown_script:
             # The server has forgotten the scripts, before it did anything.
             answer = await self._commands.call("EVAL", script.text, len(keys), *keys, *arguments)
         return _checked(answer)
@@ -355,6 +352,15 @@ class RedisStore:
             if fields is not None:
                 in_use.fields = other_fields(fields)
 
+    def _is_unsure_of(self, codespace: str) -> bool:
+        """Whether the server is another one than that which had the codespace.
+
+        It may have lost the log's end, and others may have written another one
+        since: the log's version alone does not tell. To put back compares.
+        """
+        in_use = self._in_use.get(codespace)
+        return in_use is not None and in_use.identity is not None and in_use.identity != self._identity
+
     async def _missing(self, codespace: str, answer: Reply) -> Gone | Lost:
         """Return what has become of a codespace that is not as it was."""
         match answer:
@@ -379,7 +385,7 @@ class RedisStore:
             return False
         # One that could not be touched for its whole life has expired by our fault, while it was open.
         unreached = trio.current_time() - in_use.found >= self._limits.seconds_to_live(codespace)
-        return unreached or in_use.identity != self._identity
+        return unreached or self._is_unsure_of(codespace)
 
     # Events.
 
@@ -404,11 +410,8 @@ class RedisStore:
         return self._unheard.pop(int(data[len(prefix) : data.index(b",", len(prefix))]), None)
 
     def _on_gap(self, topic: str) -> None:
-        if topic in self._event_topics:
-            # What was missed may concern any of them.
-            for codespace in self._subscriptions.codespaces:
-                self._deliver(codespace, Gap())
-        else:
+        # What keyspace events were missed is in the log too: the topics of the codespaces have gaps of their own.
+        if topic not in self._event_topics:
             self._deliver(topic, Gap())
 
     def _deliver(self, codespace: str, event: StoreEvent) -> None:

@@ -39,7 +39,7 @@ from pyshare.store.redis import RedisStore
 from tests.redis import PROGRAMS, RedisServer, running_redis
 
 BACKENDS = ("memory", *PROGRAMS)
-LIMITS = StoreLimits(log_updates=8, senders=4, expire_seconds=1200, tmp_expire_seconds=2)
+LIMITS = StoreLimits(log_updates=8, senders=4, expire_seconds=1200, tmp_expire_seconds=1)
 
 Events = trio.MemoryReceiveChannel[StoreEvent]
 
@@ -819,6 +819,7 @@ async def test_use_starts_the_time_to_live_anew(
 async def test_every_method_is_a_checkpoint_but_subscribe(store: Store) -> None:
     epoch = await created(store)
     calls: list[Callable[[], Awaitable[object]]] = [
+        store.ping,
         lambda: store.load("room", create=False),
         lambda: store.load("new", create=True),
         lambda: store.append("room", epoch, expected=0, updates=typed_one_by_one(1), text=None),

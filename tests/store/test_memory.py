@@ -21,6 +21,7 @@ from pyshare.store.interface import (
     Expired,
     Gap,
     Gone,
+    Snapshot,
     StoreEvent,
     StoreLimits,
     StoreUnavailable,
@@ -182,11 +183,13 @@ async def test_a_store_that_is_down_answers_nothing_and_comes_back_with_all_it_h
     async with store.subscribe("room") as events:
         faults.down = True
         calls: list[Callable[[], Awaitable[object]]] = [
+            store.ping,
             lambda: store.load("room", create=True),
             lambda: append(store, 2),
             lambda: store.read_log("room", "e1", after=0),
             lambda: store.write_text("room", "e1", version=1, text="x"),
             lambda: store.touch("room", "e1"),
+            lambda: store.put_back("room", Snapshot("e1", "x", 1, 1)),
             lambda: store.publish("room", Announcement("one")),
             lambda: store.delete("room"),
         ]
