@@ -20,6 +20,7 @@ import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -205,10 +206,16 @@ def report(load: str, measured: Measured) -> str:
 
 
 @contextmanager
-def own_server() -> Iterator[tuple[str, int]]:
+def own_server(store: str) -> Iterator[tuple[str, int]]:
     """Run a server with limits out of the way; yield its address and process id."""
-    command = [sys.executable, "-m", "pyshare", "serve", "--port", "0", "--pushes-per-second", "1000000"]
-    with subprocess.Popen([*command, "--log-level", "warning"], stdout=subprocess.PIPE, text=True) as server:
+    command = [sys.executable, "-m", "pyshare", "serve", "--port", "0", "--http-port", "0", "--store", store]
+    command += ["--pushes-per-second", "1000000"]
+    with (
+        tempfile.TemporaryDirectory(prefix="pyshare-") as folder,
+        subprocess.Popen(
+            [*command, "--data-folder", folder, "--log-level", "warning"], stdout=subprocess.PIPE, text=True
+        ) as server,
+    ):
         assert server.stdout is not None
         address = next(word for word in server.stdout.readline().split() if word.startswith("ws://"))
         try:
@@ -221,6 +228,9 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--load", action="append", help="codespaces x clients x writers, as 50x4x4; repeatable")
+    parser.add_argument(
+        "--store", choices=("memory", "redis"), default="memory", help="of the server (default: memory)"
+    )
     parser.add_argument("--seconds", type=float, default=5, help="length of each load (default: 5)")
     parser.add_argument("--url", help="a server that runs already, as ws://127.0.0.1:8888; needs --pid")
     parser.add_argument("--pid", type=int, help="the process whose CPU is measured")
@@ -233,7 +243,7 @@ def main() -> None:
         if arguments.url:
             measured = run_load(arguments.url, arguments.pid, load, arguments.seconds)
         else:
-            with own_server() as (url, pid):
+            with own_server(arguments.store) as (url, pid):
                 measured = run_load(url, pid, load, arguments.seconds)
         sys.stdout.write(report(load, measured) + "\n")
         sys.stdout.flush()

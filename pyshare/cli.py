@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Final, NoReturn
@@ -18,15 +18,19 @@ from typing import Final, NoReturn
 from typing_extensions import override
 
 from pyshare import __version__
-from pyshare.core.errors import ConfigurationError
+from pyshare.core.errors import ConfigurationError, PyshareError, leaves
 from pyshare.settings import SETTINGS, Setting, Settings, settings_from, unknown_variables
 
 #: Exit code for what the user can put right, as argparse and most commands have it.
 EXIT_USER_ERROR: Final = 2
+#: Exit code where nothing is wrong but that something else is not there yet: EX_UNAVAILABLE of sysexits.h.
+EXIT_UNAVAILABLE: Final = 69
 #: Exit code after Ctrl-C that came before the server could take it as a request to drain: 128 + SIGINT.
 EXIT_INTERRUPTED: Final = 130
 
 _COMMANDS: Final = ("serve",)
+#: What `pyshare serve --workers` runs; not for people.
+_WORKER: Final = "worker"
 
 _HELP: Final = """\
 usage: pyshare serve [flags]
@@ -145,6 +149,8 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return _print(_HELP)
     if command in {"-V", "--version"}:
         return _print(f"pyshare {__version__}\n")
+    if command == _WORKER:
+        return _work(sys.stdin.buffer.readline())
     if command not in _COMMANDS:
         _refuse_command(command)
     parser = _serve_parser()
@@ -163,8 +169,6 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 def _serve(settings: Settings, warnings: Sequence[str]) -> int:
     """Run the server until it has drained, and return the exit code."""
     # These take several times as long to import as all that help and errors need.
-    import trio  # noqa: PLC0415
-
     from pyshare.logs import configure_logs  # noqa: PLC0415
     from pyshare.server import serve  # noqa: PLC0415
 
@@ -176,33 +180,51 @@ def _serve(settings: Settings, warnings: Sequence[str]) -> int:
         sys.stdout.write(f"pyshare serves; point a client to {url}\n")
         sys.stdout.flush()
 
+    if settings.workers > 1:
+        from pyshare.workers import serve_workers  # noqa: PLC0415
+
+        return _until_ended(partial(serve_workers, settings, on_ready=tell))
+    return _until_ended(partial(serve, settings, on_ready=tell))
+
+
+def _work(line: bytes) -> int:
+    """Be a worker whose job is in `line`."""
+    from pyshare.logs import configure_logs  # noqa: PLC0415
+    from pyshare.workers import read_job, serve_as_worker  # noqa: PLC0415
+
     try:
-        trio.run(partial(serve, settings, on_ready=tell), restrict_keyboard_interrupt_to_checkpoints=True)
+        job = read_job(line)
+    except ValueError:
+        raise CommandError(f"{_WORKER} is no command for people; pyshare serve --workers runs it") from None
+    configure_logs(job.settings.log_format, job.settings.log_level)
+    return _until_ended(partial(serve_as_worker, job))
+
+
+def _until_ended(serve: Callable[[], Awaitable[None]]) -> int:
+    """Run a server until it has drained, and return the exit code."""
+    import trio  # noqa: PLC0415
+
+    try:
+        trio.run(serve, restrict_keyboard_interrupt_to_checkpoints=True)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BaseExceptionGroup as group:
         if group.split(KeyboardInterrupt)[1] is None:
             return EXIT_INTERRUPTED
-        # Only where nothing but the user's settings went wrong is a sentence enough.
-        errors, others = group.split(ConfigurationError)
+        # Only where nothing but what a person can put right went wrong is a sentence enough.
+        errors, others = group.split(PyshareError)
         if errors is None or others is not None:
             raise
-        raise ConfigurationError("; ".join(dict.fromkeys(_sentences(errors)))) from group
+        sentences = "; ".join(dict.fromkeys(map(str, leaves(errors))))
+        kind = ConfigurationError if errors.split(ConfigurationError)[0] else PyshareError
+        raise kind(sentences) from group
     return 0
-
-
-def _sentences(error: BaseException) -> Iterable[str]:
-    if isinstance(error, BaseExceptionGroup):
-        for part in error.exceptions:
-            yield from _sentences(part)
-    else:
-        yield str(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` give, those of the process unless given, and return its exit code."""
     try:
         return _run(sys.argv[1:] if arguments is None else arguments, os.environ)
-    except ConfigurationError as error:
+    except PyshareError as error:
         sys.stderr.write(f"pyshare: {' '.join(str(error).split())}\n")
-        return EXIT_USER_ERROR
+        return EXIT_USER_ERROR if isinstance(error, ConfigurationError) else EXIT_UNAVAILABLE

@@ -14,7 +14,7 @@ import structlog
 from pyshare.settings import LogFormat, LogLevel
 
 #: Libraries that log each frame or request at levels where we log what a person wants to know.
-QUIET_LOGGERS: Final = ("trio-websocket", "httpx", "httpcore")
+QUIET_LOGGERS: Final = ("trio-websocket", "httpx", "httpcore", "hypercorn")
 
 
 def configure_logs(log_format: LogFormat, level: LogLevel, *, stream: TextIO | None = None) -> None:

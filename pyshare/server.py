@@ -2,10 +2,12 @@
 
 ```
 serve
-+- store          expiry, delayed events
-+- authenticator  questions to the API
-+- supervisor     and under it every channel
-+- listener       and under it every connection
++- embedded server     Redis or Valkey as a child process, if no address is given
++- store               the lanes to it
++- authenticator       questions to the API
++- supervisor          and under it every channel
++- HTTP listener       health and readiness
++- WebSocket listener  and under it every connection
 ```
 
 They end in the opposite order, and nothing outlives `serve`. The first SIGINT
@@ -13,12 +15,15 @@ or SIGTERM drains, the second ends at once.
 """
 
 import logging
+import os
 import resource
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -26,13 +31,17 @@ from pyshare.actors.channel import ChannelLimits
 from pyshare.actors.fanout import FanOutLimits
 from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMessage, open_lease
 from pyshare.core.document import DocumentLimits
+from pyshare.core.errors import ConfigurationError, leaves
 from pyshare.core.protocol import Limits
 from pyshare.net.auth import ApiLimits, open_authenticator
 from pyshare.net.connection import ConnectionLimits, serve_connection
+from pyshare.net.http import build_app, serve_http
 from pyshare.net.listener import Listener, ListenerLimits, open_listeners
 from pyshare.settings import Settings
-from pyshare.store.interface import StoreLimits
+from pyshare.store.embedded import open_embedded
+from pyshare.store.interface import Store, StoreLimits, StoreUnavailable
 from pyshare.store.memory import MemoryStore
+from pyshare.store.redis import RedisStore
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +106,62 @@ def store_limits(settings: Settings) -> StoreLimits:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """The listening sockets of a server: for WebSockets, and for HTTP."""
+
+    ws: Sequence[trio.SocketListener]
+    http: Sequence[trio.SocketListener]
+
+
+@asynccontextmanager
+async def open_sockets(settings: Settings) -> AsyncIterator[Sockets]:
+    """Listen where the settings say, until the context is left.
+
+    Raises:
+        ConfigurationError: if that cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        ws = await open_listeners(settings.host, settings.port)
+        for each in ws:
+            stack.push_async_callback(each.aclose)
+        http = await open_listeners(
+            settings.http_host, settings.http_port, host_option="--http-host", port_option="--http-port"
+        )
+        for each in http:
+            stack.push_async_callback(each.aclose)
+        yield Sockets(ws, http)
+
+
+@asynccontextmanager
+async def open_redis(settings: Settings) -> AsyncIterator[str | None]:
+    """Have a Redis server until the context is left: the one that was asked for, or our own; yield its URL.
+
+    With the memory store there is none, and the URL is None.
+
+    Raises:
+        ConfigurationError: if our own cannot be run.
+    """
+    if settings.store == "memory":
+        yield None
+    elif settings.redis_address is not None:
+        yield settings.redis_address
+    else:
+        if settings.api_base_url is not None:
+            logger.warning("the API does not see the texts of pyshare's own Redis; give --redis-url the API's")
+        async with open_embedded(_data_folder(settings)) as embedded:
+            yield embedded.url
+
+
+def _data_folder(settings: Settings) -> Path:
+    try:
+        if settings.data_folder is not None:
+            return Path(settings.data_folder).expanduser()
+        return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "pyshare"
+    except RuntimeError:
+        raise ConfigurationError("--data-folder must be given: there is no home folder for its default") from None
+
+
 async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda url: None) -> None:
     """Serve until SIGINT or SIGTERM, then drain; `on_ready` is called with a client's URL once clients may come.
 
@@ -105,20 +170,27 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
     Raises:
         ConfigurationError: if it cannot start as it was told to; perhaps in an exception group.
     """
+    async with open_sockets(settings) as sockets, open_redis(settings) as redis_url:
+        await serve_with(settings, sockets, redis_url, on_ready=on_ready)
+
+
+async def serve_with(
+    settings: Settings, sockets: Sockets, redis_url: str | None, *, on_ready: Callable[[str], None]
+) -> None:
+    """Serve as `serve` does, on sockets and a Redis server that somebody else has opened; the sockets are closed."""
     _allow_open_files(settings.connections + _OTHER_FILES)
+    url = client_url(*sockets.ws[0].socket.getsockname()[:2])
+    http_host, http_port = sockets.http[0].socket.getsockname()[:2]
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with AsyncExitStack() as stack:
-            sockets = await open_listeners(settings.host, settings.port)
-            for each in sockets:
-                stack.push_async_callback(each.aclose)
             parts = await stack.enter_async_context(trio.open_nursery())
-            store = MemoryStore(store_limits(settings))
-            await parts.start(partial(store.run), name="store")
+            store = await _start_store(settings, redis_url, parts)
+            readiness = _Readiness(store)
             authenticator = await stack.enter_async_context(
-                # Nobody but clients can put a codespace into this process's memory.
+                # What nobody but clients can put a codespace into, has none that the API knows.
                 open_authenticator(
                     settings.api_base_url,
-                    make_missing=True,
+                    make_missing=settings.redis_address is None or settings.store == "memory",
                     limits=ApiLimits(longest_wait_seconds=settings.authentication_seconds),
                 )
             )
@@ -127,28 +199,65 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
             limits = SupervisorLimits(channel_limits(settings), linger_seconds=settings.linger_seconds)
             supervisor = Supervisor(store, instance=secrets.token_hex(8), limits=limits)
             await parts.start(partial(supervisor.run, messages), name="supervisor")
+            await parts.start(partial(serve_http, sockets.http, build_app(readiness.why_not)), name="HTTP listener")
             connection = partial(
                 serve_connection,
                 admit=authenticator.admit,
                 open_channel=partial(open_lease, mailbox),
                 limits=connection_limits(settings),
             )
-            listener = Listener(sockets, connection, limits=ListenerLimits(connections=settings.connections))
-            await parts.start(partial(listener.run), name="listener")
-            url = client_url(*sockets[0].socket.getsockname()[:2])
-            logger.info("serving", extra={"url": url})
+            listener = Listener(sockets.ws, connection, limits=ListenerLimits(connections=settings.connections))
+            await parts.start(partial(listener.run), name="WebSocket listener")
+            logger.info("serving", extra={"url": url, "http": f"{http_host}:{http_port}"})
             on_ready(url)
             # What is left of the time is for the closing handshakes, which a connection may begin twice.
             seconds = max(settings.drain_seconds - 2 * settings.close_seconds, settings.drain_seconds / 2)
-            await _drain_when_told(signals, listener, supervisor, seconds)
+            number = await anext(signals)
+            readiness.draining = True
+            logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": seconds})
+            await _drain(signals, listener, supervisor, seconds)
             parts.cancel_scope.cancel()
 
 
-async def _drain_when_told(
-    signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, seconds: float
-) -> None:
-    number = await anext(signals)
-    logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": seconds})
+async def _start_store(settings: Settings, redis_url: str | None, parts: trio.Nursery) -> Store:
+    limits = store_limits(settings)
+    store: Store = MemoryStore(limits) if redis_url is None else RedisStore(redis_url, limits)
+    await parts.start(partial(_run_store, store), name="store")
+    return store
+
+
+async def _run_store(store: Store, *, task_status: trio.TaskStatus[None]) -> None:
+    """Run the store; what keeps it from starting names the settings."""
+    try:
+        await store.run(task_status=task_status)
+    except* (ConfigurationError, StoreUnavailable) as group:
+        reasons = "; ".join(dict.fromkeys(str(error) for error in leaves(group)))
+        kind = ConfigurationError if group.subgroup(ConfigurationError) else StoreUnavailable
+        raise kind(f"{reasons}; see --redis-url, --redis-host and --redis-password") from None
+
+
+class _Readiness:
+    """Whether clients should come to this server, as a load balancer asks."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        # Whether the server stops.
+        self.draining = False
+
+    async def why_not(self) -> str | None:
+        """Return why clients should not come now; None if they should."""
+        if self.draining:
+            return "the server is draining"
+        try:
+            await self._store.ping()
+        except StoreUnavailable as error:
+            # What it says in full is for the log: it names hosts.
+            logger.debug("not ready", extra={"error": str(error)})
+            return "the store does not answer"
+        return None
+
+
+async def _drain(signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, seconds: float) -> None:
     listener.stop_accepting()
     with trio.move_on_after(seconds) as scope:
         async with trio.open_nursery() as nursery:
@@ -172,7 +281,11 @@ def _allow_open_files(needed: int) -> None:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    except (OSError, ValueError):
+        # A system that forbids it altogether.
+        allowed = soft
     if allowed < needed:
         logger.warning(
             "fewer open files are allowed than --connections needs", extra={"allowed": allowed, "needed": needed}

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, get_args, get_origin
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -28,6 +28,7 @@ TEST_VARIABLE_PREFIX: Final = "PYSHARE_TEST_"
 
 _SILENCE_PINGS: Final = "a client that is well must have a ping to answer before it counts as silent"
 _DRAIN_CLOSES: Final = "the closing handshakes are part of draining"
+_WORKERS_SHARE: Final = "each worker would have texts of its own"
 _HISTORY_HOLDS: Final = "the history must have room for the largest push"
 
 
@@ -49,6 +50,8 @@ class Shown:
     stock: str | None = None
     #: What is allowed, where the bounds and choices do not say it.
     allowed: str | None = None
+    #: Whether nobody may see what it is.
+    secret: bool = False
 
 
 def _complete_url(url: str) -> str:
@@ -63,6 +66,19 @@ def _complete_url(url: str) -> str:
     if not usable or any(character.isspace() for character in url):
         raise PydanticCustomError("base_url", "not a base address")
     return url if url.endswith("/") else f"{url}/"
+
+
+def _checked_redis_url(url: str) -> str:
+    """Return `url`, or refuse what is no address of a Redis server."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+        usable = usable or (parts.scheme == "unix" and bool(parts.path))
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() for character in url):
+        raise PydanticCustomError("redis_url", "not an address of Redis")
+    return url
 
 
 class Settings(BaseModel):
@@ -88,6 +104,26 @@ class Settings(BaseModel):
         Field(ge=0, le=65535),
         Shown("Address", "PORT", "port to listen at; 0 is any free one", stock="PORT"),
     ] = 8888
+    http_host: Annotated[
+        str,
+        Field(pattern=r"^[^\s/]+$"),
+        Shown(
+            "Address",
+            "HOST",
+            "address at which health is told over HTTP",
+            allowed="a host name or an IP address",
+        ),
+    ] = "127.0.0.1"
+    http_port: Annotated[
+        int,
+        Field(ge=0, le=65535),
+        Shown("Address", "PORT", "port of that address; 0 is any free one"),
+    ] = 8889
+    workers: Annotated[
+        int,
+        Field(ge=1, le=256),
+        Shown("Address", "NUMBER", "processes that share the ports and the store, about one a core"),
+    ] = 1
 
     api_base_url: Annotated[
         Annotated[str, AfterValidator(_complete_url)] | None,
@@ -106,9 +142,59 @@ class Settings(BaseModel):
     ] = 10.0
 
     store: Annotated[
-        Literal["memory"],
-        Shown("Storage", "STORE", "where texts live; memory: as long as the server does"),
-    ] = "memory"
+        Literal["redis", "memory"],
+        Shown(
+            "Storage",
+            "STORE",
+            "where texts live; redis: in Redis, one of pyshare's own unless an address is given; "
+            "memory: as long as the server does",
+        ),
+    ] = "redis"
+    redis_url: Annotated[
+        Annotated[str, AfterValidator(_checked_redis_url)] | None,
+        Shown(
+            "Storage",
+            "URL",
+            "the Redis or Valkey that servers share",
+            allowed="a redis://, rediss:// or unix:// address, with the number of a database if it is not 0",
+            secret=True,
+        ),
+    ] = None
+    redis_host: Annotated[
+        Annotated[str, Field(pattern=r"^[^\s/]+$")] | None,
+        Shown(
+            "Storage",
+            "HOST",
+            "the same by host, where no URL is given",
+            stock="REDIS_HOST",
+            allowed="a host name or an IP address",
+        ),
+    ] = None
+    redis_port: Annotated[
+        int,
+        Field(ge=1, le=65535),
+        Shown("Storage", "PORT", "port of that host", stock="REDIS_PORT"),
+    ] = 6379
+    redis_password: Annotated[
+        str | None,
+        Shown(
+            "Storage",
+            "PASSWORD",
+            "its password, where the URL has none; a variable is read by fewer than a flag",
+            stock="REDIS_PASS",
+            allowed="text",
+            secret=True,
+        ),
+    ] = None
+    data_folder: Annotated[
+        str | None,
+        Shown(
+            "Storage",
+            "FOLDER",
+            "where pyshare's own Redis keeps its files; if not given, pyshare in $XDG_DATA_HOME or ~/.local/share",
+            allowed="a folder",
+        ),
+    ] = None
     codespace_expire_seconds: Annotated[
         int,
         Field(ge=1, le=31_536_000),
@@ -129,7 +215,7 @@ class Settings(BaseModel):
         int,
         Field(ge=1, le=1_000_000),
         Shown("Limits", "COUNT", "connections at once; one more is told to try again later"),
-    ] = 4096
+    ] = 10_000
     clients: Annotated[
         int,
         Field(ge=1, le=1_000_000),
@@ -223,7 +309,25 @@ class Settings(BaseModel):
             raise _contradiction("drain_seconds", "at least", "close_seconds", _DRAIN_CLOSES)
         if self.history_bytes < self.message_bytes:
             raise _contradiction("history_bytes", "at least", "message_bytes", _HISTORY_HOLDS)
+        if self.workers > 1 and self.store == "memory":
+            raise _contradiction("workers", "1 with", "store", _WORKERS_SHARE)
         return self
+
+    @property
+    def redis_address(self) -> str | None:
+        """The URL of the Redis server that was asked for, its password in it; None if pyshare is to run its own."""
+        password = quote(self.redis_password or "", safe="")
+        if self.redis_url is not None:
+            parts = urlsplit(self.redis_url)
+            if not password or parts.password:
+                return self.redis_url
+            return parts._replace(
+                netloc=f"{parts.username or ''}:{password}@{parts.netloc.rpartition('@')[2]}"
+            ).geturl()
+        if self.redis_host is not None:
+            host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+            return f"redis://{f':{password}@' if password else ''}{host}:{self.redis_port}/0"
+        return None
 
 
 _CONTRADICTION: Final = "contradiction"
@@ -298,13 +402,17 @@ def _find_given(flags: Mapping[str, str], environment: Mapping[str, str]) -> Ite
     for setting in SETTINGS:
         if setting.name in flags:
             value = flags[setting.name]
-            yield setting.name, _Given(value, f"{setting.flag} {value or repr(value)}")
+            yield setting.name, _Given(value, f"{setting.flag} {_shown_value(setting, value)}")
             continue
         for variable in setting.variables:
             # A variable that is empty counts as not set: that is how compose files pass on what is not there.
             if value := environment.get(variable, ""):
-                yield setting.name, _Given(value, f"{variable}={value}")
+                yield setting.name, _Given(value, f"{variable}={_shown_value(setting, value)}")
                 break
+
+
+def _shown_value(setting: Setting, value: str) -> str:
+    return "***" if setting.shown.secret else value or repr(value)
 
 
 def settings_from(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:

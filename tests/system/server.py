@@ -64,11 +64,16 @@ def command(*flags: str) -> list[str]:
 
 @asynccontextmanager
 async def running(*flags: str, exit_code: int = 0) -> AsyncIterator[RunningServer]:
-    """Run a server on a free port; it is told to stop when the context is left, and must end as it should."""
+    """Run a server on free ports; it is told to stop when the context is left, and must end as it should.
+
+    Its texts are in memory unless the flags say where else they are.
+    """
+    if not any(flag in {"--store", "--redis-url", "--data-folder"} for flag in flags):
+        flags = (*flags, "--store", "memory")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYSHARE_")}
     async with trio.open_nursery() as nursery:
         process = await trio.lowlevel.open_process(
-            command("--port", "0", *flags),
+            command("--port", "0", "--http-port", "0", *flags),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,

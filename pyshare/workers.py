@@ -1,0 +1,226 @@
+"""Several worker processes that share ports and store: started, watched, replaced, and drained together.
+
+The supervising process listens but accepts nobody, and runs our own Redis if
+there is one; each worker is a whole server on the sockets that it inherits.
+What a worker needs to know comes through its standard input, which stays open
+as long as the supervising process lives: a worker whose supervisor is gone
+drains. That it is ready, it says in a line on its standard output.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+from pydantic import TypeAdapter
+
+from pyshare.core.errors import ConfigurationError
+from pyshare.server import Sockets, client_url, open_redis, open_sockets, serve_with
+from pyshare.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: The command line of a worker.
+_COMMAND = (sys.executable, "-m", "pyshare", "worker")
+#: Seconds before a worker that has ended is replaced: at first and, doubled each time, at most.
+_FIRST_PAUSE_SECONDS = 0.1
+_LAST_PAUSE_SECONDS = 5.0
+#: Seconds beyond the time to drain in which a worker must have ended; then it is killed.
+_GRACE_SECONDS = 3.0
+#: What a worker says when clients may come.
+_READY = b"ready\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker needs to know."""
+
+    settings: Settings
+    redis_url: str | None
+    #: File descriptors of the listening sockets.
+    ws: tuple[int, ...]
+    http: tuple[int, ...]
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """The file descriptors that a worker inherits."""
+        return self.ws + self.http
+
+
+_JOBS: TypeAdapter[Job] = TypeAdapter(Job)
+
+
+async def serve_workers(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Run as many workers as the settings say until SIGINT or SIGTERM, then have them drain; see `server.serve`.
+
+    Raises:
+        ConfigurationError: if a worker cannot start as it was told to, which it has said itself.
+    """
+    async with open_sockets(settings) as sockets, open_redis(settings) as redis_url:
+        job = Job(settings, redis_url, _files(sockets.ws), _files(sockets.http))
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with trio.open_nursery() as nursery:
+                workers = [_Worker(number, job) for number in range(1, settings.workers + 1)]
+                for worker in workers:
+                    await nursery.start(worker.run, name=f"worker {worker.number}")
+                on_ready(client_url(*sockets.ws[0].socket.getsockname()[:2]))
+                number = await anext(signals)
+                logger.info("draining", extra={"signal": signal.Signals(number).name, "workers": len(workers)})
+                for each in (*sockets.ws, *sockets.http):
+                    await each.aclose()
+                nursery.start_soon(_hurry_when_told, signals, workers, name="second signal")
+                async with trio.open_nursery() as draining:
+                    for worker in workers:
+                        draining.start_soon(worker.drain, settings.drain_seconds + _GRACE_SECONDS)
+                nursery.cancel_scope.cancel()
+
+
+def read_job(line: bytes) -> Job:
+    """Return the job that a worker is told in the first line of its standard input.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    return _JOBS.validate_json(line)
+
+
+async def serve_as_worker(job: Job) -> None:
+    """Serve as a worker until told to stop."""
+    sockets = Sockets(*(tuple(map(_listener, files)) for files in (job.ws, job.http)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_drain_without_supervisor, name="supervisor's life")
+        await serve_with(job.settings, sockets, job.redis_url, on_ready=_say_ready)
+        nursery.cancel_scope.cancel()
+
+
+class _Worker:
+    """One place for a worker, and the process that has it."""
+
+    def __init__(self, number: int, job: Job) -> None:
+        self.number = number
+        self._job = job
+        # The process that runs, and whether it is the last one.
+        self._process: trio.Process | None = None
+        self._draining = False
+        # Set when the last process has ended.
+        self._ended = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run one process after the other until drained; started when the first one serves.
+
+        Raises:
+            ConfigurationError: if the first one ends before it serves.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        first = True
+        while True:
+            async with self._running() as process:
+                ready = await _wait_ready(process)
+                if ready and first:
+                    task_status.started()
+                if ready:
+                    pause = _FIRST_PAUSE_SECONDS
+                code = await process.wait()
+            if self._draining:
+                self._ended.set()
+                return
+            if first and not ready:
+                raise ConfigurationError(f"worker {self.number} did not start; what it said stands above")
+            first = False
+            logger.warning("worker ended", extra={"worker": self.number, "exit_code": code, "again_seconds": pause})
+            await trio.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+
+    async def drain(self, seconds: float) -> None:
+        """Have the process drain, and wait until it has ended; kill it after so many seconds."""
+        self._draining = True
+        self.tell(signal.SIGTERM)
+        with trio.move_on_after(seconds) as patience:
+            if self._process is not None:
+                await self._ended.wait()
+        if patience.cancelled_caught:
+            logger.error("worker killed, it did not end in time", extra={"worker": self.number})
+            self.tell(signal.SIGKILL)
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send the process a signal, if there is one."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[trio.Process]:
+        """Run a process that has been told its job; it has ended when the context is left."""
+        process = self._process = await trio.lowlevel.open_process(
+            _COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=self._job.files,
+            # Ctrl-C is for the supervising process, which tells the workers.
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            try:
+                await process.stdin.send_all(_JOBS.dump_json(self._job) + b"\n")
+            except trio.BrokenResourceError:
+                logger.debug("worker ended before it read its job", extra={"worker": self.number})
+            yield process
+        finally:
+            self._process = None
+            with trio.move_on_after(_GRACE_SECONDS, shield=True):
+                if process.returncode is None:
+                    process.terminate()
+                    await process.wait()
+            with trio.move_on_after(_GRACE_SECONDS, shield=True):
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+                await process.stdin.aclose()
+                await process.stdout.aclose()
+
+
+async def _wait_ready(process: trio.Process) -> bool:
+    """Wait until a worker serves; return False if it ended before."""
+    assert process.stdout is not None
+    said = b""
+    async for data in process.stdout:
+        said += data
+        if said.endswith(_READY):
+            return True
+    return False
+
+
+async def _hurry_when_told(signals: AsyncIterator[int], workers: Sequence[_Worker]) -> None:
+    """Pass on the second signal, at which a worker ends at once."""
+    await anext(signals)
+    for worker in workers:
+        worker.tell(signal.SIGTERM)
+
+
+async def _drain_without_supervisor() -> None:
+    async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as supervisor:
+        async for _ in supervisor:
+            # It says nothing but that it lives.
+            pass
+    logger.warning("the supervising process is gone")
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _say_ready(url: str) -> None:
+    sys.stdout.buffer.write(_READY)
+    sys.stdout.buffer.flush()
+
+
+def _files(listeners: Sequence[trio.SocketListener]) -> tuple[int, ...]:
+    return tuple(each.socket.fileno() for each in listeners)
+
+
+def _listener(file: int) -> trio.SocketListener:
+    return trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=file)))
