@@ -86,8 +86,8 @@ def _script(name: str) -> _Script:
     return _Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-_LOAD, _APPEND, _READ_LOG, _PUT_BACK, _WRITE_TEXT, _TOUCH = map(
-    _script, ("load", "append", "read_log", "put_back", "write_text", "touch")
+_LOAD, _APPEND, _READ_LOG, _PUT_BACK, _WRITE_TEXT, _TOUCH, _FORGET = _SCRIPTS = tuple(
+    map(_script, ("load", "append", "read_log", "put_back", "write_text", "touch", "forget"))
 )
 
 
@@ -325,7 +325,7 @@ class RedisStore:
         Raises:
             ConfigurationError: if it is too old.
         """
-        for script in (_LOAD, _APPEND, _READ_LOG, _PUT_BACK, _WRITE_TEXT, _TOUCH):
+        for script in _SCRIPTS:
             _checked(await ask("SCRIPT", "LOAD", script.text))
         facts = _facts(await ask("INFO", "server"))
         version = facts.get("redis_version", "")
@@ -369,6 +369,7 @@ class RedisStore:
             case [b"gone" | b"unmarked" as kind]:
                 if await self._has_lost(codespace):
                     return Lost()
+                await self._run(_FORGET, codespace)
                 return Gone(replaced=kind == b"unmarked")
             case _:
                 raise _unexpected(answer)

@@ -289,13 +289,16 @@ async def test_whoever_is_subscribed_when_topics_are_lost_has_a_gap_and_then_hea
 
 
 async def test_topics_that_are_silent_for_too_long_are_given_up_and_heard_anew(server: RedisServer) -> None:
-    async with open_proxy(str(server.socket)) as proxy, running(proxy.url, IMPATIENT) as store:
-        async with store.subscribe("room") as events:
-            proxy.stall(topics=True)
-            await store.publish("room", Announcement("lost"))
-            assert await next_event(events) == Gap()
-            await store.publish("room", Announcement("heard"))
-            assert await next_event(events) == Announced(Announcement("heard"))
+    async with (
+        open_proxy(str(server.socket)) as proxy,
+        running(proxy.url, IMPATIENT) as store,
+        store.subscribe("room") as events,
+    ):
+        proxy.stall(topics=True)
+        await store.publish("room", Announcement("lost"))
+        assert await next_event(events) == Gap()
+        await store.publish("room", Announcement("heard"))
+        assert await next_event(events) == Announced(Announcement("heard"))
 
 
 async def wait_logged(caplog: pytest.LogCaptureFixture, event: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,17 @@ class RunningServer:
     def log(self) -> list[dict[str, object]]:
         """The lines of its log so far."""
         return [json.loads(line) for line in self._log.splitlines()]
+
+    def children(self, word: str) -> list[int]:
+        """Return the ids of its child processes, in whose command line a word ends with `word`."""
+        pid = self.process.pid
+        # They are listed with the thread that has started them.
+        lists = [each.read_text(encoding="utf-8") for each in Path(f"/proc/{pid}/task").glob("*/children")]
+        found = map(int, " ".join(lists).split())
+        lines = {each: Path(f"/proc/{each}/cmdline").read_text(encoding="utf-8") for each in found}
+        return [
+            each for each, line in lines.items() if any(map(re.compile(f"{word}$").search, re.split("[\0 ]", line)))
+        ]
 
     def tell(self, number: signal.Signals) -> None:
         """Send it a signal."""
