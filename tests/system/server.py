@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -49,9 +48,7 @@ class RunningServer:
         lists = [each.read_text(encoding="utf-8") for each in Path(f"/proc/{pid}/task").glob("*/children")]
         found = map(int, " ".join(lists).split())
         lines = {each: Path(f"/proc/{each}/cmdline").read_text(encoding="utf-8") for each in found}
-        return [
-            each for each, line in lines.items() if any(map(re.compile(f"{word}$").search, re.split("[\0 ]", line)))
-        ]
+        return [each for each, line in lines.items() if f"{word} " in f"{line} ".replace("\0", " ")]
 
     def tell(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -333,8 +333,10 @@ async def test_the_embedded_server_is_killed_and_nobody_loses_a_letter(
         scene.types()
         for _ in range(3):
             await scene.waits_typed(50)
-            (embedded,) = server.children("-server")
-            os.kill(embedded, signal.SIGKILL)
+            with trio.fail_after(PATIENCE_SECONDS):
+                while not (embedded := server.children("-server")):  # noqa: ASYNC110
+                    await trio.sleep(0.02)
+            os.kill(embedded[0], signal.SIGKILL)
         await scene.waits_typed(50)
         await scene.agrees()
         assert sum(typist.reconnects for typist in typists) == 0
