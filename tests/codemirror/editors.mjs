@@ -1,6 +1,6 @@
 // Independent editors made of the real @codemirror/collab, each with a WebSocket to a running server.
 //
-//   node editors.mjs ws://127.0.0.1:8888 SEED
+//   node editors.mjs ws://127.0.0.1:8888 SEED [ROUNDS]
 //
 // They type characters that are there once, emoji and line breaks, delete what is not counted, and cut their
 // connections. Exits 0 if in the end all show one text in which every counted character stands once, else 1 and
@@ -11,8 +11,8 @@ import WebSocket from "ws"
 import {ChangeSet, EditorState, Text} from "@codemirror/state"
 import {collab, getSyncedVersion, receiveUpdates, sendableUpdates} from "@codemirror/collab"
 
-const [, , address, seedText] = process.argv
-const EDITORS = 8, ROUNDS = 80, PATIENCE_MS = 20000
+const [, , address, seedText, roundsText] = process.argv
+const EDITORS = 8, ROUNDS = Number(roundsText ?? 80), PATIENCE_MS = 20000
 const FIRST_COUNTED = 0x4e00, COUNTED = /[\u4e00-\u9fff]/, LOW_SURROGATE = /[\udc00-\udfff]/
 const codespace = `tmp-${crypto.randomUUID()}`
 

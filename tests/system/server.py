@@ -25,6 +25,8 @@ class RunningServer:
         # As ws://127.0.0.1:8888.
         self.address = address
         self._log = bytearray()
+        # Set, and made anew, when the log has grown.
+        self._grown = trio.Event()
 
     def codespace(self, token: str | None = None) -> str:
         """Return the URL of a codespace, a new one unless a token is given."""
@@ -37,9 +39,21 @@ class RunningServer:
         return host, int(port)
 
     @property
+    def http_port(self) -> int:
+        """Where it tells of its health, once that is in its log."""
+        (serving,) = [line for line in self.log if line["event"] == "serving"]
+        return int(str(serving["http"]).rpartition(":")[2])
+
+    async def wait_logged(self, event: str, *, times: int = 1) -> None:
+        """Wait until its log has an event so often."""
+        with trio.fail_after(PATIENCE_SECONDS):
+            while [line["event"] for line in self.log].count(event) < times:
+                await self._grown.wait()
+
+    @property
     def log(self) -> list[dict[str, object]]:
         """The lines of its log so far."""
-        return [json.loads(line) for line in self._log.splitlines()]
+        return [json.loads(line) for line in self._log.splitlines(keepends=True) if line.endswith(b"\n")]
 
     def children(self, word: str) -> list[int]:
         """Return the ids of its child processes, in whose command line a word ends with `word`."""
@@ -64,6 +78,8 @@ class RunningServer:
         assert self.process.stderr is not None
         async for data in self.process.stderr:
             self._log += data
+            self._grown.set()
+            self._grown = trio.Event()
 
 
 def command(*flags: str) -> list[str]:
@@ -72,9 +88,10 @@ def command(*flags: str) -> list[str]:
 
 
 @asynccontextmanager
-async def running(*flags: str, exit_code: int = 0) -> AsyncIterator[RunningServer]:
+async def running(*flags: str, exit_code: int | None = 0) -> AsyncIterator[RunningServer]:
     """Run a server on free ports; it is told to stop when the context is left, and must end as it should.
 
+    With `exit_code` None, however it ends is right.
     Its texts are in memory unless the flags say where else they are.
     """
     if not any(flag in {"--store", "--redis-url", "--data-folder"} for flag in flags):
@@ -94,7 +111,8 @@ async def running(*flags: str, exit_code: int = 0) -> AsyncIterator[RunningServe
             yield server
             if process.returncode is None:
                 server.tell(signal.SIGTERM)
-            assert await server.wait() == exit_code, server.log
+            code = await server.wait()
+            assert exit_code in {None, code}, server.log
         finally:
             nursery.cancel_scope.cancel()
             with trio.move_on_after(PATIENCE_SECONDS, shield=True):
