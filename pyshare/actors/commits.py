@@ -7,12 +7,25 @@ next append, what a committed update settles. The channel waits; this does not.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pyshare.core.document import Document, Draft, Push, Update, weight
+from pyshare.core.document import Document, Draft, Push, Update, Work, weight
 from pyshare.core.errors import PushRefused, RefusalCode
 
 #: Committed pushes that are remembered, and how large one may be.
 _REMEMBERED_PUSHES = 1024
 _REMEMBERED_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLimits:
+    """What one draft takes, and how much work the pushes of one client may be."""
+
+    #: Updates, and work in sections visited, after which a draft takes no further push: others have their turn.
+    updates: int = 1024
+    steps: int = 100_000
+    #: Work of one client's pushes at once, and for each second since. At once: what was typed while nothing could
+    #: be committed has to be rebased over what all others have typed. For good: that nobody occupies the server.
+    client_steps: int = 4_000_000
+    client_steps_per_second: int = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +43,16 @@ class Batch:
 class PendingPushes:
     """Pushes of one codespace that are accepted and not yet settled."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: DraftLimits | None = None) -> None:
+        self._limits = limits or DraftLimits()
         # The push of each client, in the order in which they came.
         self._pushes: dict[str, Push] = {}
         # About how many bytes they take.
         self._bytes = 0
         # The last push of each client that was committed, as it was received, the latest last.
         self._committed: dict[str, Push] = {}
+        # When the work of each client that has caused any will have been made good, by the owner's clock.
+        self._made_good: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._pushes)
@@ -84,33 +100,53 @@ class PendingPushes:
         """Return the last push of `client` that was committed, as it was received, if it is remembered."""
         return self._committed.get(client)
 
-    def draft(self, document: Document, *, most_updates: int) -> Batch:
-        """Return the next append: waiting pushes in the order they came, rebased.
+    def draft(self, document: Document, now: float) -> Batch:
+        """Return the next append at time `now`: waiting pushes in the order they came, rebased.
 
-        A draft of `most_updates` or more takes no further push. What is committed already or refused waits no more.
+        A draft that is full takes no further push. What is committed already or refused waits no more.
         """
+        limits = self._limits
+        steps = 0.0
         draft = Draft(document)
         clients = set()
         refused = []
         unanswerable = []
         done = []
         for client, push in self._pushes.items():
+            allowed = min(document.limits.rebase_steps, self._steps_left(client, now))
+            work = Work(allowed)
             try:
-                added = draft.add(push)
+                added = draft.add(push, work)
             except PushRefused as refusal:
                 refused.append((push, refusal))
                 done.append(client)
                 continue
+            finally:
+                self._charge(client, allowed - work.steps, now)
+                steps += allowed - work.steps
             if added:
                 clients.add(client)
             else:
                 done.append(client)
                 if push.seq > document.last_seq(client):
                     unanswerable.append(client)
-            if len(draft.updates) >= most_updates:
+            if len(draft.updates) >= limits.updates or steps >= limits.steps:
                 break
         self.drop(done)
         return Batch(draft, frozenset(clients), tuple(refused), tuple(unanswerable))
+
+    def _steps_left(self, client: str, now: float) -> float:
+        """Return how much work the pushes of `client` may be now."""
+        limits = self._limits
+        owed = max(0.0, self._made_good.get(client, now) - now) * limits.client_steps_per_second
+        return limits.client_steps - owed
+
+    def _charge(self, client: str, steps: float, now: float) -> None:
+        begin = max(now, self._made_good.pop(client, now))
+        self._made_good[client] = begin + steps / self._limits.client_steps_per_second
+        oldest = next(iter(self._made_good))
+        if self._made_good[oldest] <= now:
+            del self._made_good[oldest]
 
     def _remember(self, push: Push) -> None:
         self._committed.pop(push.sender, None)

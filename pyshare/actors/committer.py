@@ -39,10 +39,8 @@ class LogLost(PyshareError):  # noqa: N818 - a state, not a mistake
 
 @dataclass(frozen=True, slots=True)
 class CommitterLimits:
-    """How much goes into one append, and how patient the committer is."""
+    """When texts are stored, and how patient the committer is."""
 
-    #: Updates after which an append takes no further push.
-    batch_updates: int = 1024
     #: Texts up to this length are stored with every append, longer ones `text_seconds` later at most.
     text_with_append_units: int = 65_536
     text_seconds: float = 0.25
@@ -211,7 +209,7 @@ class Committer:
             # Before what is pending: under steady typing it would never be its turn.
             await self._write_text()
         elif len(self._pending):
-            await self._append(self._pending.draft(self._document, most_updates=self._limits.batch_updates))
+            await self._append(self._pending.draft(self._document, trio.current_time()))
 
     async def _write_text(self) -> None:
         document = self._document

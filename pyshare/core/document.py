@@ -58,8 +58,10 @@ class DocumentLimits:
     history_bytes: int = 8_388_608
     #: Senders whose last push is remembered; the one that pushed longest ago is forgotten first.
     senders: int = 4096
-    #: Work that one push or one selection may cause, in sections visited; about half a microsecond each.
-    rebase_steps: int = 200_000
+    #: Work that one push may cause, in sections visited, about half a microsecond each; and one selection.
+    #: What an editor types while nothing can be committed for long takes much, once.
+    rebase_steps: int = 2_000_000
+    select_steps: int = 200_000
 
 
 #: Text units that are copied in about the time one section is visited.
@@ -107,8 +109,27 @@ def by_push(updates: Iterable[_Sent]) -> Iterator[list[_Sent]]:
         yield list(push)
 
 
+class Work:
+    """Work that may still be done, in sections visited."""
+
+    def __init__(self, steps: float = float("inf")) -> None:
+        # What is left.
+        self.steps = steps
+
+    def visit(self, *visited: ChangeSet) -> None:
+        """Do the work of walking through change sets together.
+
+        Raises:
+            PushRefused: if it is more than is left.
+        """
+        self.steps -= sum(len(changes.sections) for changes in visited) // 2
+        if self.steps < 0:
+            reason = "rebasing these updates is too much work; compose them, or fetch the text again"
+            raise PushRefused(RefusalCode.TOO_MUCH, reason)
+
+
 def rebase(
-    updates: Sequence[ChangeSet], over: Iterable[Update], sender: str, *, most_steps: float = float("inf")
+    updates: Sequence[ChangeSet], over: Iterable[Update], sender: str, *, work: Work | None = None
 ) -> list[ChangeSet]:
     """Return `updates` of `sender` moved behind `over`, whose first update starts in the same text.
 
@@ -118,10 +139,11 @@ def rebase(
     once for each push in `over`.
 
     Raises:
-        PushRefused: if more than `most_steps` sections would be visited. That cannot be known before:
-            what others insert into a range that is deleted cuts it into ever more sections.
+        PushRefused: if it takes more than `work`. That cannot be known before: what others insert into
+            a range that is deleted cuts it into ever more sections.
     """
-    left = _left_after(most_steps, *updates)
+    work = work or Work()
+    work.visit(*updates)
     rebased = list(updates)
     for push in by_push(over):
         if not rebased:
@@ -131,22 +153,14 @@ def rebase(
             continue
         changes = push[0].changes
         for update in push[1:]:
-            left = _left_after(left, changes, update.changes)
+            work.visit(changes, update.changes)
             changes = changes.compose(update.changes)
         for index, own in enumerate(rebased):
-            left = _left_after(left, own, changes)
+            work.visit(own, changes)
             rebased[index] = own.map(changes)
             if index + 1 < len(rebased):
                 changes = changes.map(own, before=True)
     return rebased
-
-
-def _left_after(steps: float, *visited: ChangeSet) -> float:
-    steps -= sum(len(changes.sections) for changes in visited) // 2
-    if steps < 0:
-        reason = "rebasing these updates is too much work; compose them, or fetch the text again"
-        raise PushRefused(RefusalCode.TOO_MUCH, reason)
-    return steps
 
 
 class Document:
@@ -271,7 +285,7 @@ class Document:
 
         That is so when the history does not reach back to `version`, when
         `version` is to come, when a position lies outside its text, or when it
-        would take more than `rebase_steps`.
+        would take more than `select_steps`.
         """
         over = self.since(version)
         if over is None:
@@ -279,7 +293,7 @@ class Document:
         length = over[0].changes.length if over else len(self._text)
         if any(not 0 <= pos <= length for pair in ranges for pos in pair):
             return None
-        if len(ranges) * sum(len(update.changes.sections) for update in over) > self._limits.rebase_steps:
+        if len(ranges) * sum(len(update.changes.sections) for update in over) > self._limits.select_steps:
             return None
         mapped = list(ranges)
         for update in over:
@@ -318,8 +332,10 @@ class Draft:
         # Last push of each sender that is in the draft.
         self._seqs: dict[str, int] = {}
 
-    def add(self, push: Push) -> bool:
+    def add(self, push: Push, work: Work | None = None) -> bool:
         """Put `push` at the draft's end; return False if all of it is committed already.
+
+        What that takes is taken from `work`, as much as one push may cause unless given.
 
         That is so when a push of its number, or a later one, is; and when its
         updates are, under the number that they had before a reconnect.
@@ -333,8 +349,9 @@ class Draft:
         self._check_lengths(push, over)
         text = self.text
         limits = self._document.limits
-        copies = len(push.updates) * (1 + len(text) // _UNITS_A_STEP)
-        rebased = rebase(push.updates, over, push.sender, most_steps=limits.rebase_steps - copies)
+        work = work or Work(limits.rebase_steps)
+        work.steps -= len(push.updates) * (1 + len(text) // _UNITS_A_STEP)
+        rebased = rebase(push.updates, over, push.sender, work=work)
         for changes in rebased:
             text = _applied(changes, text)
         if len(text) > max(limits.text_units, len(self.text)):

@@ -3,7 +3,7 @@
 import pytest
 
 from pyshare.actors import commits
-from pyshare.actors.commits import PendingPushes
+from pyshare.actors.commits import DraftLimits, PendingPushes
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Document, DocumentLimits, Push, Update
 from pyshare.core.errors import PushRefused, RefusalCode
@@ -21,7 +21,7 @@ def test_pushes_go_into_a_draft_in_the_order_in_which_they_came() -> None:
     pending = PendingPushes()
     for name in ("kim", "lee", "ann"):
         assert pending.add(insertion(name, 1, text=name[0]), document())
-    batch = pending.draft(document(), most_updates=10)
+    batch = pending.draft(document(), 0)
     assert [update.sender for update in batch.draft.updates] == ["kim", "lee", "ann"]
     assert batch.draft.text == "kla"
     assert batch.clients == {"kim", "lee", "ann"}
@@ -29,10 +29,26 @@ def test_pushes_go_into_a_draft_in_the_order_in_which_they_came() -> None:
 
 
 def test_a_draft_that_is_full_leaves_the_rest_for_the_next() -> None:
-    pending = PendingPushes()
-    pending.add(insertion("kim", 1), document())
-    pending.add(insertion("lee", 1), document())
-    assert pending.draft(document(), most_updates=1).clients == {"kim"}
+    for limits in (DraftLimits(updates=1), DraftLimits(steps=1)):
+        pending = PendingPushes(limits)
+        pending.add(insertion("kim", 1), document())
+        pending.add(insertion("lee", 1), document())
+        assert pending.draft(document(), 0).clients == {"kim"}
+
+
+def test_a_client_whose_pushes_are_too_much_work_is_refused_until_time_has_passed_and_others_are_not() -> None:
+    text = document()
+    others = [Update("ann", index, insertion("ann", 1, length=index - 1).updates[0]) for index in range(1, 101)]
+    text.advance(100, others)
+    work = DraftLimits(client_steps=600, client_steps_per_second=10)
+    pending = PendingPushes(work)
+    outcomes = []
+    for now, client in ((0, "kim"), (0, "lee"), (1, "kim"), (100, "kim")):
+        pending.add(insertion(client, int(now) + 1, version=0), text)
+        batch = pending.draft(text, now)
+        outcomes.append([refusal.code for _, refusal in batch.refused])
+        pending.drop((client,))
+    assert outcomes == [[], [], [RefusalCode.TOO_MUCH], []]
 
 
 def test_a_push_that_cannot_be_is_refused_and_waits_no_more() -> None:
@@ -40,7 +56,7 @@ def test_a_push_that_cannot_be_is_refused_and_waits_no_more() -> None:
     bad = insertion("kim", 1, length=7)
     pending.add(bad, document())
     pending.add(insertion("lee", 1), document())
-    batch = pending.draft(document(), most_updates=10)
+    batch = pending.draft(document(), 0)
     assert [(push, refusal.code) for push, refusal in batch.refused] == [(bad, RefusalCode.INVALID)]
     assert batch.clients == {"lee"}
     assert len(pending) == 1
@@ -51,7 +67,7 @@ def test_a_push_committed_under_another_number_is_unanswerable() -> None:
     text.advance(1, [Update("kim", 1, insertion("kim", 1).updates[0])])
     pending = PendingPushes()
     pending.add(insertion("kim", 2), text)
-    batch = pending.draft(text, most_updates=10)
+    batch = pending.draft(text, 0)
     assert batch.unanswerable == ("kim",)
     assert batch.draft.updates == []
     assert len(pending) == 0
@@ -62,7 +78,7 @@ def test_a_push_whose_number_was_committed_meanwhile_is_dropped_in_silence() -> 
     pending = PendingPushes()
     pending.add(insertion("kim", 1), text)
     text.advance(1, [Update("kim", 1, insertion("kim", 1).updates[0])])
-    batch = pending.draft(text, most_updates=10)
+    batch = pending.draft(text, 0)
     assert batch.unanswerable == ()
     assert len(pending) == 0
 

@@ -1,6 +1,6 @@
 // Independent editors made of the real @codemirror/collab, each with a WebSocket to a running server.
 //
-//   node editors.mjs ws://127.0.0.1:8888 SEED [ROUNDS]
+//   node editors.mjs ws://127.0.0.1:8888 SEED [ROUNDS PAUSE_MS]
 //
 // They type characters that are there once, emoji and line breaks, delete what is not counted, and cut their
 // connections. Exits 0 if in the end all show one text in which every counted character stands once, else 1 and
@@ -11,8 +11,9 @@ import WebSocket from "ws"
 import {ChangeSet, EditorState, Text} from "@codemirror/state"
 import {collab, getSyncedVersion, receiveUpdates, sendableUpdates} from "@codemirror/collab"
 
-const [, , address, seedText, roundsText] = process.argv
-const EDITORS = 8, ROUNDS = Number(roundsText ?? 80), PATIENCE_MS = 20000
+const [, , address, seedText, roundsText, pauseText] = process.argv
+const EDITORS = 8, ROUNDS = Number(roundsText ?? 80), MOST_PAUSE_MS = Number(pauseText ?? 12)
+const PATIENCE_MS = 20000
 const FIRST_COUNTED = 0x4e00, COUNTED = /[\u4e00-\u9fff]/, LOW_SURROGATE = /[\udc00-\udfff]/
 const codespace = `tmp-${crypto.randomUUID()}`
 
@@ -125,7 +126,7 @@ for (let round = 0; round < ROUNDS; round++) {
     if (random() < 0.7) editor.edit()
     if (random() < 0.03) editor.cut()
   }
-  await pause(below(12))
+  await pause(below(MOST_PAUSE_MS))
 }
 const settled = () => editors.every(editor => editor.atRest) && new Set(editors.map(editor => editor.text)).size == 1
 await until(settled, `no common text: ${editors.map(editor => `${editor.unconfirmed}/${editor.text.length}`).join(" ")}`)

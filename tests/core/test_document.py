@@ -452,7 +452,7 @@ def test_selections_older_than_the_history_are_none() -> None:
 
 
 def test_selections_that_would_take_too_much_work_are_none() -> None:
-    document = document_of("", *letters(100), limits=replace(LIMITS, rebase_steps=1000))
+    document = document_of("", *letters(100), limits=replace(LIMITS, select_steps=1000))
     assert document.map_ranges(1, [(0, 0)]) == ((0, 0),)
     assert document.map_ranges(1, [(0, 0)] * 10) is None
     assert document.map_ranges(95, [(0, 0)] * 10) == ((0, 0),) * 10

@@ -119,7 +119,7 @@ async def test_editors_of_the_real_codemirror_behind_haproxy_survive_kills_of_ev
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(kill)
                 done: subprocess.CompletedProcess[bytes] = await trio.run_process(
-                    ["node", "editors.mjs", f"ws://127.0.0.1:{proxy.port}", str(seed), "600"],
+                    ["node", "editors.mjs", f"ws://127.0.0.1:{proxy.port}", str(seed), "160", "40"],
                     cwd=codemirror,
                     capture_stdout=True,
                     capture_stderr=True,
