@@ -1,9 +1,7 @@
 """The store on Redis or Valkey, which any number of instances share, and the API with them.
 
 What lies where is in `layout.py`; each step that has to be atomic is a Lua
-script in `scripts/`. This module knows what the answers mean, and whether a
-codespace that is not there any more was deleted or lost: it was lost if the
-server is another one since, or another run of it, or has lost our mark.
+script in `scripts/`. This module knows what is asked, and what the answers mean.
 """
 
 import logging
@@ -11,17 +9,17 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
-from hashlib import sha1
-from importlib.resources import files
 
 import trio
 
 from pyshare.core.document import Update
-from pyshare.core.errors import ConfigurationError
 from pyshare.core.presence import Announcement
+from pyshare.store import lua
 from pyshare.store.bridge import Refused, Reply, Server, Word, open_bridge
+from pyshare.store.greeting import KEYSPACE_EVENTS, MARK, checked, greet_aio
+from pyshare.store.holdings import Holdings
 from pyshare.store.interface import (
     Appended,
     Committed,
@@ -59,57 +57,12 @@ from pyshare.store.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
-#: The key whose loss shows that the server has lost its data without being started anew.
-_MARK = "pyshare:mark"
-#: The oldest Redis that has all commands which the scripts use (XTRIM MINID).
-_OLDEST_REDIS = (6, 2)
-#: The keyspace events that are needed (E: as topics by event; g: deleted; x: expired), and their topics.
-_KEYSPACE_EVENTS = "Egx"
+#: The keyspace events that are heard, by the last part of their topics.
 _EVENT_TOPICS: Mapping[str, StoreEvent] = {"expired": Expired(), "del": Deleted()}
 #: Seconds between two looks at the codespaces in use where the server tells of no keyspace events.
 _POLL_SECONDS = 2.0
 #: Appends of this instance whose echo has not been heard yet and that are remembered.
 _REMEMBERED_APPENDS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Script:
-    """One of the scripts, as the server knows it."""
-
-    text: str
-    digest: str
-
-
-def _script(name: str) -> _Script:
-    folder = files("pyshare.store") / "scripts"
-    text = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
-    return _Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
-_LOAD, _APPEND, _READ_LOG, _PUT_BACK, _WRITE_TEXT, _TOUCH, _FORGET = _SCRIPTS = tuple(
-    map(_script, ("load", "append", "read_log", "put_back", "write_text", "touch", "forget"))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """Whose data it is: the run of the server, and the mark in its data."""
-
-    run: str
-    mark: str
-
-
-@dataclass(slots=True, eq=False)
-class _InUse:
-    """A codespace to which this instance is subscribed."""
-
-    subscriptions: int = 0
-    #: Whose data it was found in last; None if it was not found yet.
-    identity: _Identity | None = None
-    #: When it was found last, by trio's clock.
-    found: float = 0
-    #: Its fields that are not ours.
-    fields: dict[str, bytes] = field(default_factory=dict)
 
 
 class RedisStore:
@@ -140,10 +93,8 @@ class RedisStore:
             self._server, self._on_message, self._on_gap, always=self._event_topics, limits=lane_limits
         )
         self._subscriptions = Subscriptions(subscription_events)
-        # The codespaces that have subscriptions.
-        self._in_use: dict[str, _InUse] = {}
-        # Whose data the commands find.
-        self._identity = _Identity("", "")
+        # The codespaces that have subscriptions, and whose data the commands find.
+        self._holdings = Holdings()
         # Whether the server tells of expired and deleted codespaces, and whether it was said that it does not.
         self._hears_keyspace = False
         self._said_that_it_polls = False
@@ -167,12 +118,12 @@ class RedisStore:
 
     async def ping(self) -> None:
         """Ask the server for a sign of life; see `Store.ping`."""
-        _checked(await self._commands.call("PING"))
+        checked(await self._commands.call("PING"))
 
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
         """Return the codespace as it is; see `Store.load`."""
         answer = await self._run(
-            _LOAD,
+            lua.LOAD,
             codespace,
             "1" if create else "0",
             secrets.token_urlsafe(),
@@ -198,7 +149,7 @@ class RedisStore:
         self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
     ) -> Appended | Conflict | Gone | Lost:
         """Commit all `updates` or none; see `Store.append`."""
-        if self._is_unsure_of(codespace):
+        if self._holdings.is_unsure_of(codespace):
             await trio.lowlevel.checkpoint()
             return Lost()
         version = expected + len(updates)
@@ -208,7 +159,7 @@ class RedisStore:
         if len(self._unheard) > _REMEMBERED_APPENDS:
             self._unheard.popitem(last=False)
         answer = await self._run(
-            _APPEND,
+            lua.APPEND,
             codespace,
             epoch,
             expected,
@@ -234,10 +185,10 @@ class RedisStore:
 
     async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone | Lost:
         """Return the updates that follow version `after`; see `Store.read_log`."""
-        if self._is_unsure_of(codespace):
+        if self._holdings.is_unsure_of(codespace):
             await trio.lowlevel.checkpoint()
             return Lost()
-        answer = await self._run(_READ_LOG, codespace, epoch, after)
+        answer = await self._run(lua.READ_LOG, codespace, epoch, after)
         match answer:
             case [b"ok", int(found), updates]:
                 self._note_found(codespace)
@@ -247,12 +198,11 @@ class RedisStore:
 
     async def put_back(self, codespace: str, held: Snapshot) -> Tail | Gone:
         """Give back what was lost of the codespace; see `Store.put_back`."""
-        in_use = self._in_use.get(codespace)
         fields: list[Word] = []
-        for name, value in (in_use.fields if in_use else {}).items():
+        for name, value in self._holdings.fields_of(codespace).items():
             fields += [name, value]
         answer = await self._run(
-            _PUT_BACK,
+            lua.PUT_BACK,
             codespace,
             held.epoch,
             held.version,
@@ -277,11 +227,11 @@ class RedisStore:
 
     async def write_text(self, codespace: str, epoch: str, *, version: int, text: str) -> None:
         """Keep `text` as that of `version`; see `Store.write_text`."""
-        await self._run(_WRITE_TEXT, codespace, epoch, version, write_text(text), self._limits.log_updates)
+        await self._run(lua.WRITE_TEXT, codespace, epoch, version, write_text(text), self._limits.log_updates)
 
     async def touch(self, codespace: str, epoch: str) -> bool:
         """Start the time to live anew; see `Store.touch`."""
-        answer = await self._run(_TOUCH, codespace, epoch, self._milliseconds_to_live(codespace))
+        answer = await self._run(lua.TOUCH, codespace, epoch, self._milliseconds_to_live(codespace))
         if answer != [b"ok"]:
             return False
         self._note_found(codespace)
@@ -289,77 +239,46 @@ class RedisStore:
 
     async def publish(self, codespace: str, announcement: Announcement) -> None:
         """Let all subscribers hear `announcement`; see `Store.publish`."""
-        _checked(await self._commands.call("PUBLISH", codespace, write_announcement(announcement)))
+        checked(await self._commands.call("PUBLISH", codespace, write_announcement(announcement)))
 
     @asynccontextmanager
     async def subscribe(self, codespace: str) -> AsyncIterator[trio.MemoryReceiveChannel[StoreEvent]]:
         """Open a subscription; see `Store.subscribe`."""
-        in_use = self._in_use.setdefault(codespace, _InUse())
-        in_use.subscriptions += 1
+        self._holdings.hold(codespace)
         try:
             with self._subscriptions.open(codespace) as events:
                 await self._topics.subscribe(codespace)
                 yield events
         finally:
-            in_use.subscriptions -= 1
-            if not in_use.subscriptions:
-                del self._in_use[codespace]
+            if self._holdings.let_go(codespace):
                 self._topics.unsubscribe_nowait(codespace)
 
     # Commands.
 
-    async def _run(self, script: _Script, codespace: str, *arguments: Word) -> Reply:
+    async def _run(self, script: lua.Script, codespace: str, *arguments: Word) -> Reply:
         keys = keys_of(codespace)
         answer = await self._commands.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
         if isinstance(answer, Refused) and answer.unknown_script:
             # The server has forgotten the scripts, before it did anything.
             answer = await self._commands.call("EVAL", script.text, len(keys), *keys, *arguments)
-        return _checked(answer)
+        return checked(answer)
 
     def _milliseconds_to_live(self, codespace: str) -> int:
         return max(1, round(1000 * self._limits.seconds_to_live(codespace)))
 
     async def _greet_aio(self, ask: AskAio) -> None:
-        """Learn on a new connection what server it is, and have it ready.
-
-        Raises:
-            ConfigurationError: if it is too old.
-        """
-        for script in _SCRIPTS:
-            _checked(await ask("SCRIPT", "LOAD", script.text))
-        facts = _facts(await ask("INFO", "server"))
-        version = facts.get("redis_version", "")
-        if version and tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_REDIS:
-            raise ConfigurationError(f"Redis {version} is too old; 6.2 or later is needed")
-        await ask("SET", _MARK, secrets.token_urlsafe(), "NX")
-        mark = _checked(await ask("GET", _MARK))
-        self._identity = _Identity(facts.get("run_id", ""), mark.decode() if isinstance(mark, bytes) else "")
-        self._hears_keyspace = await _ask_for_keyspace_events_aio(ask)
+        self._holdings.identity, self._hears_keyspace = await greet_aio(ask)
         if not self._hears_keyspace and not self._said_that_it_polls:
             self._said_that_it_polls = True
             logger.warning(
                 "the server does not let keyspace events be set; expired and deleted codespaces are looked for instead",
-                extra={"server": self._server.name, "needed": _KEYSPACE_EVENTS, "seconds": _POLL_SECONDS},
+                extra={"server": self._server.name, "needed": KEYSPACE_EVENTS, "seconds": _POLL_SECONDS},
             )
 
     # Deleted or lost.
 
     def _note_found(self, codespace: str, fields: Mapping[str, bytes] | None = None) -> None:
-        in_use = self._in_use.get(codespace)
-        if in_use:
-            in_use.identity = self._identity
-            in_use.found = trio.current_time()
-            if fields is not None:
-                in_use.fields = other_fields(fields)
-
-    def _is_unsure_of(self, codespace: str) -> bool:
-        """Whether the server is another one than that which had the codespace.
-
-        It may have lost the log's end, and others may have written another one
-        since: the log's version alone does not tell. To put back compares.
-        """
-        in_use = self._in_use.get(codespace)
-        return in_use is not None and in_use.identity is not None and in_use.identity != self._identity
+        self._holdings.note_found(codespace, trio.current_time(), other_fields(fields) if fields is not None else None)
 
     async def _missing(self, codespace: str, answer: Reply) -> Gone | Lost:
         """Return what has become of a codespace that is not as it was."""
@@ -369,24 +288,21 @@ class RedisStore:
             case [b"gone" | b"unmarked" as kind]:
                 if await self._has_lost(codespace):
                     return Lost()
-                await self._run(_FORGET, codespace)
+                await self._run(lua.FORGET, codespace)
                 return Gone(replaced=kind == b"unmarked")
             case _:
                 raise _unexpected(answer)
 
     async def _has_lost(self, codespace: str) -> bool:
-        mark = await self._commands.call("GET", _MARK)
+        mark = await self._commands.call("GET", MARK)
         if mark is None:
-            await self._commands.call("SET", _MARK, secrets.token_urlsafe(), "NX")
-            mark = await self._commands.call("GET", _MARK)
+            await self._commands.call("SET", MARK, secrets.token_urlsafe(), "NX")
+            mark = await self._commands.call("GET", MARK)
+        holdings = self._holdings
         if isinstance(mark, bytes):
-            self._identity = _Identity(self._identity.run, mark.decode())
-        in_use = self._in_use.get(codespace)
-        if in_use is None or in_use.identity is None:
-            return False
-        # One that could not be touched for its whole life has expired by our fault, while it was open.
-        unreached = trio.current_time() - in_use.found >= self._limits.seconds_to_live(codespace)
-        return unreached or self._is_unsure_of(codespace)
+            holdings.identity = replace(holdings.identity, mark=mark.decode())
+        seconds = self._limits.seconds_to_live(codespace)
+        return holdings.has_lost(codespace, trio.current_time(), seconds_to_live=seconds)
 
     # Events.
 
@@ -422,7 +338,7 @@ class RedisStore:
         """Look for codespaces in use that are no more, where the server does not tell."""
         while True:
             await trio.sleep(_POLL_SECONDS)
-            found = [codespace for codespace, in_use in self._in_use.items() if in_use.identity]
+            found = self._holdings.found
             if self._hears_keyspace or not found:
                 continue
             async with trio.open_nursery() as nursery:
@@ -435,31 +351,6 @@ class RedisStore:
                 self._deliver(codespace, Deleted())
         except StoreUnavailable as error:
             logger.debug("codespace not looked for", extra={"codespace": codespace, "error": str(error)})
-
-
-async def _ask_for_keyspace_events_aio(ask: AskAio) -> bool:
-    """Have the server tell of what expires and is deleted, besides what it tells already; return whether it will."""
-    match await ask("CONFIG", "GET", "notify-keyspace-events"):
-        case [_, bytes(flags)]:
-            present = flags.decode()
-        case _:
-            return False
-    # A stands for all classes of events.
-    missing = [flag for flag in _KEYSPACE_EVENTS if flag not in present and not (flag != "E" and "A" in present)]
-    if not missing:
-        return True
-    return await ask("CONFIG", "SET", "notify-keyspace-events", present + "".join(missing)) == b"OK"
-
-
-def _checked(answer: Reply) -> Reply:
-    """Return an answer that is none of an error.
-
-    Raises:
-        StoreUnavailable: if it is one.
-    """
-    if isinstance(answer, Refused):
-        raise StoreUnavailable(f"Redis refused: {answer.message}")
-    return answer
 
 
 def _unexpected(answer: Reply) -> StoreUnavailable:
@@ -479,11 +370,3 @@ def _by_name(pairs: Sequence[Reply]) -> dict[str, bytes]:
     """Return what a hash holds, from its fields and values by turns."""
     found = [each for each in pairs if isinstance(each, bytes)]
     return {name.decode(errors="replace"): value for name, value in zip(found[::2], found[1::2], strict=True)}
-
-
-def _facts(info: Reply) -> dict[str, str]:
-    """Return what INFO tells, by name; nothing if it is not allowed."""
-    if not isinstance(info, bytes):
-        return {}
-    lines = (line.partition(":") for line in info.decode(errors="replace").splitlines())
-    return {name: value for name, colon, value in lines if colon}
