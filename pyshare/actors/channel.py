@@ -5,7 +5,7 @@ document: what the log has, whoever committed it and however it was heard.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -16,12 +16,12 @@ from pyshare.actors.attendance import Attendance
 from pyshare.actors.commits import PendingPushes
 from pyshare.actors.committer import Committer, CommitterLimits
 from pyshare.actors.fanout import FanOut, FanOutLimits, Member, Outlet
+from pyshare.actors.membership import Membership
 from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Received
-from pyshare.actors.welcome import server_frame, welcome
 from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.presence import Selection
-from pyshare.core.protocol import ClientFrame, Limits, PushFrame, RefusedFrame, SelectFrame, StatusFrame, Storage
+from pyshare.core.protocol import ClientFrame, Limits, PushFrame, SelectFrame, Storage
 from pyshare.store.interface import (
     Announced,
     Committed,
@@ -74,8 +74,6 @@ class ChannelStatistics:
 _MESSAGES_A_TURN = 64
 #: Events that are kept while the log is read.
 _HEARD_EVENTS = 256
-#: The topic under which members hear whether edits are being committed; no client id is that short.
-_STORAGE = "storage"
 #: What members hear when the server stops.
 _RESTARTING = Closing(CloseCode.RESTARTING, "the server restarts; reconnect")
 
@@ -117,19 +115,23 @@ class Channel:
             listener=self,
             limits=limits.committer,
         )
-        # Who has been sent what; and the outlet of each member by its id.
+        # Who has been sent what, who is here, and who is a member.
         self._fanout = FanOut(self._document.version, limits.fanout)
-        self._outlets: dict[str, Outlet] = {}
-        # Who is here.
         self._attendance = Attendance(
             codespace, store, self._document, self._fanout, instance=instance, seconds=limits.presence_seconds
+        )
+        self._members = Membership(
+            self._document,
+            self._fanout,
+            self._attendance,
+            epoch=snapshot.epoch,
+            most_clients=limits.clients,
+            told=limits.told,
         )
         # What was heard while it was in doubt whether it follows the document.
         self._heard: list[Committed] = []
         # Joins that wait for the log to be read or for an append to end.
         self._waiting: list[Join] = []
-        # Whether edits are being committed.
-        self._storage: Storage = "ok"
         # Whether the server stops.
         self._draining = False
         # Why the members are closed in the end.
@@ -146,7 +148,7 @@ class Channel:
             lagging=fanout.lagging,
             backlog_bytes=fanout.backlog_bytes,
             pending=len(self._pending),
-            storage=self._storage,
+            storage=self._members.storage,
         )
 
     async def run(
@@ -185,7 +187,7 @@ class Channel:
             case Received(outlet, frame):
                 self._on_received(outlet, frame)
             case Drained(outlet):
-                self._on_drained(outlet)
+                self._members.catch_up(outlet)
             case Join():
                 self._on_join(message)
             case Leave(outlet):
@@ -217,43 +219,13 @@ class Channel:
 
     def _admit(self, join: Join) -> None:
         client = join.peer.id
-        replaced = self._outlets.get(client)
-        if replaced is None and len(self._fanout) >= self._limits.clients:
-            reason = f"this codespace has its {self._limits.clients} clients; try again later"
-            join.outlet.close_nowait(Closing(CloseCode.TOO_MANY, reason))
-            return
-        if replaced is not None:
-            self._fanout.leave(replaced)
-            replaced.close_nowait(Closing(CloseCode.DONE, "this session has connected again"))
-        # It is about to be told what is committed, and sends again what is not.
-        self._pending.drop((client,))
-        known = join.version if join.epoch == self._epoch else None
-        peers = self._attendance.peers(client)
-        settled = replaced is not None or self._attendance.was_here_last(client)
-        first = welcome(
-            join.peer,
-            self._document,
-            epoch=self._epoch,
-            peers=peers,
-            limits=self._limits.told,
-            known=known,
-            settled=settled,
-            pushed=self._pending.last_committed(client),
-        )
-        first += b"".join(self._attendance.selection_frames(peer.id for peer in peers).values())
-        if self._storage == "down":
-            first += server_frame(StatusFrame(self._storage))
-        self._fanout.join(join.outlet, join.peer, first)
-        self._outlets[client] = join.outlet
-        self._attendance.join(join.peer)
+        if self._members.admit(join, pushed=self._pending.last_committed(client)):
+            # It is being told what is committed, and sends again what is not.
+            self._pending.drop((client,))
 
     def _on_leave(self, outlet: Outlet) -> None:
         self._waiting = [join for join in self._waiting if join.outlet is not outlet]
-        member = self._fanout.leave(outlet)
-        if member is None:
-            return
-        del self._outlets[member.peer.id]
-        self._attendance.leave(member.peer.id)
+        self._members.leave(outlet)
 
     def _on_received(self, outlet: Outlet, frame: ClientFrame) -> None:
         member = self._fanout.find(outlet)
@@ -290,13 +262,6 @@ class Channel:
         if push.version > self._document.version:
             self._committer.read_log()
         self._committer.wake()
-
-    def _on_drained(self, outlet: Outlet) -> None:
-        missed = self._fanout.drained(outlet)
-        member = self._fanout.find(outlet)
-        if missed and member is not None:
-            frames = self._news([topic for topic in missed if topic != member.peer.id])
-            self._fanout.answer(outlet, b"".join(frames.values()))
 
     async def _finish(self) -> None:
         """Have what was accepted committed and the text stored, within a time limit."""
@@ -373,9 +338,7 @@ class Channel:
 
     def on_refused(self, push: Push, refusal: PushRefused) -> None:
         """Tell the one whose push it is."""
-        outlet = self._outlets.get(push.sender)
-        if outlet is not None:
-            self._fanout.answer(outlet, server_frame(RefusedFrame(push.seq, refusal.code, refusal.reason)))
+        self._members.refuse(push.sender, push.seq, code=refusal.code, reason=refusal.reason)
 
     def on_unanswerable(self, client: str) -> None:
         """Have it come back: a welcome tells it what is committed.
@@ -383,10 +346,8 @@ class Channel:
         An update that carries the number would be taken by an editor built on
         @codemirror/collab for the next of its own.
         """
-        outlet = self._outlets.get(client)
-        if outlet is not None:
-            reason = "your push was committed before you reconnected; reconnect to go on"
-            self._fanout.close(outlet, Closing(CloseCode.TRY_LATER, reason))
+        reason = "your push was committed before you reconnected; reconnect to go on"
+        self._members.close(client, Closing(CloseCode.TRY_LATER, reason))
 
     def on_gone(self, *, replaced: bool) -> None:
         """End; whoever is here is closed with 4410, or 1013 if there is something to come back to."""
@@ -400,12 +361,10 @@ class Channel:
     def on_storage(self, error: StoreUnavailable | None) -> None:
         """Tell all members, when it has changed, whether edits are being committed."""
         storage: Storage = "down" if error else "ok"
-        if storage != self._storage:
-            self._storage = storage
+        if self._members.tell_storage(storage):
             level = logging.WARNING if error else logging.INFO
             extra = {"codespace": self._codespace, "storage": storage, "error": str(error or "")}
             logger.log(level, "storage", extra=extra)
-            self._fanout.tell_all(self._news([_STORAGE]))
 
     def on_settled(self) -> None:
         """Take what was heard meanwhile, and let those in who waited for it."""
@@ -422,13 +381,6 @@ class Channel:
             self._fanout.close_all(_RESTARTING)
 
     # Presence and signs of life.
-
-    def _news(self, topics: Collection[str]) -> dict[str, bytes]:
-        """Return the newest frame of each topic: a client's id, or the storage."""
-        frames = self._attendance.peer_frames(topic for topic in topics if topic != _STORAGE)
-        if _STORAGE in topics:
-            frames[_STORAGE] = server_frame(StatusFrame(self._storage))
-        return frames
 
     async def _keep_open(self) -> None:
         """Give a sign of life to the store and the other instances, for as long as the channel lives."""

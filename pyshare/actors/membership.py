@@ -1,0 +1,123 @@
+"""Who is in a channel: let in with a welcome, told the news, answered by their outlet or by their id, let go.
+
+The part of a channel that is about its members and not about the text; touched
+by that channel's tasks only, and no method waits.
+"""
+
+from collections.abc import Collection
+
+from pyshare.actors.attendance import Attendance
+from pyshare.actors.fanout import FanOut, Outlet
+from pyshare.actors.messages import Join
+from pyshare.actors.welcome import server_frame, welcome
+from pyshare.core.document import Document, Push
+from pyshare.core.errors import CloseCode, Closing
+from pyshare.core.protocol import Limits, RefusedFrame, ServerFrame, StatusFrame, Storage
+
+#: The topic under which members hear whether edits are being committed; no client id is that short.
+_STORAGE = "storage"
+
+
+class Membership:
+    """The members of one channel."""
+
+    def __init__(
+        self,
+        document: Document,
+        fanout: FanOut,
+        attendance: Attendance,
+        *,
+        epoch: str,
+        most_clients: int,
+        told: Limits,
+    ) -> None:
+        # What the members have, or get; read here only.
+        self._document = document
+        self._epoch = epoch
+        # Who has been sent what, who is here, and the outlet of each member by its id.
+        self._fanout = fanout
+        self._attendance = attendance
+        self._outlets: dict[str, Outlet] = {}
+        # Members at one time, and what they are told of the limits.
+        self._most_clients = most_clients
+        self._told = told
+        # Whether edits are being committed, as the members know it.
+        self.storage: Storage = "ok"
+
+    def admit(self, join: Join, *, pushed: Push | None) -> bool:
+        """Let somebody in, in place of an older connection of the same session; return False if there is no room.
+
+        `pushed` is the client's last push that was committed, if it is known.
+        """
+        client = join.peer.id
+        replaced = self._outlets.get(client)
+        if replaced is None and len(self._fanout) >= self._most_clients:
+            reason = f"this codespace has its {self._most_clients} clients; try again later"
+            join.outlet.close_nowait(Closing(CloseCode.TOO_MANY, reason))
+            return False
+        if replaced is not None:
+            self._fanout.leave(replaced)
+            replaced.close_nowait(Closing(CloseCode.DONE, "this session has connected again"))
+        peers = self._attendance.peers(client)
+        first = welcome(
+            join.peer,
+            self._document,
+            epoch=self._epoch,
+            peers=peers,
+            limits=self._told,
+            known=join.version if join.epoch == self._epoch else None,
+            settled=replaced is not None or self._attendance.was_here_last(client),
+            pushed=pushed,
+        )
+        first += b"".join(self._attendance.selection_frames(peer.id for peer in peers).values())
+        if self.storage == "down":
+            first += server_frame(StatusFrame(self.storage))
+        self._fanout.join(join.outlet, join.peer, first)
+        self._outlets[client] = join.outlet
+        self._attendance.join(join.peer)
+        return True
+
+    def leave(self, outlet: Outlet) -> None:
+        """Let a member go, if it is one."""
+        member = self._fanout.leave(outlet)
+        if member is not None:
+            del self._outlets[member.peer.id]
+            self._attendance.leave(member.peer.id)
+
+    def catch_up(self, outlet: Outlet) -> None:
+        """Send a member whose outlet has room again what it has missed."""
+        missed = self._fanout.drained(outlet)
+        member = self._fanout.find(outlet)
+        if missed and member is not None:
+            frames = self._news([topic for topic in missed if topic != member.peer.id])
+            self._fanout.answer(outlet, b"".join(frames.values()))
+
+    def refuse(self, client: str, seq: int, *, code: str, reason: str) -> None:
+        """Tell the member of that id, if it is here, that its push can never be."""
+        self._answer(client, RefusedFrame(seq, code, reason))
+
+    def close(self, client: str, closing: Closing) -> None:
+        """Close the member of that id, if it is here."""
+        outlet = self._outlets.get(client)
+        if outlet is not None:
+            self._fanout.close(outlet, closing)
+
+    def tell_storage(self, storage: Storage) -> bool:
+        """Tell all members whether edits are being committed; return False if they know."""
+        if storage == self.storage:
+            return False
+        self.storage = storage
+        self._fanout.tell_all(self._news([_STORAGE]))
+        return True
+
+    def _answer(self, client: str, frame: ServerFrame) -> None:
+        outlet = self._outlets.get(client)
+        if outlet is not None:
+            self._fanout.answer(outlet, server_frame(frame))
+
+    def _news(self, topics: Collection[str]) -> dict[str, bytes]:
+        """Return the newest frame of each topic: a client's id, or the storage."""
+        frames = self._attendance.peer_frames(topic for topic in topics if topic != _STORAGE)
+        if _STORAGE in topics:
+            frames[_STORAGE] = server_frame(StatusFrame(self.storage))
+        return frames
