@@ -66,3 +66,19 @@ def test_the_ground_floor_knows_no_io_no_trio_no_clock_and_no_randomness() -> No
                 elif isinstance(node, ast.ImportFrom) and node.module:
                     names.add(node.module.partition(".")[0])
             assert not names & banned, path
+
+
+def test_one_module_alone_imports_redis_and_the_bridge_to_asyncio() -> None:
+    for path in modules():
+        names = {
+            name.partition(".")[0]
+            for node in ast.walk(tree(path))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        assert path == "store/bridge.py" or not names & {"redis", "trio_asyncio"}, path
