@@ -21,10 +21,6 @@ from pyshare import __version__
 from pyshare.core.errors import ConfigurationError, PyshareError, leaves
 from pyshare.settings import SETTINGS, Setting, Settings, settings_from, unknown_variables
 
-#: Exit code for what the user can put right, as argparse and most commands have it.
-EXIT_USER_ERROR: Final = 2
-#: Exit code where nothing is wrong but that something else is not there yet: EX_UNAVAILABLE of sysexits.h.
-EXIT_UNAVAILABLE: Final = 69
 #: Exit code after Ctrl-C that came before the server could take it as a request to drain: 128 + SIGINT.
 EXIT_INTERRUPTED: Final = 130
 
@@ -196,7 +192,7 @@ def _work(line: bytes) -> int:
         job = read_job(line)
     except ValueError:
         raise CommandError(f"{_WORKER} is no command for people; pyshare serve --workers runs it") from None
-    configure_logs(job.settings.log_format, job.settings.log_level)
+    configure_logs(job.settings.log_format, job.settings.log_level, worker=job.number)
     return _until_ended(partial(serve_as_worker, job))
 
 
@@ -227,4 +223,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(sys.argv[1:] if arguments is None else arguments, os.environ)
     except PyshareError as error:
         sys.stderr.write(f"pyshare: {' '.join(str(error).split())}\n")
-        return EXIT_USER_ERROR if isinstance(error, ConfigurationError) else EXIT_UNAVAILABLE
+        return error.exit_code

@@ -17,7 +17,9 @@ from pyshare.settings import LogFormat, LogLevel
 QUIET_LOGGERS: Final = ("trio-websocket", "httpx", "httpcore", "hypercorn")
 
 
-def configure_logs(log_format: LogFormat, level: LogLevel, *, stream: TextIO | None = None) -> None:
+def configure_logs(
+    log_format: LogFormat, level: LogLevel, *, worker: int | None = None, stream: TextIO | None = None
+) -> None:
     """Send every log record of the process from `level` up to `stream`.
 
     As JSON a record is one line with the fields `timestamp` (ISO 8601, UTC), `level`, `logger` and `event`,
@@ -27,6 +29,7 @@ def configure_logs(log_format: LogFormat, level: LogLevel, *, stream: TextIO | N
     Args:
         log_format: `auto` is `console` where `stream` is a terminal, else `json`.
         level: The least severity that is logged; the libraries in `QUIET_LOGGERS` log warnings at least.
+        worker: The number of this process among several that log to one place; each record has it then.
         stream: Standard error unless given; never closed here.
     """
     target = sys.stderr if stream is None else stream
@@ -38,6 +41,7 @@ def configure_logs(log_format: LogFormat, level: LogLevel, *, stream: TextIO | N
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.ExtraAdder(),
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
+                *([] if worker is None else [_worker_adder(worker)]),
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -49,6 +53,14 @@ def configure_logs(log_format: LogFormat, level: LogLevel, *, stream: TextIO | N
     logging.basicConfig(handlers=[handler], level=severity, force=True)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(severity, logging.WARNING))
+
+
+def _worker_adder(worker: int) -> structlog.typing.Processor:
+    def add(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["worker"] = worker
+        return event
+
+    return add
 
 
 def _renderers(log_format: LogFormat, target: TextIO) -> list[structlog.typing.Processor]:

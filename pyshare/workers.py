@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import trio
 from pydantic import TypeAdapter
 
-from pyshare.core.errors import ConfigurationError
+from pyshare.core.errors import ConfigurationError, PyshareError
 from pyshare.server import Sockets, client_url, open_redis, open_sockets, serve_with
 from pyshare.settings import Settings
 
@@ -41,6 +41,8 @@ _READY = b"ready\n"
 class Job:
     """What a worker needs to know."""
 
+    #: Which of the workers it is, from 1.
+    number: int
     settings: Settings
     redis_url: str | None
     #: File descriptors of the listening sockets.
@@ -60,13 +62,15 @@ async def serve_workers(settings: Settings, *, on_ready: Callable[[str], None]) 
     """Run as many workers as the settings say until SIGINT or SIGTERM, then have them drain; see `server.serve`.
 
     Raises:
-        ConfigurationError: if a worker cannot start as it was told to, which it has said itself.
+        PyshareError: if a worker cannot start; it has said why.
     """
     async with open_sockets(settings) as sockets, open_redis(settings) as redis_url:
-        job = Job(settings, redis_url, _files(sockets.ws), _files(sockets.http))
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
-                workers = [_Worker(number, job) for number in range(1, settings.workers + 1)]
+                workers = [
+                    _Worker(Job(number, settings, redis_url, _files(sockets.ws), _files(sockets.http)))
+                    for number in range(1, settings.workers + 1)
+                ]
                 for worker in workers:
                     await nursery.start(worker.run, name=f"worker {worker.number}")
                 on_ready(client_url(*sockets.ws[0].socket.getsockname()[:2]))
@@ -102,8 +106,8 @@ async def serve_as_worker(job: Job) -> None:
 class _Worker:
     """One place for a worker, and the process that has it."""
 
-    def __init__(self, number: int, job: Job) -> None:
-        self.number = number
+    def __init__(self, job: Job) -> None:
+        self.number = job.number
         self._job = job
         # The process that runs, and whether it is the last one.
         self._process: trio.Process | None = None
@@ -115,7 +119,7 @@ class _Worker:
         """Run one process after the other until drained; started when the first one serves.
 
         Raises:
-            ConfigurationError: if the first one ends before it serves.
+            PyshareError: if the first one ends before it serves; a ConfigurationError if it says so.
         """
         pause = _FIRST_PAUSE_SECONDS
         first = True
@@ -131,7 +135,8 @@ class _Worker:
                 self._ended.set()
                 return
             if first and not ready:
-                raise ConfigurationError(f"worker {self.number} did not start; what it said stands above")
+                kind = ConfigurationError if code == ConfigurationError.exit_code else PyshareError
+                raise kind(f"worker {self.number} did not start; what it said stands above")
             first = False
             logger.warning("worker ended", extra={"worker": self.number, "exit_code": code, "again_seconds": pause})
             await trio.sleep(pause)

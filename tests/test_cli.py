@@ -1,5 +1,6 @@
 """Tests of `pyshare.cli`."""
 
+import io
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from pyshare.cli import main
 from pyshare.core.errors import ConfigurationError
 from pyshare.logs import QUIET_LOGGERS
 from pyshare.settings import SETTINGS, Settings
+from pyshare.store.interface import StoreUnavailable
 
 URL = "ws://127.0.0.1:8888/codespace/tmp-<uuid4>/"
 
@@ -123,6 +125,21 @@ def test_a_wrong_command_line_is_one_line_that_helps(
 ) -> None:
     assert error_of(arguments, capsys) == message
     assert server.served == []
+
+
+def test_the_command_of_workers_says_that_it_is_not_for_people(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"hello\n")))
+    assert error_of(["worker"], capsys) == "worker is no command for people; pyshare serve --workers runs it"
+
+
+def test_what_may_pass_has_another_exit_code_than_what_the_user_has_to_put_right(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.failure = ExceptionGroup("", [StoreUnavailable("Redis is not there")])
+    assert main(["serve"]) == 69
+    assert capsys.readouterr().err == "pyshare: Redis is not there\n"
 
 
 def test_serve_is_given_the_settings(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,15 @@ REASON_BYTES = 123
 class PyshareError(Exception):
     """Base of what pyshare raises for reasons that its user or its peer can do something about."""
 
+    #: What the command ends with if it ends for this reason: EX_UNAVAILABLE of sysexits.h, for what may pass.
+    exit_code = 69
+
 
 class ConfigurationError(PyshareError):
     """The server cannot start as it was told to; the message names the setting."""
+
+    #: As argparse and most commands have it for what their user has to put right.
+    exit_code = 2
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
