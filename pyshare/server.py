@@ -226,7 +226,7 @@ async def _start_store(settings: Settings, redis_url: str | None, parts: trio.Nu
     return store
 
 
-async def _run_store(store: Store, *, task_status: trio.TaskStatus[None]) -> None:
+async def _run_store(store: Store, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128 - the store does
     """Run the store; what keeps it from starting names the settings."""
     try:
         await store.run(task_status=task_status)

@@ -43,7 +43,7 @@ def build_app(why_not_ready: Callable[[], Awaitable[str | None]], *, limits: Htt
     """
     ready_seconds = (limits or HttpLimits()).ready_seconds
 
-    async def healthz(request: Request) -> JSONResponse:
+    async def healthz(request: Request) -> JSONResponse:  # noqa: ASYNC124 - Starlette has threads for others
         return _json(HTTPStatus.OK, {"status": "ok"})
 
     async def readyz(request: Request) -> JSONResponse:
@@ -83,7 +83,7 @@ async def serve_http(
     config.alpn_protocols = ["http/1.1"]
     ended = trio.Event()
 
-    async def serve(*, task_status: trio.TaskStatus[list[str]]) -> None:
+    async def serve(*, task_status: trio.TaskStatus[list[str]]) -> None:  # noqa: ASYNC128 - Hypercorn does
         # Shielded: told by the event, it lets what it answers be finished, within its own time limits.
         with trio.CancelScope(shield=True):
             await hypercorn_serve(

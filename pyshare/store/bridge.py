@@ -259,7 +259,7 @@ class Line:
             await self._serve_aio()
         finally:
             self._connection = None
-            await connection.disconnect(nowait=True)
+            await connection.disconnect(nowait=True)  # noqa: ASYNC102 - it does not wait
 
     def _connected(self) -> _RedisConnection:
         if self._connection is None:

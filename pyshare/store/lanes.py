@@ -94,7 +94,9 @@ class CommandLane:
         """Why nothing can be asked at the moment; None if it can."""
         return self._line.down
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(  # noqa: ASYNC128 - the line does
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Serve until cancelled; `started` once commands are answered. See `Line.run`."""
         try:
             await self._line.run(task_status=task_status)
@@ -199,7 +201,9 @@ class TopicLane:
         self._commands: list[tuple[Word, ...]] = []
         self._work = trio.Event()
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(  # noqa: ASYNC128 - the line does
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Serve until cancelled; `started` once topics are heard. See `Line.run`."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send, name="topics, sender")
