@@ -131,7 +131,8 @@ class Server:
 class Line:
     """One connection after the other, with pauses between, and what is done on each.
 
-    `serve_aio` uses a connection until it raises; `on_lost` is told why there
+    `serve_aio` uses a connection until it raises, what it met itself as
+    StoreUnavailable or ConfigurationError; `on_lost` is told why there
     is none, whenever one has ended or could not be had.
     """
 
@@ -176,21 +177,25 @@ class Line:
 
         self._on_started = on_started
         give_up = trio.current_time() + limits.start_seconds
-        while True:
-            error = await self._connect_and_serve()
-            reason = f"{self._server.name}: {_sentence(error)}"
-            if not started and _is_permanent(error):
-                raise ConfigurationError(reason) from error
-            if not started and trio.current_time() > give_up:
-                raise StoreUnavailable(f"{reason}; tried for {limits.start_seconds:g} seconds") from error
-            if self.down is None:
-                pause = limits.first_retry_seconds
-            if self.down != reason:
-                logger.warning("no connection", extra={"line": self._name, "error": reason})
-            self.down = reason
-            self._on_lost(reason)
-            await trio.sleep(pause)
-            pause = min(2 * pause, limits.last_retry_seconds)
+        try:
+            while True:
+                error = await self._connect_and_serve()
+                reason = f"{self._server.name}: {_sentence(error)}"
+                if not started and _is_permanent(error):
+                    raise ConfigurationError(reason) from error
+                if not started and trio.current_time() > give_up:
+                    raise StoreUnavailable(f"{reason}; tried for {limits.start_seconds:g} seconds") from error
+                if self.down is None:
+                    pause = limits.first_retry_seconds
+                if self.down != reason:
+                    logger.warning("no connection", extra={"line": self._name, "error": reason})
+                self.down = reason
+                self._on_lost(reason)
+                await trio.sleep(pause)
+                pause = min(2 * pause, limits.last_retry_seconds)
+        finally:
+            self.down = f"{self._server.name}: the connection is closed"
+            self._on_lost(self.down)
 
     def up(self) -> None:
         """Things can be asked from now on."""
@@ -248,7 +253,7 @@ class Line:
             self.expect()
             try:
                 await trio_asyncio.aio_as_trio(self._use_aio)()
-            except (RedisError, OSError, ConfigurationError) as error:
+            except (RedisError, OSError, ConfigurationError, StoreUnavailable) as error:
                 return error
         return TimeoutError(f"no answer within {self._limits.answer_seconds:g} seconds")
 

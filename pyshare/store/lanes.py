@@ -98,10 +98,7 @@ class CommandLane:
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Serve until cancelled; `started` once commands are answered. See `Line.run`."""
-        try:
-            await self._line.run(task_status=task_status)
-        finally:
-            self._on_lost("the connection to Redis is closed")
+        await self._line.run(task_status=task_status)
 
     async def call(self, *words: Word) -> Reply:
         """Have one command done and return the answer, an error of Redis as `Refused`.
@@ -174,15 +171,17 @@ class TopicLane:
     """The lane on which topics are heard.
 
     `hear` is called with the topic and each message, in the order in which
-    they were published; `on_gap` with each topic that is heard again after the
-    connection was lost: messages may have been missed before, and none are
-    from then on. Both are plain functions that must not wait.
+    they were published; `on_lost` when the connection is lost, and after each
+    vain try to have another; `on_gap` with each topic that is heard again then:
+    messages may have been missed before, and none are from then on. All are
+    plain functions that must not wait.
     """
 
     def __init__(
         self,
         server: Server,
         hear: Callable[[str, bytes], None],
+        on_lost: Callable[[], None],
         on_gap: Callable[[str], None],
         *,
         always: Iterable[str],
@@ -190,6 +189,7 @@ class TopicLane:
     ) -> None:
         """Make a lane that hears the topics `always`, one or more, and those that are subscribed to."""
         self._hear = hear
+        self._tell_lost = on_lost
         self._on_gap = on_gap
         self._limits = limits
         self._line = Line(server, self._serve_aio, self._on_lost, name="topics", limits=limits.line)
@@ -275,6 +275,7 @@ class TopicLane:
         for wanted in self._topics.values():
             if wanted.confirmed.is_set():
                 wanted.confirmed = trio.Event()
+        self._tell_lost()
 
     async def _send(self) -> None:
         while True:

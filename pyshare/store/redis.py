@@ -90,7 +90,12 @@ class RedisStore:
             f"__keyevent@{self._server.database}__:{name}": event for name, event in _EVENT_TOPICS.items()
         }
         self._topics = TopicLane(
-            self._server, self._on_message, self._on_gap, always=self._event_topics, limits=lane_limits
+            self._server,
+            self._on_message,
+            self._on_topics_lost,
+            self._on_gap,
+            always=self._event_topics,
+            limits=lane_limits,
         )
         self._subscriptions = Subscriptions(subscription_events)
         # The codespaces that have subscriptions, and whose data the commands find.
@@ -110,11 +115,15 @@ class RedisStore:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; see `Store.run`."""
-        async with open_bridge(), trio.open_nursery() as nursery:
-            await nursery.start(partial(self._commands.run), name="lane of commands")
-            await nursery.start(partial(self._topics.run), name="lane of topics")
-            nursery.start_soon(self._poll, name="poll of codespaces in use")
-            task_status.started()
+        try:
+            async with open_bridge(), trio.open_nursery() as nursery:
+                await nursery.start(partial(self._commands.run), name="lane of commands")
+                await nursery.start(partial(self._topics.run), name="lane of topics")
+                nursery.start_soon(self._poll, name="poll of codespaces in use")
+                task_status.started()
+        finally:
+            done = self._commands.statistics()
+            logger.info("store closed", extra={"commands": done.commands, "round_trips": done.batches})
 
     async def ping(self) -> None:
         """Ask the server for a sign of life; see `Store.ping`."""
@@ -325,6 +334,11 @@ class RedisStore:
         if not data.startswith(prefix):
             return None
         return self._unheard.pop(int(data[len(prefix) : data.index(b",", len(prefix))]), None)
+
+    def _on_topics_lost(self) -> None:
+        # What is not heard has to be read. If the whole server is away, that is how it is noticed at once.
+        for codespace in self._subscriptions.codespaces:
+            self._deliver(codespace, Gap())
 
     def _on_gap(self, topic: str) -> None:
         # What keyspace events were missed is in the log too: the topics of the codespaces have gaps of their own.

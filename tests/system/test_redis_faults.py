@@ -71,6 +71,20 @@ async def test_redis_is_killed_and_started_again_with_its_file(redis: RedisServe
         assert sum(typist.reconnects for typist in typists) == 0, "clients stay"
 
 
+async def test_whoever_only_reads_is_told_at_once_that_redis_is_away_and_that_it_is_back(
+    redis: RedisServer, codespace: str, seed: int
+) -> None:
+    async with running("--redis-url", redis.url) as server, open_scene(seed) as scene:
+        typists = await join_all(scene, codespace, server)
+        await scene.passes(0.5)
+        redis.kill()
+        with trio.fail_after(5):
+            await hear_storage(typists, "down")
+        redis.start()
+        with trio.fail_after(5):
+            await hear_storage(typists, "ok")
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 async def test_redis_is_started_again_empty_and_the_channels_put_back_what_they_hold(
     program: str, codespace: str, seed: int
