@@ -33,6 +33,8 @@ class Proxy:
         self.refuses = False
         # Seconds that what the server publishes takes to arrive.
         self.topic_delay_seconds = 0.0
+        # Seconds that every answer takes.
+        self.answer_delay_seconds = 0.0
         # Told what clients send; if it returns true, the server gets it, but its answer is lost with the connection.
         self.loses_answer: Callable[[bytes], bool] = lambda data: False
 
@@ -86,8 +88,7 @@ class Proxy:
     async def _answer(self, passage: Passage) -> None:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for data in passage.server:
-                if passage.topics and self.topic_delay_seconds:
-                    await trio.sleep(self.topic_delay_seconds)
+                await trio.sleep(self.topic_delay_seconds if passage.topics else self.answer_delay_seconds)
                 if passage.loses_answer:
                     break
                 if passage.stalled:

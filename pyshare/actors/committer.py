@@ -46,6 +46,8 @@ class CommitterLimits:
     text_seconds: float = 0.25
     #: Seconds before the first and, doubled each time, at most before a later try of what failed.
     first_retry_seconds: float = 0.1
+    #: Seconds before an append is tried again where it is another instance's turn.
+    turn_seconds: float = 0.005
     last_retry_seconds: float = 2
 
 
@@ -245,6 +247,8 @@ class Committer:
             self._listener.on_log(answer.version, draft.updates)
         else:
             self._on_answer(answer.tail if isinstance(answer, Conflict) else answer, after=draft.base)
+            if isinstance(answer, Conflict) and self._document.version == draft.base:
+                await trio.sleep(self._limits.turn_seconds)
 
     def _held(self) -> Snapshot:
         """Return all that is known of the codespace."""

@@ -31,6 +31,8 @@ class _Holding:
     found: float = 0
     #: Its fields that are not ours.
     fields: Mapping[str, bytes] = field(default_factory=dict)
+    #: Conflicts since an append succeeded.
+    conflicts: int = 0
 
 
 class Holdings:
@@ -67,6 +69,17 @@ class Holdings:
             holding.found = now
             if fields is not None:
                 holding.fields = fields
+
+    def note_append(self, codespace: str, *, succeeded: bool) -> None:
+        """An append has succeeded, or another instance was faster."""
+        holding = self._holdings.get(codespace)
+        if holding:
+            holding.conflicts = 0 if succeeded else holding.conflicts + 1
+
+    def conflicts_of(self, codespace: str) -> int:
+        """Return how many appends in a row came too late."""
+        holding = self._holdings.get(codespace)
+        return holding.conflicts if holding else 0
 
     def fields_of(self, codespace: str) -> Mapping[str, bytes]:
         """Return the fields of a codespace that are not ours, as far as they are known."""

@@ -79,7 +79,11 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Nothing was appended, since the log has grown; `tail` is what the caller missed."""
+    """Nothing was appended, since the log has grown; `tail` is what the caller missed.
+
+    If that is nothing, the next append is another instance's, which was late
+    too often: try again a little later.
+    """
 
     tail: Tail
 

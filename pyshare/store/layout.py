@@ -2,7 +2,7 @@
 
 | key | type | what |
 | --- | --- | --- |
-| `<id>` | hash | the API's fields (`code`, `name`, `uuid`) and ours: `epoch`, `version`, `code_version` |
+| `<id>` | hash | the API's fields (`code`, `name`, `uuid`) and ours: `epoch`, `version`, `code_version`, `turn` |
 | `{<id>}:log` | stream | the log; the entry `7-0` is the update that made version 7 |
 | `{<id>}:seqs` | hash | each recent sender's last push, as `<seq> <version>` |
 
@@ -24,7 +24,7 @@ from pyshare.store.interface import Announced, Committed, Gap, NotACodespace, Sn
 #: What says that events were missed.
 GAP = b'{"gap":true}'
 #: The fields of the hash that are ours; `code` is the API's and ours.
-_OURS = frozenset({"code", "epoch", "version", "code_version"})
+_OURS = frozenset({"code", "epoch", "version", "code_version", "turn"})
 
 _ANNOUNCEMENTS: TypeAdapter[Announcement] = TypeAdapter(Announcement)
 

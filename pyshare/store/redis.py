@@ -61,6 +61,10 @@ logger = logging.getLogger(__name__)
 _EVENT_TOPICS: Mapping[str, StoreEvent] = {"expired": Expired(), "del": Deleted()}
 #: Seconds between two looks at the codespaces in use where the server tells of no keyspace events.
 _POLL_SECONDS = 2.0
+#: Conflicts in a row after which the next append is claimed, and for how long: a slower instance, or one that is
+#: farther away, would always come too late beside one that appends without pause.
+_PATIENT_CONFLICTS = 2
+_TURN_MILLISECONDS = 100
 #: Appends of this instance whose echo has not been heard yet and that are remembered.
 _REMEMBERED_APPENDS = 1024
 
@@ -178,6 +182,8 @@ class RedisStore:
             write_committed(self._origin, number, epoch, version, written),
             "0" if text is None else "1",
             b"" if text is None else write_text(text),
+            self._origin,
+            _TURN_MILLISECONDS if self._holdings.conflicts_of(codespace) >= _PATIENT_CONFLICTS else 0,
             len(written),
             *written,
             *last_seqs_of(updates),
@@ -185,9 +191,11 @@ class RedisStore:
         match answer:
             case [b"ok", int(found)]:
                 self._note_found(codespace)
+                self._holdings.note_append(codespace, succeeded=True)
                 return Appended(found)
             case [b"conflict", int(found), missed]:
                 self._note_found(codespace)
+                self._holdings.note_append(codespace, succeeded=False)
                 return Conflict(_tail(found, missed))
             case _:
                 return await self._missing(codespace, answer)

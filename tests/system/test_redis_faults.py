@@ -3,7 +3,7 @@
 import os
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
@@ -231,27 +231,43 @@ async def test_slow_topics_and_topics_alone_that_are_cut_lose_nothing(
         assert sum(typist.reconnects for typist in typists) == 0
 
 
+async def commit_without_pause(servers: Sequence[RunningServer], codespace: str, seconds: float) -> list[int]:
+    """Have three clients on each server push again as soon as they are answered; return each server's commits."""
+    confirmed = [0] * len(servers)
+
+    async def push(index: int) -> None:
+        async with connect(servers[index].codespace(codespace)) as space:
+            while True:
+                space.insert(0, "ab"[index])
+                await space.wait_confirmed()
+                confirmed[index] += 1
+
+    with trio.move_on_after(seconds):
+        async with trio.open_nursery() as nursery:
+            for index in range(len(servers)):
+                for _ in range(3):
+                    nursery.start_soon(push, index)
+    return confirmed
+
+
 async def test_two_servers_that_append_to_one_codespace_without_pause_both_make_progress(
-    redis: RedisServer, codespace: str, seed: int
+    redis: RedisServer, codespace: str
 ) -> None:
     flags = ("--redis-url", redis.url, "--pushes-per-second", "10000")
     async with running(*flags) as one, running(*flags) as two:
-        confirmed = [0, 0]
+        confirmed = await commit_without_pause((one, two), codespace, 4)
+    assert min(confirmed) * 5 > max(confirmed), f"one of them starves: {confirmed}"
 
-        async def push(server: RunningServer, index: int) -> None:
-            async with connect(server.codespace(codespace)) as space:
-                while True:
-                    space.insert(0, "ab"[index])
-                    await space.wait_confirmed()
-                    confirmed[index] += 1
 
-        with trio.move_on_after(4):
-            async with trio.open_nursery() as nursery:
-                for index, server in enumerate((one, two)):
-                    for _ in range(3):
-                        nursery.start_soon(push, server, index)
-        assert min(confirmed) * 5 > max(confirmed), f"one of them starves: {confirmed}"
-        assert min(confirmed) > 100
+async def test_a_server_that_is_far_from_redis_makes_progress_beside_one_that_is_near(
+    redis: RedisServer, codespace: str
+) -> None:
+    flags = ("--pushes-per-second", "10000")
+    async with open_proxy(str(redis.socket)) as proxy:
+        proxy.answer_delay_seconds = 0.01
+        async with running("--redis-url", redis.url, *flags) as near, running("--redis-url", proxy.url, *flags) as far:
+            confirmed = await commit_without_pause((near, far), codespace, 4)
+    assert min(confirmed) > 20, f"one of them starves: {confirmed}"
 
 
 async def test_a_codespace_that_is_deleted_closes_its_clients_with_4410_and_its_log_goes_with_it(

@@ -1,16 +1,28 @@
 -- Commit updates if the log has the version that is expected, else answer what was missed.
 -- ARGV: 1 epoch; 2 expected version; 3 time to live; 4 updates that the log keeps; 5 senders that are remembered;
---       6 what to publish; 7 whether there is a text, '1' or '0'; 8 the text; 9 number of updates; then the updates;
+--       6 what to publish; 7 whether there is a text, '1' or '0'; 8 the text; 9 who appends; 10 the milliseconds for
+--       which the next append is to be theirs if this one does nothing, or 0; 11 number of updates; then the updates;
 --       then sender and number of each one's last push
-local version, text_version = find(ARGV[1])
+local version, text_version, turn = find(ARGV[1])
 if version == nil then
   return {text_version}
 end
+local whose, until_ms = string.match(turn or '', '^(%S+) (%d+)$')
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local others_turn = whose and whose ~= ARGV[9] and tonumber(until_ms) > now_ms
 if version ~= tonumber(ARGV[2]) then
+  if ARGV[10] ~= '0' and not others_turn then
+    redis.call('HSET', KEYS[1], 'turn', ARGV[9] .. ' ' .. string.format('%.0f', now_ms + ARGV[10]))
+  end
   return {'conflict', version, log_after(tonumber(ARGV[2]), version)}
+elseif others_turn then
+  return {'conflict', version, {}}
+elseif whose then
+  redis.call('HDEL', KEYS[1], 'turn')
 end
-local count = tonumber(ARGV[9])
-version = extend_log(version, 10, count)
+local count = tonumber(ARGV[11])
+version = extend_log(version, 12, count)
 if ARGV[7] == '1' then
   text_version = version
   redis.call('HSET', KEYS[1], 'version', version, 'code_version', version, 'code', ARGV[8])
@@ -18,7 +30,7 @@ else
   redis.call('HSET', KEYS[1], 'version', version)
 end
 trim_log(version, text_version, tonumber(ARGV[4]))
-for index = 10 + count, #ARGV, 2 do
+for index = 12 + count, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1] .. ' ' .. version)
 end
 local limit = tonumber(ARGV[5])

@@ -17,10 +17,10 @@ local function keep(milliseconds)
   end
 end
 
--- How the codespace stands: its version and its text's, or nil and why it is not that of the epoch. One whose
--- key has another type is none.
+-- How the codespace stands: its version, its text's, and whose turn it is; or nil and why it is not that of the
+-- epoch. One whose key has another type is none.
 local function find(epoch)
-  local found = redis.pcall('HMGET', KEYS[1], 'epoch', 'version', 'code_version')
+  local found = redis.pcall('HMGET', KEYS[1], 'epoch', 'version', 'code_version', 'turn')
   if found.err then
     return nil, 'replaced'
   elseif found[1] ~= epoch then
@@ -29,7 +29,7 @@ local function find(epoch)
     end
     return nil, redis.call('EXISTS', KEYS[1]) == 1 and 'unmarked' or 'gone'
   end
-  return tonumber(found[2]), tonumber(found[3])
+  return tonumber(found[2]), tonumber(found[3]), found[4]
 end
 
 -- The updates after a version, or false if the log no longer reaches back to it.
