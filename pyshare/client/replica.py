@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import assert_never
 
-from pyshare.client.difference import difference
 from pyshare.client.events import (
     EditRefused,
     Event,
@@ -22,8 +21,8 @@ from pyshare.client.events import (
     TextChanged,
     shown,
 )
-from pyshare.client.unconfirmed import Unconfirmed
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.difference import difference
 from pyshare.core.document import by_push
 from pyshare.core.errors import PyshareError
 from pyshare.core.protocol import (
@@ -44,6 +43,7 @@ from pyshare.core.protocol import (
     UpdatesFrame,
     Welcome,
 )
+from pyshare.core.unconfirmed import Unconfirmed
 from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
 
 #: Of a message's limit, what a push may take when it is made; a push that is rebased can grow a little.

@@ -8,8 +8,8 @@ typing of a day without a connection is one change set. No I/O, no clock.
 from dataclasses import dataclass
 from functools import reduce
 
-from pyshare.client.parcel import cut
 from pyshare.core.changeset import ChangeSet
+from pyshare.core.parcel import cut
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshare.client.parcel import cut
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.parcel import cut
 from pyshare.core.protocol import PushFrame, encode
 from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
 

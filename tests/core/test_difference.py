@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshare.client.difference import difference
+from pyshare.core.difference import difference
 from pyshare.core.units import splits_pair, to_units
 
 TEXTS = st.lists(st.sampled_from(["a", "b", "\n", "}\n", "😀", "😁", "𝄞", "one line\n"]), max_size=30).map("".join)
