@@ -15,13 +15,16 @@ import trio
 from pyshare.actors.attendance import Attendance
 from pyshare.actors.commits import PendingPushes
 from pyshare.actors.committer import Committer, CommitterLimits
-from pyshare.actors.fanout import FanOut, FanOutLimits, Member, Outlet
+from pyshare.actors.fanout import FanOut, FanOutLimits, Outlet
 from pyshare.actors.membership import Membership
 from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Received
+from pyshare.actors.stock import StockLimits, StockRoom
+from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.presence import Selection
-from pyshare.core.protocol import ClientFrame, Limits, PushFrame, SelectFrame, Storage
+from pyshare.core.protocol import ClientFrame, Limits, Mode, Peer, PushFrame, Range, SelectFrame, Storage
+from pyshare.core.sharepython import StockEdit, StockFrame, StockSelection
 from pyshare.store.interface import (
     Announced,
     Committed,
@@ -46,6 +49,7 @@ class ChannelLimits:
     document: DocumentLimits = field(default_factory=DocumentLimits)
     fanout: FanOutLimits = field(default_factory=FanOutLimits)
     committer: CommitterLimits = field(default_factory=CommitterLimits)
+    stock: StockLimits = field(default_factory=StockLimits)
     #: Members at one time.
     clients: int = 1000
     #: Bytes of pushes that wait to be committed; whoever pushes above it is told to come back later.
@@ -115,15 +119,17 @@ class Channel:
             listener=self,
             limits=limits.committer,
         )
-        # Who has been sent what, who is here, and who is a member.
+        # Who has been sent what, who is here, the stock editors, and who is a member.
         self._fanout = FanOut(self._document.version, limits.fanout)
         self._attendance = Attendance(
             codespace, store, self._document, self._fanout, instance=instance, seconds=limits.presence_seconds
         )
+        self._stock = StockRoom(self._document, limits.stock)
         self._members = Membership(
             self._document,
             self._fanout,
             self._attendance,
+            self._stock,
             epoch=snapshot.epoch,
             most_clients=limits.clients,
             told=limits.told,
@@ -144,7 +150,7 @@ class Channel:
         fanout = self._fanout
         return ChannelStatistics(
             version=self._document.version,
-            members=len(fanout),
+            members=len(self._members),
             lagging=fanout.lagging,
             backlog_bytes=fanout.backlog_bytes,
             pending=len(self._pending),
@@ -168,6 +174,7 @@ class Channel:
                     nursery.start_soon(self._read_events, events, name=f"reader of {self._codespace}")
                     nursery.start_soon(self._committer.run, name=f"committer of {self._codespace}")
                     nursery.start_soon(self._attendance.tell, name=f"presence of {self._codespace}")
+                    nursery.start_soon(self._stock.heal, name=f"stock editors of {self._codespace}")
                     nursery.start_soon(self._keep_open, name=f"keeper of {self._codespace}")
                     async for message in mailbox:
                         self._on_message(message)
@@ -227,27 +234,29 @@ class Channel:
         self._waiting = [join for join in self._waiting if join.outlet is not outlet]
         self._members.leave(outlet)
 
-    def _on_received(self, outlet: Outlet, frame: ClientFrame) -> None:
-        member = self._fanout.find(outlet)
-        if member is None:
+    def _on_received(self, outlet: Outlet, frame: ClientFrame | StockFrame) -> None:
+        peer = self._members.find(outlet)
+        if peer is None:
             if any(join.outlet is outlet for join in self._waiting):
                 outlet.close_nowait(Closing(CloseCode.NOT_UNDERSTOOD, "wait for the welcome before you send"))
             return
         match frame:
-            case PushFrame():
-                self._on_push(member, frame)
+            case PushFrame(seq, version, updates):
+                # While draining, its connection is about to be closed with 1012; it sends the push again elsewhere.
+                if not self._draining:
+                    self._on_push(Push(peer.id, seq, version, updates), peer.mode)
             case SelectFrame(version, ranges):
-                self._attendance.select(member.peer.id, Selection(version, ranges))
+                self._attendance.select(peer.id, Selection(version, ranges))
+            case StockEdit(changes):
+                self._on_stock_edit(outlet, changes)
+            case StockSelection(ranges):
+                self._on_stock_selection(peer, ranges)
             case _:
                 assert_never(frame)
 
-    def _on_push(self, member: Member, frame: PushFrame) -> None:
-        push = Push(member.peer.id, frame.seq, frame.version, frame.updates)
-        if self._draining:
-            # Its connection is about to be closed with 1012; it sends the push again elsewhere.
-            return
+    def _on_push(self, push: Push, mode: Mode) -> None:
         try:
-            if member.peer.mode == "view_only":
+            if mode == "view_only":
                 raise PushRefused(RefusalCode.VIEW_ONLY, "you may look at this codespace, not edit it")
             if not self._pending.add(push, self._document):
                 return
@@ -257,11 +266,28 @@ class Channel:
         if self._pending.weight_bytes > self._limits.pending_bytes:
             self._pending.drop((push.sender,))
             reason = "edits are not being stored at the moment; keep yours and reconnect later"
-            self._fanout.close(member.outlet, Closing(CloseCode.TRY_LATER, reason))
+            self._members.close(push.sender, Closing(CloseCode.TRY_LATER, reason))
             return
         if push.version > self._document.version:
             self._committer.read_log()
         self._committer.wake()
+
+    def _on_stock_edit(self, outlet: Outlet, changes: ChangeSet) -> None:
+        member = self._stock.find(outlet)
+        if member is not None:
+            self._stock.edit(member, changes, trio.current_time())
+            self._push_stock()
+
+    def _push_stock(self) -> None:
+        """Have committed what stock editors have made; they cannot send it again, so also while draining."""
+        for member, push in self._stock.next_pushes():
+            self._on_push(push, member.peer.mode)
+
+    def _on_stock_selection(self, peer: Peer, ranges: tuple[Range, ...]) -> None:
+        self._stock.show(peer.id, ranges)
+        length = len(self._document.text)
+        within = tuple((min(anchor, length), min(head, length)) for anchor, head in ranges)
+        self._attendance.select(peer.id, Selection(self._document.version, within))
 
     async def _finish(self) -> None:
         """Have what was accepted committed and the text stored, within a time limit."""
@@ -273,7 +299,7 @@ class Channel:
             logger.error("channel retired before the store took everything", extra=extra)
 
     def _dismiss(self, mailbox: trio.MemoryReceiveChannel[ChannelMessage], closing: Closing) -> None:
-        self._fanout.close_all(closing)
+        self._members.close_all(closing)
         joins = self._waiting
         while True:
             try:
@@ -329,6 +355,8 @@ class Channel:
         if new:
             self._pending.settle(new)
             self._fanout.publish(new)
+            self._stock.publish(new, trio.current_time())
+            self._push_stock()
 
     # What the committer tells.
 
@@ -378,7 +406,7 @@ class Channel:
     def on_idle(self) -> None:
         """Say goodbye to everybody, when the server stops."""
         if self._draining:
-            self._fanout.close_all(_RESTARTING)
+            self._members.close_all(_RESTARTING)
 
     # Presence and signs of life.
 
@@ -388,7 +416,7 @@ class Channel:
         while True:
             await trio.sleep(seconds)
             await self._attendance.beat(seconds)
-            if len(self._fanout):
+            if len(self._members):
                 await self._touch()
 
     async def _touch(self) -> None:

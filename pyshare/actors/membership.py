@@ -6,13 +6,16 @@ by that channel's tasks only, and no method waits.
 
 from collections.abc import Collection
 
+import trio
+
 from pyshare.actors.attendance import Attendance
 from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.messages import Join
+from pyshare.actors.stock import StockRoom
 from pyshare.actors.welcome import server_frame, welcome
 from pyshare.core.document import Document, Push
 from pyshare.core.errors import CloseCode, Closing
-from pyshare.core.protocol import Limits, RefusedFrame, ServerFrame, StatusFrame, Storage
+from pyshare.core.protocol import Limits, Peer, RefusedFrame, ServerFrame, StatusFrame, Storage
 
 #: The topic under which members hear whether edits are being committed; no client id is that short.
 _STORAGE = "storage"
@@ -26,6 +29,7 @@ class Membership:
         document: Document,
         fanout: FanOut,
         attendance: Attendance,
+        stock: StockRoom,
         *,
         epoch: str,
         most_clients: int,
@@ -34,15 +38,24 @@ class Membership:
         # What the members have, or get; read here only.
         self._document = document
         self._epoch = epoch
-        # Who has been sent what, who is here, and the outlet of each member by its id.
+        # Who has been sent what, who is here, the stock editors, and the outlet of each member by its id.
         self._fanout = fanout
         self._attendance = attendance
+        self._stock = stock
         self._outlets: dict[str, Outlet] = {}
         # Members at one time, and what they are told of the limits.
         self._most_clients = most_clients
         self._told = told
         # Whether edits are being committed, as the members know it.
         self.storage: Storage = "ok"
+
+    def __len__(self) -> int:
+        return len(self._outlets)
+
+    def find(self, outlet: Outlet) -> Peer | None:
+        """Return who the member behind `outlet` is."""
+        member = self._fanout.find(outlet) or self._stock.find(outlet)
+        return member.peer if member else None
 
     def admit(self, join: Join, *, pushed: Push | None) -> bool:
         """Let somebody in, in place of an older connection of the same session; return False if there is no room.
@@ -51,14 +64,24 @@ class Membership:
         """
         client = join.peer.id
         replaced = self._outlets.get(client)
-        if replaced is None and len(self._fanout) >= self._most_clients:
+        if replaced is None and len(self) >= self._most_clients:
             reason = f"this codespace has its {self._most_clients} clients; try again later"
             join.outlet.close_nowait(Closing(CloseCode.TOO_MANY, reason))
             return False
         if replaced is not None:
             self._fanout.leave(replaced)
+            self._stock.leave(replaced)
             replaced.close_nowait(Closing(CloseCode.DONE, "this session has connected again"))
-        peers = self._attendance.peers(client)
+        if join.stock:
+            self._stock.join(join.outlet, join.peer, trio.current_time())
+        else:
+            self._welcome(join, settled=replaced is not None or self._attendance.was_here_last(client), pushed=pushed)
+        self._outlets[client] = join.outlet
+        self._attendance.join(join.peer)
+        return True
+
+    def _welcome(self, join: Join, *, settled: bool, pushed: Push | None) -> None:
+        peers = self._attendance.peers(join.peer.id)
         first = welcome(
             join.peer,
             self._document,
@@ -66,26 +89,32 @@ class Membership:
             peers=peers,
             limits=self._told,
             known=join.version if join.epoch == self._epoch else None,
-            settled=replaced is not None or self._attendance.was_here_last(client),
+            settled=settled,
             pushed=pushed,
         )
         first += b"".join(self._attendance.selection_frames(peer.id for peer in peers).values())
         if self.storage == "down":
             first += server_frame(StatusFrame(self.storage))
         self._fanout.join(join.outlet, join.peer, first)
-        self._outlets[client] = join.outlet
-        self._attendance.join(join.peer)
-        return True
 
     def leave(self, outlet: Outlet) -> None:
         """Let a member go, if it is one."""
-        member = self._fanout.leave(outlet)
+        member = self._fanout.leave(outlet) or self._stock.leave(outlet)
         if member is not None:
             del self._outlets[member.peer.id]
             self._attendance.leave(member.peer.id)
 
+    def close_all(self, closing: Closing) -> None:
+        """Close every member."""
+        for outlet in self._outlets.values():
+            outlet.close_nowait(closing)
+
     def catch_up(self, outlet: Outlet) -> None:
         """Send a member whose outlet has room again what it has missed."""
+        stock = self._stock.find(outlet)
+        if stock is not None:
+            self._stock.drained(stock, trio.current_time())
+            return
         missed = self._fanout.drained(outlet)
         member = self._fanout.find(outlet)
         if missed and member is not None:
@@ -94,13 +123,17 @@ class Membership:
 
     def refuse(self, client: str, seq: int, *, code: str, reason: str) -> None:
         """Tell the member of that id, if it is here, that its push can never be."""
-        self._answer(client, RefusedFrame(seq, code, reason))
+        stock = self._stock.find_client(client)
+        if stock is not None:
+            self._stock.refused(stock)
+        else:
+            self._answer(client, RefusedFrame(seq, code, reason))
 
     def close(self, client: str, closing: Closing) -> None:
         """Close the member of that id, if it is here."""
         outlet = self._outlets.get(client)
         if outlet is not None:
-            self._fanout.close(outlet, closing)
+            outlet.close_nowait(closing)
 
     def tell_storage(self, storage: Storage) -> bool:
         """Tell all members whether edits are being committed; return False if they know."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pyshare.actors.fanout import Outlet
 from pyshare.core.protocol import ClientFrame, Peer
+from pyshare.core.sharepython import StockFrame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +19,8 @@ class Join:
     #: What it has, if it comes back.
     epoch: str | None = None
     version: int | None = None
+    #: Whether it is a stock editor, which speaks the sharepython dialect.
+    stock: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Received:
     """A member sent a frame."""
 
     outlet: Outlet
-    frame: ClientFrame
+    frame: ClientFrame | StockFrame
 
 
 @dataclass(frozen=True, slots=True)

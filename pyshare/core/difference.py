@@ -58,18 +58,18 @@ def _changed_lines(old: str, new: str) -> tuple[int, int, int]:
 def _changed_part(old: str, new: str) -> tuple[int, int, int]:
     """Return where the two begin to differ, and where that ends in each; never inside a surrogate pair."""
     shorter = min(len(old), len(new))
-    start = _common(shorter, lambda length: old[:length] == new[:length])
+    start = longest(shorter, lambda length: old[:length] == new[:length])
     if splits_pair(old, start) or splits_pair(new, start):
         start -= 1
-    tail = _common(shorter - start, lambda length: old[len(old) - length :] == new[len(new) - length :])
+    tail = longest(shorter - start, lambda length: old[len(old) - length :] == new[len(new) - length :])
     if splits_pair(old, len(old) - tail) or splits_pair(new, len(new) - tail):
         tail -= 1
     return start, len(old) - tail, len(new) - tail
 
 
-def _common(longest: int, holds: Callable[[int], bool]) -> int:
-    """Return the greatest length up to `longest` for which `holds`, as it does for all below that one."""
-    low, high = 0, longest
+def longest(most: int, holds: Callable[[int], bool]) -> int:
+    """Return the greatest length up to `most` for which `holds`, as it does for all below that one."""
+    low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2
         if holds(middle):
