@@ -367,6 +367,7 @@ class Channel:
     def on_refused(self, push: Push, refusal: PushRefused) -> None:
         """Tell the one whose push it is."""
         self._members.refuse(push.sender, push.seq, code=refusal.code, reason=refusal.reason)
+        self._push_stock()
 
     def on_unanswerable(self, client: str) -> None:
         """Have it come back: a welcome tells it what is committed.

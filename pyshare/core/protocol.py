@@ -275,11 +275,12 @@ def explain(error: ErrorDetails) -> str:
     for part in error["loc"]:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
     message = error["msg"].removeprefix("Value error, ")
+    context = error.get("ctx", {})
+    tag = str(context.get("discriminator", "")).strip("'")
     if error["type"] == "union_tag_not_found":
-        place, message = "type", "missing; a frame is an object with a type"
+        place, message = tag, f"missing; a frame is an object with a {tag}"
     elif error["type"] == "union_tag_invalid":
-        context = error.get("ctx", {})
-        place, message = "type", f"'{context.get('tag')}' is not one of {context.get('expected_tags')}"
+        place, message = tag, f"'{context.get('tag')}' is not one of {context.get('expected_tags')}"
     return shortened(f"{place or 'frame'}: {message}")
 
 

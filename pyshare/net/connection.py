@@ -41,6 +41,7 @@ from pyshare.core.protocol import (
     parse_client_frame,
     text_frame,
 )
+from pyshare.core.sharepython import StockFrame, parse_stock_frame
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.outlet import PING, OutletStream, SocketOutlet, close_frame
@@ -61,7 +62,7 @@ _CHARACTER_BYTES = 4
 _RESTARTING = Closing(CloseCode.RESTARTING, "the server restarts; reconnect")
 _FAILED = Closing(CloseCode.OUR_FAULT, "the server failed; reconnect to go on")
 _CHANNEL_GONE = Closing(CloseCode.TRY_LATER, "this codespace failed here; reconnect to go on")
-_NO_DIALECT = Closing(CloseCode.NOT_UNDERSTOOD, f"offer subprotocol {SUBPROTOCOL}")
+_NO_DIALECT = Closing(CloseCode.NOT_UNDERSTOOD, f"offer subprotocol {SUBPROTOCOL}, or none for the stock front end's")
 _NOT_CHECKED = Closing(CloseCode.TRY_LATER, "the token could not be checked in time; try again later")
 _LONG_TOKEN = Closing(CloseCode.NOT_AUTHENTICATED, f"a token has at most {_TOKEN_LENGTH} characters")
 _BINARY = Closing(CloseCode.BINARY, "binary frame; send JSON in text frames")
@@ -110,17 +111,25 @@ class Dialect:
     """How the clients of one subprotocol write, and how they are told that a push cannot be read."""
 
     parse_arrival: Callable[[str], Arrival]
-    parse_frame: Callable[[str], ClientFrame]
+    parse_frame: Callable[[str], ClientFrame | StockFrame]
     refused_frame: Callable[[UnreadablePush], bytes]
+    #: Whether it is the stock front end's.
+    stock: bool = False
 
 
 def _refused_frame(push: UnreadablePush) -> bytes:
     return text_frame(encode(RefusedFrame(push.seq, push.code, push.reason)))
 
 
+def _stock_arrival(query: str) -> Arrival:
+    """Return what a stock editor says of itself, which is nothing."""
+    return Arrival()
+
+
 #: The dialects by the subprotocol that is offered for them; None: by clients that offer none.
 DIALECTS: Mapping[str | None, Dialect] = {
     SUBPROTOCOL: Dialect(parse_arrival, parse_client_frame, _refused_frame),
+    None: Dialect(_stock_arrival, parse_stock_frame, _refused_frame, stock=True),
 }
 
 
@@ -256,7 +265,7 @@ class _Connection:
         ws = self._ws = await request.accept(subprotocol=subprotocol)
         nursery.start_soon(self._ping, name=f"pings of {self._label}")
         with self._until_refused():
-            if subprotocol not in DIALECTS:
+            if subprotocol is None and request.proposed_subprotocols:
                 raise ConnectionRefused(_NO_DIALECT)
             dialect = DIALECTS[subprotocol]
             arrival = dialect.parse_arrival(query)
@@ -296,7 +305,7 @@ class _Connection:
         peer = Peer(public_id(arrival.session or self._new_session()), arrival.name, admission.mode)
         self._who |= {"codespace": admission.codespace, "client": peer.id}
         try:
-            await self._tell(Join(self._outlet, peer, arrival.epoch, arrival.version))
+            await self._tell(Join(self._outlet, peer, arrival.epoch, arrival.version, stock=dialect.stock))
             logger.info("joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None})
             while True:
                 await self._on_message(await ws.get_message(), dialect)

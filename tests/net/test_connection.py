@@ -13,8 +13,10 @@ from wsproto.events import AcceptConnection, CloseConnection
 
 from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.core.arrival import format_session, public_id
+from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import PushFrame, SelectFrame, text_frame
+from pyshare.core.sharepython import StockEdit, StockSelection
 from pyshare.net.auth import Admission
 from tests.net.scripted import (
     CODESPACE,
@@ -328,16 +330,35 @@ async def test_a_client_that_connects_and_goes_is_nobody(autojump_clock: MockClo
     assert world.asked == []
 
 
-@pytest.mark.parametrize("offered", [(), ("other", "graphql-ws")], ids=["none", "others"])
-async def test_a_client_of_no_known_subprotocol_is_told_which_to_offer(
-    offered: tuple[str, ...], autojump_clock: MockClock
-) -> None:
+async def test_a_client_of_no_known_subprotocol_is_told_which_to_offer(autojump_clock: MockClock) -> None:
     async with serving() as world:
-        answer = await world.client.open(subprotocols=offered)
+        answer = await world.client.open(subprotocols=("other", "graphql-ws"))
 
         assert isinstance(answer, AcceptConnection)
         assert answer.subprotocol is None
-        assert await world.client.closing() == (4400, "offer subprotocol pyshare.v1")
+        code, reason = await world.client.closing()
+        assert code == 4400
+        assert reason.startswith("offer subprotocol pyshare.v1, or none")
+
+
+async def test_a_client_that_offers_no_subprotocol_is_a_stock_editor(autojump_clock: MockClock) -> None:
+    async with serving() as world:
+        answer = await world.client.open(subprotocols=(), path=f"/codespace/{TOKEN}/?epoch=x&version=y")
+        assert isinstance(answer, AcceptConnection)
+        assert answer.subprotocol is None
+        join = await world.next(Join)
+        assert join.stock
+        assert (join.epoch, join.version) == (None, None)
+
+        await world.client.say('{"operation":"insert_value","doc_length":0,"changes":[{"from":0,"to":0,"insert":"x"}]}')
+        await world.client.say('{"operation":"create_selection","selections":[{"anchor":0,"head":1}]}')
+
+        assert (await world.next(Received)).frame == StockEdit(ChangeSet.of([Change(0, 0, "x")], 0))
+        assert (await world.next(Received)).frame == StockSelection(((0, 1),))
+        await world.client.say('{"operation":"insert_value","doc_length":-1,"changes":[]}')
+        code, reason = await world.client.closing()
+        assert code == 4400
+        assert reason.startswith("insert_value.doc_length: ")
 
 
 async def test_the_known_one_of_many_subprotocols_is_chosen(autojump_clock: MockClock) -> None:

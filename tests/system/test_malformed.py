@@ -110,7 +110,7 @@ async def check_queries(server: RunningServer, path: str) -> None:
 async def check_addresses(server: RunningServer, path: str) -> None:
     await expect(await open_client(server, "/codespace/nobody-knows-it/"), 4401, "tmp-<uuid4>")
     client = Client(await trio.open_tcp_stream(*server.host_and_port))
-    await client.open(path=path, subprotocols=())
+    await client.open(path=path, subprotocols=("other",))
     await expect(client, 4400, "offer subprotocol pyshare.v1")
     client = Client(await trio.open_tcp_stream(*server.host_and_port))
     rejected = await client.open(path="/elsewhere/")

@@ -1,0 +1,81 @@
+"""The frames of the stock front end."""
+
+import json
+
+import pytest
+
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.errors import CloseCode, ConnectionRefused
+from pyshare.core.sharepython import (
+    StockEdit,
+    StockSelection,
+    connected_frame,
+    edit_frame,
+    parse_stock_frame,
+    selection_frame,
+)
+from pyshare.core.units import to_units
+
+
+def payload(frame: bytes) -> object:
+    """Return what a small WebSocket text frame says."""
+    assert frame[0] == 0x81
+    start = 4 if frame[1] == 126 else 2
+    value: object = json.loads(frame[start:])
+    return value
+
+
+def test_an_edit_is_a_change_set_of_the_length_it_names() -> None:
+    frame = {
+        "operation": "insert_value",
+        "sender": "id",
+        "doc_length": 9,
+        "changes": [{"from": 0, "to": 1, "insert": "a\n\U0001f600"}, {"from": 9, "insert": "!"}, {"from": 4, "to": 6}],
+        "later": 1,
+    }
+    changes = [Change(0, 1, to_units("a\n\U0001f600")), Change(9, 9, "!"), Change(4, 6, "")]
+    assert parse_stock_frame(json.dumps(frame)) == StockEdit(ChangeSet.of(changes, 9))
+
+
+def test_a_selection_is_anchors_and_heads() -> None:
+    frame = {"operation": "create_selection", "sender": "id", "selections": [{"anchor": 3, "head": 1}]}
+    assert parse_stock_frame(json.dumps(frame)) == StockSelection(((3, 1),))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "named"),
+    [
+        ("x", CloseCode.NOT_TEXT, "not JSON"),
+        ("[]", CloseCode.NOT_UNDERSTOOD, "frame"),
+        ("{}", CloseCode.NOT_UNDERSTOOD, "operation"),
+        ('{"operation":"shout"}', CloseCode.NOT_UNDERSTOOD, "operation"),
+        ('{"operation":"insert_value","changes":[]}', CloseCode.NOT_UNDERSTOOD, "insert_value.doc_length"),
+        ('{"operation":"insert_value","doc_length":1,"changes":[{"from":2}]}', CloseCode.NOT_UNDERSTOOD, "changes"),
+        (
+            '{"operation":"insert_value","doc_length":1,"changes":[{"from":"2"}]}',
+            CloseCode.NOT_UNDERSTOOD,
+            "insert_value.changes[0].from",
+        ),
+    ],
+)
+def test_what_is_no_frame_is_refused_with_what_is_wrong(text: str, code: CloseCode, named: str) -> None:
+    with pytest.raises(ConnectionRefused) as refused:
+        parse_stock_frame(text)
+    assert refused.value.closing.code == code
+    assert named in refused.value.closing.reason
+
+
+def test_frames_are_those_of_the_stock_server() -> None:
+    assert payload(connected_frame("id", "edit")) == {"operation": "connected", "data": {"id": "id", "mode": "edit"}}
+    changes = ChangeSet.of([Change(1, 2, to_units("\U0001f600")), Change(5, 5, "x")], 6)
+    assert payload(edit_frame("id", changes)) == {
+        "operation": "insert_value",
+        "sender": "id",
+        "doc_length": 6,
+        "changes": [{"from": 1, "to": 2, "insert": "\U0001f600"}, {"from": 5, "to": 5, "insert": "x"}],
+    }
+    assert payload(selection_frame("id", [(1, 2)])) == {
+        "operation": "create_selection",
+        "sender": "id",
+        "selections": [{"anchor": 1, "head": 2}],
+    }
