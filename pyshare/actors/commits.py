@@ -47,6 +47,8 @@ class PendingPushes:
         self._limits = limits or DraftLimits()
         # The push of each client, in the order in which they came.
         self._pushes: dict[str, Push] = {}
+        # Each of them as it applied to the document when it was tried last: what was rebased need not be again.
+        self._current: dict[str, Push] = {}
         # About how many bytes they take.
         self._bytes = 0
         # The last push of each client that was committed, as it was received, the latest last.
@@ -85,6 +87,7 @@ class PendingPushes:
         """Let go of the pushes of `clients`."""
         for client in clients:
             push = self._pushes.pop(client, None)
+            self._current.pop(client, None)
             if push:
                 self._bytes -= _push_weight(push)
 
@@ -116,7 +119,9 @@ class PendingPushes:
             allowed = min(document.limits.rebase_steps, self._steps_left(client, now))
             work = Work(allowed)
             try:
-                added = draft.add(push, work)
+                if push.seq > document.last_seq(client):
+                    self._current[client] = document.rebased(self._current.get(client, push), work)
+                added = draft.add(self._current.get(client, push), work)
             except PushRefused as refusal:
                 refused.append((push, refusal))
                 done.append(client)

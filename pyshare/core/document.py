@@ -280,6 +280,25 @@ class Document:
         self._trim()
         return new
 
+    def rebased(self, push: Push, work: Work) -> Push:
+        """Return `push` as it applies to the present text; what of it is committed already is dropped.
+
+        What was rebased once is rebased further at the price of what was
+        committed since.
+
+        Raises:
+            PushRefused: if it cannot be committed, ever, or takes more than `work`.
+        """
+        over = self.since(push.version)
+        if over is None and push.version > self._version:
+            reason = f"version {push.version} does not exist yet; the newest is {self._version}"
+            raise PushRefused(RefusalCode.TOO_NEW, reason)
+        if over is None:
+            reason = f"version {push.version} is older than the history, which begins at {self.oldest}"
+            raise PushRefused(RefusalCode.TOO_OLD, reason)
+        _check_lengths(push.updates, over[0].changes.length if over else len(self._text))
+        return Push(push.sender, push.seq, self._version, tuple(rebase(push.updates, over, push.sender, work=work)))
+
     def map_ranges(self, version: int, ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...] | None:
         """Return selection `ranges` (anchor, head) of `version` as they are now, None if that is not known.
 
@@ -345,13 +364,12 @@ class Draft:
         """
         if push.seq <= max(self._document.last_seq(push.sender), self._seqs.get(push.sender, 0)):
             return False
-        over = self._over(push)
-        self._check_lengths(push, over)
         text = self.text
         limits = self._document.limits
         work = work or Work(limits.rebase_steps)
         work.steps -= len(push.updates) * (1 + len(text) // _UNITS_A_STEP)
-        rebased = rebase(push.updates, over, push.sender, work=work)
+        current = self._document.rebased(push, work)
+        rebased = rebase(current.updates, self.updates, push.sender, work=work)
         for changes in rebased:
             text = _applied(changes, text)
         if len(text) > max(limits.text_units, len(self.text)):
@@ -363,26 +381,15 @@ class Draft:
             self._seqs[push.sender] = push.seq
         return bool(rebased)
 
-    def _over(self, push: Push) -> list[Update]:
-        document = self._document
-        over = document.since(push.version)
-        if over is None and push.version > document.version:
-            reason = f"version {push.version} does not exist yet; the newest is {document.version}"
-            raise PushRefused(RefusalCode.TOO_NEW, reason)
-        if over is None:
-            reason = f"version {push.version} is older than the history, which begins at {document.oldest}"
-            raise PushRefused(RefusalCode.TOO_OLD, reason)
-        return over + self.updates
 
-    def _check_lengths(self, push: Push, over: list[Update]) -> None:
-        length = over[0].changes.length if over else len(self.text)
-        for index, changes in enumerate(push.updates):
-            if changes.length != length:
-                reason = f"updates[{index}] is for a text of {changes.length} units; there it has {length}"
-                raise PushRefused(RefusalCode.INVALID, reason)
-            if any(map(has_lone_surrogate, changes.inserted)):
-                raise PushRefused(RefusalCode.INVALID, f"updates[{index}] inserts half a surrogate pair")
-            length = changes.new_length
+def _check_lengths(updates: Sequence[ChangeSet], length: int) -> None:
+    for index, changes in enumerate(updates):
+        if changes.length != length:
+            reason = f"updates[{index}] is for a text of {changes.length} units; there it has {length}"
+            raise PushRefused(RefusalCode.INVALID, reason)
+        if any(map(has_lone_surrogate, changes.inserted)):
+            raise PushRefused(RefusalCode.INVALID, f"updates[{index}] inserts half a surrogate pair")
+        length = changes.new_length
 
 
 def _applied(changes: ChangeSet, text: str) -> str:

@@ -75,8 +75,8 @@ class Scene:
         """How many letters were typed so far."""
         return sum(len(typist.typed) for typist in self.typists)
 
-    async def agrees(self) -> str:
-        """Stop typing; return the text once everybody has it, with everything in it that was typed, once."""
+    async def stops(self) -> None:
+        """Stop typing, and wait until everybody has everything."""
         while self._typing:
             self._typing.pop().cancel()
         with trio.fail_after(PATIENCE_SECONDS):
@@ -85,6 +85,10 @@ class Scene:
             version = max(typist.codespace.version for typist in self.typists)
             for typist in self.typists:
                 await typist.codespace.wait_version(version)
+
+    async def agrees(self) -> str:
+        """Stop typing; return the text once everybody has it, with everything in it that was typed, once."""
+        await self.stops()
         texts = {typist.codespace.text for typist in self.typists}
         (text,) = texts
         typed = [letter for typist in self.typists for letter in typist.typed]

@@ -12,7 +12,9 @@ import pytest
 import trio
 
 from pyshare.client import CodespaceClosed, connect
+from pyshare.core.changeset import Change
 from pyshare.core.errors import CloseCode
+from pyshare.core.units import to_units
 from tests.proxy import Proxy, open_proxy
 from tests.redis import PROGRAMS, RedisServer, running_redis
 from tests.system.scene import PATIENCE_SECONDS, Scene, Typist, open_scene
@@ -268,6 +270,27 @@ async def test_a_server_that_is_far_from_redis_makes_progress_beside_one_that_is
         async with running("--redis-url", redis.url, *flags) as near, running("--redis-url", proxy.url, *flags) as far:
             confirmed = await commit_without_pause((near, far), codespace, 4)
     assert min(confirmed) > 20, f"one of them starves: {confirmed}"
+
+
+async def test_a_push_of_very_many_changes_is_committed_while_others_type_on_another_server(
+    redis: RedisServer, codespace: str, seed: int
+) -> None:
+    flags = ("--redis-url", redis.url)
+    async with running(*flags) as one, running(*flags) as two, open_scene(seed) as scene:
+        big = await scene.joins(one.codespace(codespace))
+        big.codespace.insert(0, "." * 21_000)
+        await big.codespace.wait_confirmed()
+        typists = [await scene.joins(two.codespace(codespace)) for _ in range(4)]
+        scene.types(*typists)
+        await scene.waits_typed(200)
+        text = big.codespace.text
+        places = [index for index, letter in enumerate(to_units(text)) if letter == "."][::14][:1500]
+        big.codespace.edit([Change(place, place + 1, "!") for place in places])
+        with trio.fail_after(10):
+            await big.codespace.wait_confirmed()
+        await scene.waits_typed(20)
+        await scene.stops()
+        assert stored(redis, codespace).count("!") == 1500
 
 
 async def test_a_codespace_that_is_deleted_closes_its_clients_with_4410_and_its_log_goes_with_it(
