@@ -13,6 +13,7 @@ import argparse
 import base64
 import json
 import os
+import re
 import secrets
 import selectors
 import socket
@@ -235,10 +236,13 @@ def main() -> None:
     parser.add_argument("--url", help="a server that runs already, as ws://127.0.0.1:8888; needs --pid")
     parser.add_argument("--pid", type=int, help="the process whose CPU is measured")
     arguments = parser.parse_args()
+    for load in arguments.load or ():
+        if not re.fullmatch(r"[1-9]\d*x[1-9]\d*x\d+", load):
+            parser.error(f"--load {load}: should be codespaces x clients x writers, as 50x4x4")
     if bool(arguments.url) != bool(arguments.pid):
         parser.error("--url and --pid go together")
-    columns = "writers   edits/s deliveries/s round trip p50/p99 us CPU/edit us CPU/delivery"
-    sys.stdout.write(f"codespaces x\n   clients x\n     {columns}\n")
+    sys.stdout.write("  codespaces\n   x clients                        round trip\n")
+    sys.stdout.write("   x writers   edits/s deliveries/s   p50 /    p99 ms  CPU us/edit  CPU us/delivery\n")
     for load in arguments.load or STANDARD_LOADS:
         if arguments.url:
             measured = run_load(arguments.url, arguments.pid, load, arguments.seconds)

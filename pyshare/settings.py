@@ -6,6 +6,7 @@ settings or one error in the words that the user used.
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, get_args, get_origin
@@ -28,7 +29,13 @@ TEST_VARIABLE_PREFIX: Final = "PYSHARE_TEST_"
 
 _SILENCE_PINGS: Final = "a client that is well must have a ping to answer before it counts as silent"
 _DRAIN_CLOSES: Final = "the closing handshakes are part of draining"
+#: The path of a Redis URL.
+_DATABASE: Final = re.compile(r"/?|/\d+/?")
+#: A password in a URL.
+_PASSWORD: Final = re.compile(r"(?<=:)[^:/@]*(?=@)")
+
 _WORKERS_SHARE: Final = "each worker would have texts of its own"
+_PORTS_DIFFER: Final = "each has its own listener"
 _HISTORY_HOLDS: Final = "the history must have room for the largest push"
 
 
@@ -73,6 +80,7 @@ def _checked_redis_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+        usable = usable and _DATABASE.fullmatch(parts.path) is not None
         usable = usable or (parts.scheme == "unix" and bool(parts.path))
     except ValueError:
         usable = False
@@ -187,7 +195,7 @@ class Settings(BaseModel):
         ),
     ] = None
     data_folder: Annotated[
-        str | None,
+        Annotated[str, Field(min_length=1)] | None,
         Shown(
             "Storage",
             "FOLDER",
@@ -309,6 +317,13 @@ class Settings(BaseModel):
             raise _contradiction("drain_seconds", "at least", "close_seconds", _DRAIN_CLOSES)
         if self.history_bytes < self.message_bytes:
             raise _contradiction("history_bytes", "at least", "message_bytes", _HISTORY_HOLDS)
+        if self.port == self.http_port != 0 and self.host == self.http_host:
+            raise _contradiction("http_port", "another than", "port", _PORTS_DIFFER)
+        if self.redis_host is None and self.redis_url is None:
+            for name in ("redis_port", "redis_password"):
+                default: object = Settings.model_fields[name].default
+                if getattr(self, name) != default and self.store == "redis":
+                    raise PydanticCustomError(_LONELY, "{name}", {"name": name})
         if self.workers > 1 and self.store == "memory":
             raise _contradiction("workers", "1 with", "store", _WORKERS_SHARE)
         return self
@@ -331,6 +346,7 @@ class Settings(BaseModel):
 
 
 _CONTRADICTION: Final = "contradiction"
+_LONELY: Final = "lonely"
 
 
 def _contradiction(name: str, relation: str, other: str, reason: str) -> PydanticCustomError:
@@ -412,7 +428,10 @@ def _find_given(flags: Mapping[str, str], environment: Mapping[str, str]) -> Ite
 
 
 def _shown_value(setting: Setting, value: str) -> str:
-    return "***" if setting.shown.secret else value or repr(value)
+    if not setting.shown.secret:
+        return value or repr(value)
+    # Of an address, only the password is secret.
+    return _PASSWORD.sub("***", value) if setting.shown.unit == "URL" else "***"
 
 
 def settings_from(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
@@ -440,6 +459,8 @@ def _sentence(details: ErrorDetails, given: Mapping[str, _Given]) -> str:
         context = details["ctx"]
         first, second = _words(context["name"], given), _words(context["other"], given)
         return f"{first}: must be {context['relation']} {second}: {context['reason']}"
+    if details["type"] == _LONELY:
+        return f"{given[details['ctx']['name']].words}: of which Redis? give --redis-host or --redis-url too"
     name = str(details["loc"][0])
     return f"{given[name].words}: must be {_BY_NAME[name].allowed}"
 

@@ -33,6 +33,8 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LAST_PAUSE_SECONDS = 5.0
 #: Seconds beyond the time to drain in which a worker must have ended; then it is killed.
 _GRACE_SECONDS = 3.0
+#: Seconds in which a worker drains whose supervisor is gone.
+_ORPHAN_SECONDS = 2.0
 #: What a worker says when clients may come.
 _READY = b"ready\n"
 
@@ -215,6 +217,9 @@ async def _drain_without_supervisor() -> None:
             # It says nothing but that it lives.
             pass
     logger.warning("the supervising process is gone")
+    os.kill(os.getpid(), signal.SIGTERM)
+    # The ports are wanted by whoever takes its place.
+    await trio.sleep(_ORPHAN_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

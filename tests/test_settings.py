@@ -200,7 +200,6 @@ def test_the_settings_of_a_group_stand_together() -> None:
         ({"REDIS_HOST": "redis"}, "redis://redis:6379/0"),
         ({"REDIS_HOST": "redis", "REDIS_PORT": "1", "REDIS_PASS": "a/b@c"}, "redis://:a%2Fb%40c@redis:1/0"),
         ({"REDIS_HOST": "::1"}, "redis://[::1]:6379/0"),
-        ({"REDIS_PASS": "unused"}, None),
         ({"PYSHARE_REDIS_URL": "rediss://h:1/2", "REDIS_HOST": "redis"}, "rediss://h:1/2"),
         ({"PYSHARE_REDIS_URL": "redis://user@h:1/2", "REDIS_PASS": "p"}, "redis://user:p@h:1/2"),
         ({"PYSHARE_REDIS_URL": "redis://:own@h", "REDIS_PASS": "p"}, "redis://:own@h"),
@@ -212,18 +211,29 @@ def test_redis_is_named_by_url_or_by_host(environment: dict[str, str], address: 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://h", "redis://", "unix://", "redis://h:0", "redis://h:x", "h:6379", "redis://a b"]
+    "url",
+    [
+        "http://h",
+        "redis://",
+        "unix://",
+        "redis://h:0",
+        "redis://h:x",
+        "h:6379",
+        "redis://a b",
+        "redis://h/x",
+        "redis://h/1/2",
+    ],
 )
-def test_what_is_no_address_of_redis_is_refused_and_not_repeated(url: str) -> None:
+def test_what_is_no_address_of_redis_is_refused(url: str) -> None:
     with pytest.raises(SettingsError) as error:
         settings_from({"redis_url": url}, {})
-    assert str(error.value).startswith("--redis-url ***: must be a redis://, rediss:// or unix:// address")
+    assert str(error.value).startswith(f"--redis-url {url}: must be a redis://, rediss:// or unix:// address")
 
 
 def test_a_secret_is_not_repeated_by_an_error() -> None:
     with pytest.raises(SettingsError) as error:
         settings_from({}, {"PYSHARE_REDIS_URL": "http://:secret@host"})
-    assert str(error.value).startswith("PYSHARE_REDIS_URL=***: must be ")
+    assert str(error.value).startswith("PYSHARE_REDIS_URL=http://:***@host: must be ")
     assert "secret" not in str(error.value)
 
 
@@ -231,3 +241,22 @@ def test_workers_cannot_share_what_is_in_one_process() -> None:
     with pytest.raises(SettingsError) as error:
         settings_from({"workers": "2", "store": "memory"}, {})
     assert str(error.value) == ("--workers 2: must be 1 with --store memory: each worker would have texts of its own")
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"REDIS_PASS": "p"}, "REDIS_PASS=***: of which Redis? give --redis-host or --redis-url too"),
+        ({"REDIS_PORT": "1"}, "REDIS_PORT=1: of which Redis? give --redis-host or --redis-url too"),
+        (
+            {"PYSHARE_PORT": "9000", "PYSHARE_HTTP_PORT": "9000"},
+            "PYSHARE_HTTP_PORT=9000: must be another than PYSHARE_PORT=9000: each has its own listener",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense_without_or_with_another_are_refused(
+    environment: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings_from({}, environment)
+    assert str(error.value) == message

@@ -290,7 +290,7 @@ class Signal:
 
 
 def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _is_permanent(error: BaseException) -> bool:

@@ -71,9 +71,20 @@ class CommandLane:
     own without. They take effect in the order in which they were asked for.
     """
 
-    def __init__(self, server: Server, greet_aio: Callable[[AskAio], Awaitable[None]], *, limits: LaneLimits) -> None:
-        """Make a lane on which `greet_aio` asks what it has to on each new connection, before everybody else."""
+    def __init__(
+        self,
+        server: Server,
+        greet_aio: Callable[[AskAio], Awaitable[None]],
+        on_up: Callable[[], None],
+        *,
+        limits: LaneLimits,
+    ) -> None:
+        """Make a lane on which `greet_aio` asks what it has to on each new connection, before everybody else.
+
+        `on_up` is called whenever everybody else may; it must not wait.
+        """
         self._greet_aio = greet_aio
+        self._on_up = on_up
         self._limits = limits
         self._line = Line(server, self._serve_aio, self._on_lost, name="commands", limits=limits.line)
         # What waits to be sent, and what was sent and is not answered, in order.
@@ -120,11 +131,19 @@ class CommandLane:
             raise StoreUnavailable(call.failure)
         return call.reply
 
+    def probe_nowait(self) -> None:
+        """Have it noticed soon if the connection is lost: nobody reads from one on which nothing was asked."""
+        if self._line.down is None:
+            self._waiting.append(_Call(("PING",)))
+            if self._work:
+                self._work.set()
+
     async def _serve_aio(self) -> None:
         line = self._line
         self._work = Signal()
         await self._greet_aio(line.ask_aio)
         line.up()
+        self._on_up()
         while True:
             while not self._waiting:
                 line.expect_nothing()

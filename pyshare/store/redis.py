@@ -88,7 +88,7 @@ class RedisStore:
         self._limits = limits
         self._server = Server(url)
         lane_limits = lane_limits or LaneLimits()
-        self._commands = CommandLane(self._server, self._greet_aio, limits=lane_limits)
+        self._commands = CommandLane(self._server, self._greet_aio, self._doubt_all, limits=lane_limits)
         # The topic of each keyspace event, and what it says.
         self._event_topics = {
             f"__keyevent@{self._server.database}__:{name}": event for name, event in _EVENT_TOPICS.items()
@@ -344,7 +344,12 @@ class RedisStore:
         return self._unheard.pop(int(data[len(prefix) : data.index(b",", len(prefix))]), None)
 
     def _on_topics_lost(self) -> None:
-        # What is not heard has to be read. If the whole server is away, that is how it is noticed at once.
+        # If the whole server is away, this is how it is noticed at once.
+        self._commands.probe_nowait()
+        self._doubt_all()
+
+    def _doubt_all(self) -> None:
+        """Have everybody read the log: what is not heard has to be read, and what could not be may be by now."""
         for codespace in self._subscriptions.codespaces:
             self._deliver(codespace, Gap())
 
