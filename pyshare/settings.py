@@ -146,8 +146,8 @@ class Settings(BaseModel):
     authentication_seconds: Annotated[
         float,
         Field(ge=0.1, le=3600),
-        Shown("Who may join", "SECONDS", "time to find out who a client is, all tries counted"),
-    ] = 10.0
+        Shown("Who may join", "SECONDS", "time to find out who a client is, waits for a busy API counted"),
+    ] = 90.0
 
     store: Annotated[
         Literal["redis", "memory"],

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "ops" / "compose.yaml"
 DOCKERFILE = ROOT / "ops" / "Dockerfile"
 UNIT = ROOT / "ops" / "pyshare.service"
-DEPLOYED = [CONFIG, COMPOSE, DOCKERFILE, UNIT]
+STOCK_COMPOSE = ROOT / "ops" / "compose.sharepython.yaml"
+DEPLOYED = [CONFIG, COMPOSE, STOCK_COMPOSE, DOCKERFILE, UNIT]
 
 
 def parsed_yaml(text: str) -> object:
@@ -111,6 +112,16 @@ def test_every_variable_of_pyshare_in_a_file_is_a_setting(path: Path) -> None:
     known = {variable for setting in SETTINGS for variable in setting.variables}
     named = set(re.findall(r"\bPYSHARE_[A-Z0-9_]+", path.read_text(encoding="utf-8")))
     assert named <= known, f"{path.name} names {sorted(named - known)}"
+
+
+def test_the_stock_set_up_gives_pyshare_the_stock_variables_and_no_other() -> None:
+    found = mapping(mapping(parsed_yaml(STOCK_COMPOSE.read_text(encoding="utf-8")))["services"])
+    environment = mapping(mapping(found["websocket"])["environment"])
+    stock = {setting.shown.stock for setting in SETTINGS if setting.shown.stock}
+    assert set(environment) == stock
+    set_in_image = re.findall(r"\b(PYSHARE_\w+)=", DOCKERFILE.read_text(encoding="utf-8"))
+    ours = {setting.variables[0] for setting in SETTINGS if setting.shown.stock}
+    assert not ours & set(set_in_image), "ours would count before the stock one"
 
 
 def test_every_variable_that_haproxy_reads_is_explained_in_its_file() -> None:

@@ -113,7 +113,8 @@ async def stock_client(
         try:
             yield StockClient(name, mailbox, text, outlet)
         finally:
-            await mailbox.send(Leave(outlet))
+            with trio.move_on_after(1, shield=True):
+                await mailbox.send(Leave(outlet))
 
 
 async def rests(world: World, *clients: StockClient) -> None:
