@@ -168,7 +168,7 @@ def test_haproxy_finds_every_server_of_the_compose_file() -> None:
     assert len(told) >= 2
     image = dict(re.findall(r"(\w+)=(\S+)", only(stages()[-1], "ENV")))
     for number in range(1, len(told) + 1):
-        assert environment[f"SERVER_{number}_PORT"] == image["PYSHARE_PORT"]
+        assert environment[f"SERVER_{number}_PORT"] == str(Settings().port)
         assert environment[f"SERVER_{number}_HTTP_PORT"] == image["PYSHARE_HTTP_PORT"]
 
 
@@ -283,7 +283,7 @@ def test_the_image_listens_to_other_machines_where_it_says_and_keeps_texts_in_it
     final = stages()[-1]
     environment = dict(re.findall(r"(\w+)=(\S+)", only(final, "ENV")))
     assert environment["PYSHARE_HOST"] == environment["PYSHARE_HTTP_HOST"] == "0.0.0.0"
-    assert only(final, "EXPOSE").split() == [environment["PYSHARE_PORT"], environment["PYSHARE_HTTP_PORT"]]
+    assert only(final, "EXPOSE").split() == [str(Settings().port), environment["PYSHARE_HTTP_PORT"]]
     assert environment["PYSHARE_DATA_FOLDER"] == only(final, "VOLUME")
 
 
