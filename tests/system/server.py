@@ -38,9 +38,9 @@ class RunningServer:
         host, _, port = self.address.removeprefix("ws://").rpartition(":")
         return host, int(port)
 
-    @property
-    def http_port(self) -> int:
-        """Where it tells of its health, once that is in its log."""
+    async def wait_http_port(self) -> int:
+        """Return where it tells of its health, once that is in its log."""
+        await self.wait_logged("serving")
         (serving,) = [line for line in self.log if line["event"] == "serving"]
         return int(str(serving["http"]).rpartition(":")[2])
 

@@ -32,9 +32,8 @@ async def two_servers(redis: RedisServer) -> AsyncIterator[tuple[Proxy, list[Run
     flags = ("--redis-url", redis.url)
     async with running(*flags, exit_code=None) as one, running(*flags, exit_code=None) as two:
         servers = [one, two]
-        for server in servers:
-            await server.wait_logged("serving")
-        async with open_haproxy(*((server.host_and_port[1], server.http_port) for server in servers)) as proxy:
+        ports = [(server.host_and_port[1], await server.wait_http_port()) for server in servers]
+        async with open_haproxy(*ports) as proxy:
             yield proxy, servers
 
 
