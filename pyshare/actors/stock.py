@@ -31,9 +31,11 @@ class StockLimits:
 
     #: Seconds without an edit after which an editor counts as quiet: longer than what it sends takes to arrive.
     quiet_seconds: float = 0.5
-    #: How long a text may be on its way to an editor that has yet to connect, and the units of such texts kept.
+    #: How long before it connects an editor may have loaded its text; the texts, and the units of them together,
+    #: that are tried then.
     loading_seconds: float = 20
-    loading_units: int = 1_048_576
+    loading_texts: int = 512
+    loading_units: int = 4_194_304
     #: Bytes of one push.
     push_bytes: int = 1_048_576
 
@@ -68,9 +70,8 @@ class StockRoom:
         self._left: list[StockMember] = []
         # The committed text that the members know of.
         self._text = document.text
-        # Texts that were committed lately, and until when: an editor loads its text before it connects.
-        self._lately: deque[tuple[float, str]] = deque()
-        self._lately_units = 0
+        # Texts of a while ago, with their times and versions: an editor loads its text before it connects.
+        self._earlier: deque[tuple[float, int, str]] = deque()
         # Set when somebody is to be healed once quiet.
         self._ailing = trio.Event()
 
@@ -87,8 +88,7 @@ class StockRoom:
 
     def join(self, outlet: Outlet, peer: Peer, now: float) -> None:
         """Let an editor in, which holds the present text or one of those that it may have loaded."""
-        self._forget_loaded(now)
-        shadow = Shadow(self._text, (text for _, text in self._lately))
+        shadow = Shadow(self._text, self._loaded())
         member = self._members[outlet] = StockMember(outlet, peer, shadow, edited=now)
         # It has typed nothing yet that it could have sent.
         frames = [connected_frame(peer.id, peer.mode)]
@@ -134,9 +134,7 @@ class StockRoom:
 
     def publish(self, updates: Sequence[Update], now: float) -> None:
         """Take what was committed, which the document has by now."""
-        self._lately.append((now + self._limits.loading_seconds, self._text))
-        self._lately_units += len(self._text)
-        self._forget_loaded(now)
+        self._note_earlier(now, self._document.version - len(updates))
         if self._members or self._left:
             for push in by_push(updates):
                 self._take(push[0].sender, reduce(ChangeSet.compose, (update.changes for update in push)))
@@ -208,7 +206,22 @@ class StockRoom:
         member.full = not member.outlet.write_nowait(data)
         return not member.full
 
-    def _forget_loaded(self, now: float) -> None:
-        lately = self._lately
-        while lately and (lately[0][0] <= now or self._lately_units > self._limits.loading_units):
-            self._lately_units -= len(lately.popleft()[1])
+    def _note_earlier(self, now: float, version: int) -> None:
+        """Keep the text of `version`, the last one before what is committed now, if it is time for another."""
+        earlier, seconds = self._earlier, self._limits.loading_seconds
+        if not earlier or earlier[-1][0] <= now - seconds / 2:
+            earlier.append((now, version, self._text))
+        while len(earlier) > 1 and earlier[1][0] <= now - seconds:
+            earlier.popleft()
+
+    def _loaded(self) -> list[str]:
+        """Return the texts that an editor which connects now may have loaded, the newest first."""
+        if not self._earlier:
+            return []
+        _, version, text = self._earlier[0]
+        texts = [text]
+        for update in self._document.since(version) or ():
+            text = update.changes.apply(text)
+            texts.append(text)
+        most = max(1, self._limits.loading_units // (max(map(len, texts)) or 1))
+        return texts[::-1][: min(most, self._limits.loading_texts)]

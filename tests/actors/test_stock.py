@@ -231,6 +231,28 @@ async def test_an_editor_that_loaded_its_text_before_others_typed_is_brought_up_
             assert ann.text == "loaded and more"
 
 
+@pytest.mark.parametrize("seconds", [0, 5, 15])
+async def test_whatever_text_of_late_an_editor_has_loaded_it_is_brought_up_to_date_without_typing(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock, seconds: float
+) -> None:
+    async with open_world(store) as world:
+        new = world.client("new")
+        await world.settles()
+        texts = []
+        for index in range(40):
+            new.types(f"{index} ", at=0) if index % 3 else new.types("", at=0)
+            if index % 3 == 0 and new.text:
+                new.deletes(0, 1)
+            await world.passes(1)
+            texts.append(new.text)
+        await world.passes(seconds)
+        for back in (1, 4, 4 + int(seconds)):
+            if back <= 18 - seconds:
+                async with stock_client(world, f"ann{back}", texts[-back]) as ann:
+                    ann.handles()
+                    assert ann.text == texts[-1]
+
+
 async def test_selections_reach_stock_editors_and_new_ones(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:
