@@ -225,3 +225,24 @@ def test_an_editor_that_types_without_pause_is_healed_as_soon_as_it_pauses(pause
                 line.editor_handles()
     line.rests()
     assert sorted(line.editor.text) == sorted("o" * 200 + "x" * 200)
+
+
+@pytest.mark.parametrize(("one", "other"), [("\U0001f600", "\U0001f601"), ("\U0001f600", "\U0001fa00")])
+def test_a_doubt_about_half_a_character_is_settled_by_the_whole_one(one: str, other: str) -> None:
+    aim, held = to_units(f"a{one}b"), to_units(f"a{other}b")
+    shadow = Shadow(aim, (held,))
+    (correction,) = shadow.corrections(quiet=True)
+    assert [(each.from_a, each.to_a) for each in correction.changes()] == [(1, 3)]
+    assert correction.apply(held) == correction.apply(aim) == aim
+
+
+def test_what_was_dropped_long_ago_is_forgotten_as_dropped() -> None:
+    line = Line("text")
+    line.others_make(Change(0, 0, "A"))
+    line.makes(Change(4, 4, "x"))
+    line.server_handles()
+    for index in range(1000):
+        line.others_make(Change(0, 0, str(index % 10)))
+        line.editor_handles()
+    line.rests()
+    assert line.editor.text.endswith("Atextx")
