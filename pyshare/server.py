@@ -28,6 +28,7 @@ from pathlib import Path
 import trio
 
 from pyshare.actors.channel import ChannelLimits
+from pyshare.actors.committer import CommitterLimits
 from pyshare.actors.fanout import FanOutLimits
 from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMessage, open_lease
 from pyshare.core.document import DocumentLimits
@@ -77,6 +78,10 @@ def channel_limits(settings: Settings) -> ChannelLimits:
             history_bytes=settings.history_bytes,
         ),
         fanout=FanOutLimits(backlog_bytes=settings.history_bytes),
+        # What the API saves is what it reads in Redis at that moment: with one, no text is behind.
+        committer=CommitterLimits(text_with_append_units=settings.text_units)
+        if settings.api_base_url
+        else CommitterLimits(),
         clients=settings.clients,
         presence_seconds=settings.presence_ms / 1000,
         heartbeat_seconds=min(_LONGEST_HEARTBEAT_SECONDS, shortest_life / _TOUCHES_A_LIFE),
