@@ -114,31 +114,45 @@ async def wrap_stream(
     """Hold a WebSocket over a `stream` that leads to the server of `url`; the stream is closed in the end."""
     parts = urlsplit(url)
     wire = _Wire(stream)
+    # What serves the WebSocket outlasts a cancelled body, so that the body can still hear the answer to its goodbye.
+    life = trio.CancelScope(shield=True)
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(wire.watch, silence_seconds, name="silence of a client's connection")
-            with trio.CancelScope() as handshake:
-                wire.handshake = handshake
-                ws = await wrap_client_stream(
-                    nursery,
-                    wire,  # type: ignore[arg-type]  # any stream will do, as on the server's side
-                    parts.netloc,
-                    f"{parts.path}?{parts.query}",
-                    subprotocols=[SUBPROTOCOL],
-                    message_queue_size=1,
-                    max_message_size=max_message_bytes,
-                )
-            if handshake.cancelled_caught:
-                raise ConnectionEnded(None, f"the connection ended before the handshake: {wire.trouble}")
-            if ws.subprotocol != SUBPROTOCOL:
-                raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, f"the server does not speak {SUBPROTOCOL}")
-            nursery.start_soon(_ping, ws, ping_seconds, name="pings of a client's connection")
-            yield _WebSocket(ws)
-            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as tasks:
+            try:
+                nursery = await tasks.start(_hold_nursery, life)
+                assert isinstance(nursery, trio.Nursery)
+                nursery.start_soon(wire.watch, silence_seconds, name="silence of a client's connection")
+                with trio.CancelScope() as handshake:
+                    wire.handshake = handshake
+                    ws = await wrap_client_stream(
+                        nursery,
+                        wire,  # type: ignore[arg-type]  # any stream will do, as on the server's side
+                        parts.netloc,
+                        f"{parts.path}?{parts.query}",
+                        subprotocols=[SUBPROTOCOL],
+                        message_queue_size=1,
+                        max_message_size=max_message_bytes,
+                    )
+                if handshake.cancelled_caught:
+                    raise ConnectionEnded(None, f"the connection ended before the handshake: {wire.trouble}")
+                if ws.subprotocol != SUBPROTOCOL:
+                    raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, f"the server does not speak {SUBPROTOCOL}")
+                nursery.start_soon(_ping, ws, ping_seconds, name="pings of a client's connection")
+                yield _WebSocket(ws)
+            finally:
+                life.cancel()
     except* (ConnectionClosed, HandshakeError, LocalProtocolError, ProtocolError) as group:
         raise _ended(_first(group)) from None
     finally:
         await trio.aclose_forcefully(stream)
+
+
+async def _hold_nursery(life: trio.CancelScope, *, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    """Hold a nursery until `life` is cancelled."""
+    with life:
+        async with trio.open_nursery() as nursery:
+            task_status.started(nursery)
+            await trio.sleep_forever()
 
 
 class _Wire(trio.abc.Stream):
