@@ -134,6 +134,9 @@ class Membership:
         outlet = self._outlets.get(client)
         if outlet is not None:
             outlet.close_nowait(closing)
+        stock = self._stock.find_client(client)
+        if stock is not None:
+            self._stock.give_up(stock)
 
     def tell_storage(self, storage: Storage) -> bool:
         """Tell all members whether edits are being committed; return False if they know."""

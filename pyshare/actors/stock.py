@@ -148,6 +148,11 @@ class StockRoom:
         _, undoing = member.unconfirmed.take_back(self._text)
         self._follow(member, undoing, undoing.apply(member.shadow.aim), edit_frame(_NOBODY, undoing))
 
+    def give_up(self, member: StockMember) -> None:
+        """An editor is being closed and its push is not waited for: what it has made beyond the log is lost to it."""
+        member.unconfirmed = Unconfirmed()
+        self._left = [each for each in self._left if each is not member]
+
     def show(self, sender: str, ranges: Sequence[Range]) -> None:
         """Have the other editors select what one has selected, as the stock server does; none that is behind."""
         frame = selection_frame(sender, ranges)

@@ -2,21 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import pytest
 import trio
 
 from pyshare.actors.messages import Drained, Join, Leave, Received
-from pyshare.actors.supervisor import Mailbox, open_lease
+from pyshare.actors.supervisor import Mailbox, SupervisorLimits, open_lease
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.errors import Closing
+from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Mode, Peer, PeerFrame
 from pyshare.core.sharepython import StockEdit, StockFrame, StockSelection, parse_stock_frame
 from pyshare.store.faults import Faults
 from pyshare.store.memory import MemoryStore
-from tests.actors.world import World, open_world
+from tests.actors.world import World, channel_limits, open_world
 
 CODESPACE = "tmp-a"
 
@@ -184,6 +184,26 @@ async def test_an_editor_that_leaves_right_after_typing_has_it_committed(
                 await ann.types(letter)
         await world.passes(5)
         assert new.text == "typed and gone"
+
+
+async def test_an_editor_whose_edits_are_too_much_to_wait_is_closed_and_forgotten(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    limits = SupervisorLimits(replace(channel_limits(), pending_bytes=100))
+    async with open_world(store, limits=limits) as world:
+        new = world.client("new")
+        await world.settles()
+        faults.down = True
+        async with stock_client(world, "ann") as ann:
+            await ann.types("x" * 1000)
+            await world.settles()
+            assert ann.outlet.closing is not None
+            assert ann.outlet.closing.code == CloseCode.TRY_LATER
+        faults.down = False
+        await world.passes(5)
+        new.types("others go on")
+        await world.passes(5)
+        assert new.text == await stored_text(store) == "others go on"
 
 
 async def test_a_stock_editor_that_may_only_look_has_what_it_typed_taken_back(
