@@ -164,7 +164,11 @@ class _Server:
     async def _serve_one(self, client: socket.socket, _: str) -> None:
         stream = _Stream(trio.SocketStream(trio.socket.from_stdlib_socket(client)), self._write)
         # It names the type of a TLS stream, and takes any.
-        await TCPServer(self._app, self._config, self._context, ConnectionState({}), stream).run()  # type: ignore[arg-type]
+        server = TCPServer(self._app, self._config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_idling, server, stream, name="end of input")
+            await server.run()
+            nursery.cancel_scope.cancel()
 
 
 class _Stream(trio.abc.HalfCloseableStream):
@@ -177,11 +181,16 @@ class _Stream(trio.abc.HalfCloseableStream):
         self.socket = stream.socket
         self._stream = stream
         self._write = write
+        # Set once nothing more can be read.
+        self.ended = trio.Event()
+        # Held while something is sent: when a client goes, Hypercorn ends the stream in the middle of an answer.
+        self._sending = trio.Lock()
 
     @override
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         with self._write() as scope:
-            await self._stream.send_all(data)
+            async with self._sending:
+                await self._stream.send_all(data)
         if scope.cancelled_caught:
             # Whoever reads or writes it now or later finds it closed.
             self.socket.close()
@@ -193,15 +202,28 @@ class _Stream(trio.abc.HalfCloseableStream):
 
     @override
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
+        data: bytes | bytearray = b""
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        finally:
+            if not data:
+                self.ended.set()
+        return data
 
     @override
     async def send_eof(self) -> None:
-        await self._stream.send_eof()
+        async with self._sending:
+            await self._stream.send_eof()
 
     @override
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+async def _stop_idling(server: TCPServer, stream: _Stream) -> None:
+    """Let a connection end with its client, which Hypercorn keeps for as long as it might have been idle."""
+    await stream.ended.wait()
+    await server.idle_task.stop()
 
 
 class _Requests:
@@ -242,7 +264,6 @@ class _Requests:
             return part
 
         with parts, body:
-            # Any exception of the application's comes out as it is: taking the body raises none.
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_take_body, receive, parts, self._limits.body_bytes, name="body")
                 await self._app(scope, receive_part, send)

@@ -1,16 +1,28 @@
 """What is answered over HTTP: by the application alone, and by the server on real sockets."""
 
+import logging
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 import trio
+import trio.testing
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from pyshare.net.http import HttpLimits, build_app, serve_http
 from pyshare.net.listener import open_listeners
 
 LIMITS = HttpLimits(ready_seconds=0.2, drain_seconds=0.5)
+#: A request that is answered, and after which the connection is kept.
+ASK = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
 
 
 class Readiness:
@@ -20,9 +32,15 @@ class Readiness:
         self.reason: str | None = None
         self.hangs = False
         self.failure: Exception | None = None
+        # Somebody has asked; and, where a test sets it, what the answer waits for.
+        self.asked = trio.Event()
+        self.known: trio.Event | None = None
 
     async def why_not(self) -> str | None:
         await trio.lowlevel.checkpoint()
+        self.asked.set()
+        if self.known is not None:
+            await self.known.wait()
         if self.hangs:
             await trio.sleep_forever()
         if self.failure:
@@ -44,19 +62,28 @@ async def client(readiness: Readiness) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def serving(readiness: Readiness) -> AsyncIterator[int]:
-    """Serve on a free port, which is given, until the context is left."""
+async def serving(
+    readiness: Readiness, *, app: Starlette | None = None, limits: HttpLimits = LIMITS
+) -> AsyncIterator[int]:
+    """Serve on a free port, which is given, until the context is left; then there is a second more than the limit."""
+    served = app or build_app(readiness.why_not, limits=limits)
     async with trio.open_nursery() as nursery:
         listeners = await open_listeners("127.0.0.1", 0)
         port = int(listeners[0].socket.getsockname()[1])
-
-        async def serve(task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128 - what it calls says it
-            app = build_app(readiness.why_not, limits=LIMITS)
-            await serve_http(listeners, app, limits=LIMITS, task_status=task_status)
-
-        await nursery.start(serve)
+        await nursery.start(partial(serve_http, listeners, served, limits=limits))
         yield port
         nursery.cancel_scope.cancel()
+        ending = trio.current_time()
+    assert trio.current_time() - ending < limits.drain_seconds + 1
+
+
+async def told(stream: trio.SocketStream) -> bytes:
+    """Return all that is said until the other side ends."""
+    answer = b""
+    with trio.fail_after(10):
+        async for data in stream:
+            answer += data
+    return answer
 
 
 async def test_a_server_lives_whether_or_not_it_is_ready(client: httpx.AsyncClient, readiness: Readiness) -> None:
@@ -100,6 +127,7 @@ async def test_whoever_asks_only_for_the_head_gets_no_body(client: httpx.AsyncCl
 async def test_what_is_not_there_or_not_allowed_is_said_in_json(client: httpx.AsyncClient) -> None:
     answer = await client.get("/codespace/x/")
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    assert (await client.get("/healthz/")).status_code == 404
     answer = await client.post("/readyz")
     assert (answer.status_code, answer.json()["error"]) == (405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
@@ -119,8 +147,182 @@ async def test_connections_that_are_kept_or_silent_do_not_stop_the_end(readiness
             silent = await trio.open_tcp_stream("127.0.0.1", port)
             half = await trio.open_tcp_stream("127.0.0.1", port)
             await half.send_all(b"GET /healthz HT")
-        await silent.aclose()
-        await half.aclose()
+            upgraded = await trio.open_tcp_stream("127.0.0.1", port)
+            await upgraded.send_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            assert await upgraded.receive_some()
+        for stream in (silent, half, upgraded):
+            await stream.aclose()
+
+
+async def test_a_client_that_does_not_read_its_answers_does_not_stop_the_end(readiness: Readiness) -> None:
+    with trio.fail_after(20):
+        async with serving(readiness) as port:
+            stream = await _full_of_answers(port)
+        await stream.aclose()
+
+
+async def test_a_client_that_does_not_read_its_answers_is_gone_in_time(readiness: Readiness) -> None:
+    with trio.fail_after(20):
+        async with (
+            serving(readiness, limits=HttpLimits(request_seconds=1)) as port,
+            await _full_of_answers(port) as stream,
+        ):
+            with pytest.raises(trio.BrokenResourceError):
+                await stream.send_all(ASK * 1_000_000)
+
+
+async def _full_of_answers(port: int) -> trio.SocketStream:
+    """Return a client that asks, without reading, until the server reads no more of it."""
+    small = socket.socket()
+    # So that little is on its way.
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    client = trio.socket.from_stdlib_socket(small)
+    await client.connect(("127.0.0.1", port))
+    stream = trio.SocketStream(client)
+    full = False
+    while not full:
+        with trio.move_on_after(0.5) as scope:
+            await stream.send_all(ASK * 100)
+        full = scope.cancelled_caught
+    return stream
+
+
+async def test_an_answer_under_way_is_finished_at_the_end_and_nobody_else_is_let_in(readiness: Readiness) -> None:
+    readiness.known = trio.Event()
+    limits = HttpLimits(drain_seconds=10)
+    listeners = await open_listeners("127.0.0.1", 0)
+    port = int(listeners[0].socket.getsockname()[1])
+    async with trio.open_nursery() as server:
+        await server.start(partial(serve_http, listeners, build_app(readiness.why_not), limits=limits))
+        with trio.fail_after(5, shield=True):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(ASK.replace(b"healthz", b"readyz"))
+                await readiness.asked.wait()
+                server.cancel_scope.cancel()
+                await trio.testing.wait_all_tasks_blocked()
+                with pytest.raises(OSError, match="connect"):
+                    await trio.open_tcp_stream("127.0.0.1", port)
+                readiness.known.set()
+                assert b'"ready"' in await told(stream)
+
+
+async def test_an_answer_that_takes_longer_than_the_end_is_given_up(readiness: Readiness) -> None:
+    readiness.hangs = True
+    limits = HttpLimits(ready_seconds=60, request_seconds=60, drain_seconds=0.2)
+    with trio.fail_after(10):
+        async with serving(readiness, limits=limits) as port:
+            stream = await trio.open_tcp_stream("127.0.0.1", port)
+            await stream.send_all(ASK.replace(b"healthz", b"readyz"))
+            await readiness.asked.wait()
+        await stream.aclose()
+
+
+async def test_cancelled_before_it_has_started_it_ends_and_closes_its_sockets(readiness: Readiness) -> None:
+    listeners = await open_listeners("127.0.0.1", 0)
+    with trio.fail_after(10), trio.CancelScope() as scope:
+        scope.cancel()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(serve_http, listeners, build_app(readiness.why_not), limits=LIMITS))
+            pytest.fail("it has started")
+    assert scope.cancelled_caught
+    assert all(each.socket.fileno() == -1 for each in listeners)
+
+
+async def test_nothing_stays_open_after_the_end(readiness: Readiness) -> None:
+    # What trio and httpx open once and keep.
+    async with serving(readiness) as port, httpx.AsyncClient() as client:
+        await client.get(f"http://127.0.0.1:{port}/healthz")
+    files = _open_files()
+    async with serving(readiness) as port, httpx.AsyncClient() as client:
+        await client.get(f"http://127.0.0.1:{port}/healthz")
+    assert _open_files() == files
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+
+
+async def test_a_body_in_many_parts_that_nobody_reads_does_not_stop_the_connection(readiness: Readiness) -> None:
+    readiness.known = trio.Event()
+    head = b"GET /readyz HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with serving(readiness, limits=HttpLimits()) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(head + b"1\r\na\r\n" * 5_000)
+        await readiness.asked.wait()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        readiness.known.set()
+        assert (await told(stream)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_body_reaches_the_application_up_to_its_limit(readiness: Readiness) -> None:
+    async def length(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    limits = HttpLimits(body_bytes=10_000)
+    app = build_app(readiness.why_not, limits=limits)
+    app.router.routes.append(Route("/length", length, methods=["POST"]))
+    async with serving(readiness, app=app, limits=limits) as port, httpx.AsyncClient() as client:
+        url = f"http://127.0.0.1:{port}/length"
+        assert (await client.post(url, content=b"a" * 9_000)).text == "9000"
+        refused = await client.post(url, content=b"a" * 10_001)
+        assert (refused.status_code, refused.json()["reason"]) == (413, "a body has at most 10000 bytes")
+        assert (await client.post(url, content=b"a")).text == "1"
+
+
+async def test_an_application_that_does_not_answer_is_given_up_and_that_is_logged(
+    readiness: Readiness, caplog: pytest.LogCaptureFixture
+) -> None:
+    readiness.hangs = True
+    limits = HttpLimits(ready_seconds=60, request_seconds=1)
+    async with serving(readiness, limits=limits) as port, httpx.AsyncClient() as client:
+        with trio.fail_after(10):
+            # Silent so long, the client may be taken to be gone first.
+            try:
+                assert (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 500
+            except httpx.RemoteProtocolError as error:
+                assert "disconnected" in str(error)  # noqa: PT017
+    assert "TooSlowError" in caplog.text
+
+
+async def test_a_failure_is_logged_and_the_connection_goes_on(
+    readiness: Readiness, caplog: pytest.LogCaptureFixture
+) -> None:
+    readiness.failure = RuntimeError("a defect")
+    async with serving(readiness) as port, httpx.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{port}/readyz")
+        assert (answer.status_code, answer.json()["error"]) == (500, "internal_server_error")
+        assert "a defect" not in answer.text
+        assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+    assert "a defect" in caplog.text
+
+
+async def test_clients_that_leave_before_their_answer_are_no_errors(
+    readiness: Readiness, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with serving(readiness) as port, httpx.AsyncClient() as client:
+        for _ in range(20):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(ASK * 10)
+                await stream.receive_some(1)
+        assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+    assert not caplog.records
+
+
+async def test_above_the_limit_a_client_is_refused_until_there_is_room(readiness: Readiness) -> None:
+    async with serving(readiness, limits=HttpLimits(connections=1)) as port:
+        async with await trio.open_tcp_stream("127.0.0.1", port) as first:
+            await first.send_all(ASK)
+            assert (await first.receive_some()).startswith(b"HTTP/1.1 200 ")
+            async with await trio.open_tcp_stream("127.0.0.1", port) as second:
+                assert (await told(second)).startswith(b"HTTP/1.1 503 ")
+            await first.send_all(b"nonsense\r\n\r\n")
+            await told(first)
+        with trio.fail_after(10):
+            answer = b""
+            while not answer.startswith(b"HTTP/1.1 200 "):
+                async with await trio.open_tcp_stream("127.0.0.1", port) as third:
+                    await third.send_all(ASK)
+                    answer = bytes(await third.receive_some())
 
 
 async def test_a_request_that_is_none_is_refused_and_others_are_served(readiness: Readiness) -> None:
@@ -128,9 +330,6 @@ async def test_a_request_that_is_none_is_refused_and_others_are_served(readiness
         for nonsense in (b"\x16\x03\x01\x00\xff" * 20, b"GET /" + b"a" * 40_000, b"HELLO\r\n\r\n"):
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
                 await stream.send_all(nonsense)
-                answer = b""
-                with trio.fail_after(10):
-                    async for data in stream:
-                        answer += data
+                answer = await told(stream)
                 assert answer.startswith(b"HTTP/1.1 4"), answer
         assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
