@@ -1,0 +1,29 @@
+/**
+ * Connect an editor built on CodeMirror 6 to a codespace of a pyshare server.
+ *
+ * ```js
+ * import { EditorView, basicSetup } from "codemirror";
+ * import { connect } from "pyshare";
+ *
+ * const view = new EditorView({ extensions: [basicSetup], parent: document.body });
+ * const connection = connect(view, "wss://example.org/codespace/TOKEN/", { name: "Ada" });
+ * ```
+ */
+import { EditorView } from "@codemirror/view";
+import { Connection, type ConnectionOptions } from "./pyshare-client/connection.js";
+export { Connection, type ConnectionHooks, type ConnectionOptions, type Status } from "./pyshare-client/connection.js";
+export { COLORS, colorOf } from "./pyshare-client/cursors.js";
+export { localDrafts, newSession, noDrafts, type DraftStore } from "./pyshare-client/drafts.js";
+export type { Limits, Mode, Peer, SelectedRange, Storage } from "./pyshare-client/protocol.js";
+export type { Draft, Editor, Refusal } from "./pyshare-client/replica.js";
+/**
+ * Keep the text of `view` that of a codespace, and show who else is there.
+ *
+ * `url` is the codespace's address: `ws:`, `wss:`, `http:` or `https:`, or relative to the page. The view's text gives
+ * way to the codespace's; until that is there, and whenever one may only look, the editor is read-only. The connection
+ * comes back by itself when it is lost, sends what was typed meanwhile, and ends with `close()`, for good. Unsaved edits
+ * outlive the page, unless `drafts` says otherwise. Several connections of one view are not possible.
+ *
+ * @throws TypeError if `url` is no such address.
+ */
+export declare function connect(view: EditorView, url: string | URL, options?: ConnectionOptions): Connection;

@@ -1,0 +1,998 @@
+/* Built from web/ by `npm run build`; its parts' licences are in licenses.txt. */
+
+// client/index.ts
+import { StateEffect as StateEffect3, Transaction as Transaction2 } from "@codemirror/state";
+import { EditorView as EditorView2 } from "@codemirror/view";
+
+// client/drafts.ts
+var PREFIX = "pyshare";
+var ALIVE_MS = 2e4;
+var GONE_MS = 12e4;
+var FORGOTTEN_MS = 90 * 24 * 3600 * 1e3;
+function newSession() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+function noDrafts() {
+  return {
+    take: () => Promise.resolve({ session: newSession(), draft: null }),
+    keep: () => false,
+    release: () => {
+    }
+  };
+}
+function localDrafts(name) {
+  return new LocalDrafts(`${PREFIX}:${name}`);
+}
+var LocalDrafts = class {
+  #place;
+  #session = "";
+  #letGo = () => {
+  };
+  #alive;
+  #kept = null;
+  constructor(place) {
+    this.#place = place;
+  }
+  async take() {
+    const own = attempt(() => sessionStorage.getItem(this.#place)) ?? null;
+    const sessions = [...own ? [own] : [], ...this.#sessionsKept().filter((each) => each !== own)];
+    for (const session2 of sessions) {
+      if (await this.#claim(session2, session2 === own)) return this.#take(session2);
+    }
+    const session = newSession();
+    await this.#claim(session, true);
+    return this.#take(session);
+  }
+  keep(draft) {
+    this.#kept = draft;
+    const key = `${this.#place}:${this.#session}`;
+    if (draft === null) {
+      attempt(() => localStorage.removeItem(key));
+      return true;
+    }
+    const kept = { draft, at: Date.now() };
+    return attempt(() => (localStorage.setItem(key, JSON.stringify(kept)), true)) ?? false;
+  }
+  release() {
+    clearInterval(this.#alive);
+    this.#letGo();
+  }
+  #take(session) {
+    this.#session = session;
+    attempt(() => sessionStorage.setItem(this.#place, session));
+    this.#kept = this.#read(session)?.draft ?? null;
+    this.#alive = setInterval(() => this.#kept && this.keep(this.#kept), ALIVE_MS);
+    return { session, draft: this.#kept };
+  }
+  #read(session) {
+    return attempt(() => JSON.parse(localStorage.getItem(`${this.#place}:${session}`) ?? "null")) ?? null;
+  }
+  /** Return the sessions of this place that have something unsaved, and forget what is too old. */
+  #sessionsKept() {
+    const start = `${this.#place}:`;
+    const keys = attempt(() => Object.keys(localStorage)) ?? [];
+    const sessions = keys.filter((key) => key.startsWith(start)).map((key) => key.slice(start.length));
+    return sessions.filter((session) => {
+      const kept = this.#read(session);
+      if (kept && Date.now() - kept.at < FORGOTTEN_MS) return true;
+      attempt(() => localStorage.removeItem(start + session));
+      return false;
+    });
+  }
+  /** Hold a session if no other page does; `own`: it was this window's. */
+  async #claim(session, own) {
+    const locks = navigator.locks;
+    if (locks === void 0) {
+      const [navigation] = performance.getEntriesByType("navigation");
+      const kept = this.#read(session);
+      return own && (navigation?.type === "reload" || !kept) || kept !== null && Date.now() - kept.at > GONE_MS;
+    }
+    return new Promise((resolve) => {
+      const request = locks.request(`${this.#place}:${session}`, { ifAvailable: true }, async (lock) => {
+        resolve(lock !== null);
+        if (lock !== null) await new Promise((letGo) => this.#letGo = letGo);
+      });
+      request.catch(() => resolve(false));
+    });
+  }
+};
+function attempt(act) {
+  try {
+    return act();
+  } catch {
+    return void 0;
+  }
+}
+
+// client/protocol.ts
+var SUBPROTOCOL = "pyshare.v1";
+var SELECTION_RANGES = 64;
+var NAME_LENGTH = 64;
+var COME_BACK = /* @__PURE__ */ new Set([
+  1001,
+  // the server, or a proxy, goes away
+  1005,
+  // closed without a code
+  1006,
+  // lost
+  1011,
+  // the server failed
+  1012,
+  // the server restarts
+  1013,
+  // try again later
+  1014,
+  // a proxy has no server
+  4408,
+  // too slow or silent
+  4429
+  // too many
+]);
+function mayComeBack(code) {
+  return COME_BACK.has(code);
+}
+var TYPES = /* @__PURE__ */ new Set([
+  "welcome",
+  "updates",
+  "refused",
+  "select",
+  "peer",
+  "gone",
+  "status"
+]);
+function parseFrame(message) {
+  if (typeof message !== "string") throw new SyntaxError("a binary message");
+  const frame = JSON.parse(message);
+  if (typeof frame !== "object" || frame === null || !("type" in frame))
+    throw new SyntaxError("a message without type");
+  return TYPES.has(frame.type) ? frame : null;
+}
+
+// client/replica.ts
+import { collab, receiveUpdates, sendableUpdates } from "@codemirror/collab";
+import { diff } from "@codemirror/merge";
+import {
+  Annotation,
+  ChangeSet,
+  Compartment,
+  EditorState,
+  StateEffect,
+  Text,
+  Transaction
+} from "@codemirror/state";
+var OutOfStep = class extends Error {
+};
+var byReplica = Annotation.define();
+var OWN = "own";
+var PUSH_SHARE = 2;
+var PUSH_UPDATES = 256;
+var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
+var DIFFERENCE = { scanLimit: 1e3, timeout: 200 };
+var Replica = class {
+  #editor;
+  #hooks;
+  /** Holds @codemirror/collab, once there is a committed text. */
+  #collab = new Compartment();
+  /** Whether the editor is read-only. */
+  #access = new Compartment();
+  /** Text and version of what is committed; no version before the first welcome. */
+  #committed = Text.empty;
+  #version = null;
+  #epoch = "";
+  /** The one push whose fate is not known: the first `count` unconfirmed updates. */
+  #inFlight = null;
+  /** Number of the last push. */
+  #seq = 0;
+  /** Whether only a whole text helps. */
+  #mustFetch = false;
+  /** What the last welcome said. */
+  #id = "";
+  #mode = "view_only";
+  #limits = null;
+  /** Whether the selection is to be sent, and whether it was sent when unconfirmed edits hid where it really is. */
+  #selectDue = true;
+  #selectRough = false;
+  /** The editor cannot be typed into until there is a text to type into. */
+  constructor(editor, hooks) {
+    this.#editor = editor;
+    this.#hooks = hooks;
+    this.#dispatch({
+      effects: StateEffect.appendConfig.of([
+        this.#collab.of([]),
+        this.#access.of(EditorState.readOnly.of(true)),
+        EditorState.transactionFilter.of((transaction) => this.#allows(transaction) ? transaction : [])
+      ])
+    });
+  }
+  /** This client's public id; empty before the first welcome. */
+  get id() {
+    return this.#id;
+  }
+  get mode() {
+    return this.#mode;
+  }
+  get limits() {
+    return this.#limits;
+  }
+  /** The version up to which the log is known. */
+  get version() {
+    return this.#version ?? 0;
+  }
+  /** Whether there is a text, so that the editor may be typed into. */
+  get begun() {
+    return this.#version !== null;
+  }
+  /** Edits that are not known to be committed. */
+  get unconfirmed() {
+    return this.#pending().length;
+  }
+  /** From where the server is to go on; null: it has to send the text. */
+  get resumePoint() {
+    if (this.#version === null || this.#mustFetch) return null;
+    return { epoch: this.#epoch, version: this.#version };
+  }
+  /** Whether to connect again, since nothing helps but a welcome with a text. */
+  get mustFetch() {
+    return this.#mustFetch;
+  }
+  /** Let the selection be sent again. */
+  selected() {
+    this.#selectDue = true;
+  }
+  /**
+   * Return the push to be sent now, if any; it counts as sent.
+   *
+   * One is in flight at a time: a push that the last connection took with it is sent again, under its number, before
+   * any other.
+   */
+  nextPush() {
+    if (this.#version === null || this.#mustFetch || this.#limits === null || this.#mode !== "edit") return null;
+    const pending = this.#pending();
+    if (this.#inFlight === null && pending.length > 0) {
+      const count = fitting(pending, this.#limits.message_bytes / PUSH_SHARE);
+      this.#inFlight = { seq: ++this.#seq, count, sent: false };
+    }
+    const flying = this.#inFlight;
+    if (flying === null || flying.sent) return null;
+    flying.sent = true;
+    const updates = pending.slice(0, flying.count).map((update) => update.changes.toJSON());
+    return { type: "push", seq: flying.seq, version: this.#version, updates };
+  }
+  /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
+  nextSelect() {
+    const pending = this.#pending();
+    const hidden = pending.length > 0;
+    if (this.#version === null || !(this.#selectDue || this.#selectRough && !hidden)) return null;
+    this.#selectDue = false;
+    this.#selectRough = hidden;
+    const undo = hidden ? composed(pending, this.#committed.length).invertedDesc : null;
+    const place = (pos) => undo ? undo.mapPos(pos) : pos;
+    const ranges = this.#editor.state.selection.ranges.slice(0, SELECTION_RANGES);
+    return {
+      type: "select",
+      version: this.#version,
+      ranges: ranges.map((range) => [place(range.anchor), place(range.head)])
+    };
+  }
+  /** Return what is unsaved, in a form that can be stored; null if nothing is. */
+  draft() {
+    const pending = this.#pending();
+    if (this.#version === null || pending.length === 0) return null;
+    const flying = this.#inFlight?.count ?? 0;
+    const changes = pending.slice(0, flying).map((update) => update.changes);
+    if (pending.length > flying) {
+      const length = changes.at(-1)?.newLength ?? this.#committed.length;
+      changes.push(composed(pending.slice(flying), length));
+    }
+    return {
+      epoch: this.#epoch,
+      version: this.#version,
+      base: this.#committed.toString(),
+      changes: changes.map((each) => each.toJSON()),
+      inFlight: this.#inFlight && { seq: this.#inFlight.seq, count: flying },
+      seq: this.#seq
+    };
+  }
+  /**
+   * Take up unsaved edits where an earlier page has left them, before the first welcome; the editor can be typed into.
+   *
+   * @throws RangeError if they do not fit one another; nothing is changed then.
+   */
+  restore(draft) {
+    const { state } = this.#editor;
+    const base = state.toText(draft.base);
+    const changes = draft.changes.map((each) => ChangeSet.fromJSON(each));
+    changes.reduce((text, each) => each.apply(text), base);
+    this.#begin(base);
+    this.#epoch = draft.epoch;
+    this.#version = draft.version;
+    this.#seq = draft.seq;
+    this.#inFlight = draft.inFlight && { ...draft.inFlight, sent: false };
+    this.#mode = "edit";
+    this.#dispatch({ effects: this.#accessEffect() });
+    for (const each of changes) this.#dispatch({ changes: each });
+  }
+  /**
+   * Take the first frame of a connection: go on from the log, or merge the text.
+   *
+   * @throws OutOfStep if it does not follow what the replica has.
+   */
+  resume(welcome) {
+    this.#id = welcome.id;
+    this.#limits = welcome.limits;
+    this.#selectDue = true;
+    if (this.#inFlight) this.#inFlight.sent = false;
+    if (welcome.text !== void 0) this.#merge(welcome, this.#editor.state.toText(welcome.text));
+    else this.#follow(welcome);
+    this.#seq = Math.max(this.#seq, welcome.acked);
+    if (this.#inFlight && this.#inFlight.seq <= welcome.acked) {
+      this.#inFlight.seq = ++this.#seq;
+    }
+    if (welcome.mode !== this.#mode || welcome.mode === "view_only") {
+      this.#mode = welcome.mode;
+      this.#dispatch({ effects: this.#accessEffect() });
+    }
+    const unconfirmed = this.#pending().length;
+    if (this.#mode === "view_only" && unconfirmed > 0) {
+      this.#takeBack(unconfirmed, "view_only", "this link is for looking only");
+    }
+  }
+  /**
+   * Take committed updates.
+   *
+   * @throws OutOfStep if they do not follow what the replica has.
+   */
+  receive(frame) {
+    this.#advance(frame.version, frame.updates);
+  }
+  /** Take the news that a push did not happen. Its edits are taken back, unless they may be pushed again. */
+  refuse(frame) {
+    const flying = this.#inFlight;
+    if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
+    this.#mustFetch = true;
+    if (STALE.has(frame.code)) this.#inFlight = null;
+    else this.#takeBack(flying.count, frame.code, frame.reason);
+  }
+  /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
+  select(id, version, ranges) {
+    const { length } = this.#committed;
+    if (version !== this.#version || ranges.some(([anchor, head]) => Math.max(anchor, head) > length)) return;
+    const pending = this.#pending();
+    const changes = pending.length > 0 ? composed(pending, length).desc : null;
+    const place = (pos) => changes ? changes.mapPos(pos) : pos;
+    this.#hooks.onSelection(
+      id,
+      ranges.map(([anchor, head]) => [place(anchor), place(head)])
+    );
+  }
+  /** Leave the text on the screen as it is, for good: it cannot be typed into any more. */
+  close() {
+    this.#mode = "view_only";
+    this.#dispatch({ effects: this.#accessEffect() });
+  }
+  #follow(welcome) {
+    if (this.resumePoint === null || welcome.epoch !== this.#epoch) {
+      this.#mustFetch = true;
+      throw new OutOfStep("the welcome has no text, and nothing that this client could go on from");
+    }
+    this.#advance(welcome.version, welcome.updates ?? []);
+    if (this.#version !== welcome.version) {
+      this.#mustFetch = true;
+      throw new OutOfStep(`welcome to version ${welcome.version}, which is older than version ${this.version}`);
+    }
+  }
+  /** Take a whole text: what differs from the committed one was done by others, in one step. */
+  #merge(welcome, text) {
+    const begins = this.#version === null;
+    const flying = this.#inFlight;
+    if (begins) this.#begin(text);
+    else if (flying && flying.seq <= welcome.acked) this.#confirm(this.#pending().slice(0, flying.count));
+    this.#epoch = welcome.epoch;
+    this.#version = welcome.version;
+    this.#mustFetch = false;
+    if (!begins) this.#replaceCommitted(text);
+  }
+  #advance(version, updates) {
+    const first = version - updates.length;
+    if (this.#version === null || first > this.#version) {
+      throw new OutOfStep(`version ${this.version} is followed by ${first + 1}`);
+    }
+    for (const push of byPush(updates.slice(this.#version - first))) {
+      try {
+        this.#advanceBy(push);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.#mustFetch = true;
+        throw new OutOfStep(`an update after version ${this.version} is for another text: ${error.message}`);
+      }
+    }
+  }
+  #advanceBy(push) {
+    const { sender, seq } = push[0];
+    const changes = push.map((update) => ChangeSet.fromJSON(update.changes));
+    const after = changes.reduce((text, each) => each.apply(text), this.#committed);
+    if (sender === this.#id && seq === this.#inFlight?.seq) {
+      this.#confirm(this.#pending().slice(0, this.#inFlight.count));
+      this.#replaceCommitted(after);
+    } else {
+      this.#dispatch(
+        receiveUpdates(
+          this.#editor.state,
+          changes.map((each) => ({ changes: each, clientID: sender }))
+        )
+      );
+      this.#committed = after;
+    }
+    this.#version = this.version + push.length;
+  }
+  /** The push in flight is committed, as these updates. */
+  #confirm(updates) {
+    const own = updates.map(({ changes }) => ({ changes, clientID: OWN }));
+    this.#dispatch(receiveUpdates(this.#editor.state, own));
+    this.#committed = own.reduce((text, { changes }) => changes.apply(text), this.#committed);
+    this.#inFlight = null;
+  }
+  #replaceCommitted(text) {
+    if (text.eq(this.#committed)) return;
+    const changes = difference(this.#committed, text);
+    this.#dispatch(receiveUpdates(this.#editor.state, [{ changes, clientID: "" }]));
+    this.#committed = text;
+  }
+  /** Take back the first `count` unconfirmed updates; what was typed since stays. */
+  #takeBack(count, code, reason) {
+    const { state } = this.#editor;
+    const pending = this.#pending();
+    const { length } = this.#committed;
+    const refused = composed(pending.slice(0, count), length);
+    const undo = refused.invert(this.#committed);
+    const rest = composed(pending.slice(count), refused.newLength);
+    const kept = rest.map(undo);
+    const back = state.update(mine({ changes: undo.map(rest, true), effects: this.#collab.reconfigure([]) }));
+    const steps = [back];
+    const step = (spec) => void steps.push(steps.at(-1).state.update(mine(spec)));
+    if (!kept.empty) step({ changes: kept.invert(this.#committed) });
+    step({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
+    if (!kept.empty) step({ changes: kept, selection: back.newSelection });
+    this.#editor.dispatch(steps);
+    this.#inFlight = null;
+    this.#hooks.onRefused({ code, reason, inserted: insertedBy(refused) });
+  }
+  /** Have `text` on the screen, whatever was there, and nothing unconfirmed. */
+  #begin(text) {
+    const { state } = this.#editor;
+    if (!text.eq(state.doc)) this.#dispatch({ changes: { from: 0, to: state.doc.length, insert: text } });
+    this.#dispatch({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
+    this.#committed = text;
+  }
+  #accessEffect() {
+    return this.#access.reconfigure(EditorState.readOnly.of(this.#mode === "view_only"));
+  }
+  #pending() {
+    return this.begun ? sendableUpdates(this.#editor.state) : [];
+  }
+  /** Whether an edit can be pushed as it is. */
+  #allows(transaction) {
+    if (!transaction.docChanged || this.#limits === null || transaction.annotation(byReplica)) return true;
+    const { text_units, message_bytes } = this.#limits;
+    const { length } = transaction.newDoc;
+    let reason = "";
+    if (length > text_units && length > transaction.startState.doc.length) {
+      reason = `a text has at most ${text_units} characters`;
+    } else if (tooLarge(transaction.changes, message_bytes / PUSH_SHARE)) {
+      reason = "that is too much for one edit; insert it in parts";
+    } else {
+      return true;
+    }
+    const inserted = insertedBy(transaction.changes);
+    queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
+    return false;
+  }
+  #dispatch(change) {
+    this.#editor.dispatch([change instanceof Transaction ? change : this.#editor.state.update(mine(change))]);
+  }
+};
+function difference(from, to) {
+  const [before, after] = [from.toString(), to.toString()];
+  const specs = diff(before, after, DIFFERENCE).map(({ fromA, toA, fromB, toB }) => {
+    const start = splitsPair(before, fromA) || splitsPair(after, fromB) ? 1 : 0;
+    const end = splitsPair(before, toA) || splitsPair(after, toB) ? 1 : 0;
+    return { from: fromA - start, to: toA + end, insert: to.slice(fromB - start, toB + end) };
+  });
+  return ChangeSet.of(specs, from.length);
+}
+function splitsPair(text, pos) {
+  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
+}
+function mine(spec) {
+  return {
+    ...spec,
+    annotations: [byReplica.of(true), Transaction.remote.of(true), Transaction.addToHistory.of(false)],
+    filter: false
+  };
+}
+function composed(updates, length) {
+  const [first, ...others] = updates;
+  if (first === void 0) return ChangeSet.empty(length);
+  return others.reduce((changes, each) => changes.compose(each.changes), first.changes);
+}
+function byPush(updates) {
+  const pushes = [];
+  for (const update of updates) {
+    const last = pushes.at(-1);
+    if (last && last[0].sender === update.sender && last[0].seq === update.seq) last.push(update);
+    else pushes.push([update]);
+  }
+  return pushes;
+}
+function fitting(updates, limitBytes) {
+  let bytes = 0;
+  let count = 0;
+  for (const { changes } of updates.slice(0, PUSH_UPDATES)) {
+    bytes += jsonBytes(changes);
+    if (count > 0 && bytes > limitBytes) break;
+    count++;
+  }
+  return count;
+}
+function tooLarge(changes, limitBytes) {
+  return 6 * changes.newLength > limitBytes && jsonBytes(changes) > limitBytes;
+}
+function jsonBytes(changes) {
+  return new TextEncoder().encode(JSON.stringify(changes.toJSON())).length;
+}
+function insertedBy(changes) {
+  const parts = [];
+  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
+    if (inserted.length > 0) parts.push(inserted.toString());
+  });
+  return parts.join("\n");
+}
+
+// client/connection.ts
+var WELCOME_MS = 15e3;
+var FIRST_PAUSE_MS = 250;
+var LONGEST_PAUSE_MS = 1e4;
+var SETTLED_MS = 1e3;
+var UNANSWERED_MS = 1e4;
+var KEEP_MS = 300;
+var LOST = 1006;
+function socketAddress(url) {
+  const base = typeof document === "undefined" ? void 0 : document.baseURI;
+  const address = new URL(url, base);
+  address.protocol = address.protocol.replace(/^http/, "ws");
+  if (!/^wss?:$/.test(address.protocol)) throw new TypeError(`${address.protocol} is no protocol of a codespace`);
+  address.hash = "";
+  return address;
+}
+var Connection = class {
+  #replica;
+  #address;
+  #hooks;
+  #drafts;
+  #WebSocket;
+  #name;
+  #session = "";
+  #socket = null;
+  #state = "connecting";
+  #storage = "ok";
+  #ended = null;
+  #retryAt = null;
+  #kept = true;
+  /** Connections that came as far as the welcome, and when the last one did. */
+  #welcomes = 0;
+  #welcomedAt = 0;
+  #pauseMs = FIRST_PAUSE_MS;
+  /** Ends the pause, the wait for a welcome, or the wait for an answer. */
+  #timer;
+  #keepTimer;
+  #selectTimer;
+  #peers = /* @__PURE__ */ new Map();
+  constructor(editor, url, options = {}) {
+    this.#address = socketAddress(url);
+    this.#hooks = options;
+    this.#drafts = options.drafts ?? noDrafts();
+    this.#WebSocket = options.WebSocket ?? WebSocket;
+    this.#name = (options.name ?? "").slice(0, NAME_LENGTH);
+    this.#replica = new Replica(editor, {
+      onRefused: (refusal) => this.#hooks.onRefused?.(refusal),
+      onSelection: (id, ranges) => this.#peers.has(id) && this.#hooks.onSelection?.(id, ranges)
+    });
+    if (typeof document !== "undefined") {
+      addEventListener("online", this.#onHint);
+      addEventListener("pagehide", this.#onHide);
+      document.addEventListener("visibilitychange", this.#onHint);
+    }
+    void this.#begin();
+  }
+  get status() {
+    return {
+      state: this.#state,
+      mode: this.#replica.mode,
+      storage: this.#storage,
+      unsaved: this.#replica.unconfirmed,
+      kept: this.#kept,
+      retryAt: this.#retryAt,
+      ended: this.#ended
+    };
+  }
+  /** The others who are here. */
+  get peers() {
+    return [...this.#peers.values()];
+  }
+  /** This client's public id; empty before it was connected. */
+  get id() {
+    return this.#replica.id;
+  }
+  /** What the others are told of who this is; they are told at once, by connecting anew. */
+  get name() {
+    return this.#name;
+  }
+  set name(name) {
+    const short = name.slice(0, NAME_LENGTH);
+    if (short === this.#name) return;
+    this.#name = short;
+    this.#cut(LOST, "the name has changed");
+  }
+  /** Let a pause end now. */
+  retry() {
+    if (this.#retryAt !== null) this.#dial();
+  }
+  /** Tell that the editor's text or selection has changed by its user. */
+  changed() {
+    this.#replica.selected();
+    this.#send();
+    this.#keepSoon();
+  }
+  /** Leave the codespace. What is unsaved stays kept; the editor cannot be typed into any more. */
+  close() {
+    this.#end({ code: 1e3, reason: "left" });
+  }
+  async #begin() {
+    const { session, draft } = await this.#drafts.take();
+    if (this.#state === "closed") return this.#drafts.release();
+    this.#session = session;
+    if (draft !== null) {
+      try {
+        this.#replica.restore(draft);
+        this.#state = "reconnecting";
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.#drafts.keep(null);
+      }
+    }
+    this.#dial();
+  }
+  #onHint = () => {
+    if (document.visibilityState === "hidden") this.#onHide();
+    else this.retry();
+  };
+  #onHide = () => {
+    this.#keep();
+  };
+  #dial() {
+    clearTimeout(this.#timer);
+    this.#retryAt = null;
+    const url = new URL(this.#address);
+    url.searchParams.set("session", this.#session);
+    url.searchParams.set("name", this.#name);
+    const point = this.#replica.resumePoint;
+    if (point !== null) {
+      url.searchParams.set("epoch", point.epoch);
+      url.searchParams.set("version", String(point.version));
+    }
+    const socket = this.#socket = new this.#WebSocket(url, SUBPROTOCOL);
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#onMessage(data);
+    socket.onclose = ({ code, reason }) => socket === this.#socket && this.#onClose(code, reason);
+    this.#timer = setTimeout(() => this.#cut(LOST, "the server does not answer"), WELCOME_MS);
+    this.#told();
+  }
+  #onMessage(data) {
+    let frame;
+    try {
+      frame = parseFrame(data);
+    } catch {
+      return this.#end({ code: 4400, reason: "the server speaks another protocol" });
+    }
+    try {
+      if (frame !== null) this.#onFrame(frame);
+    } catch (error) {
+      if (!(error instanceof OutOfStep)) throw error;
+      return this.#cut(LOST, error.message);
+    }
+    if (this.#replica.mustFetch) return this.#cut(LOST, "an edit was refused");
+    this.#watch();
+    this.#send();
+    this.#keepSoon();
+    this.#told();
+  }
+  #onFrame(frame) {
+    switch (frame.type) {
+      case "welcome":
+        this.#replica.resume(frame);
+        this.#welcomes++;
+        this.#welcomedAt = Date.now();
+        this.#state = "connected";
+        this.#ended = null;
+        this.#storage = "ok";
+        this.#setPeers(frame.peers);
+        break;
+      case "updates":
+        this.#replica.receive(frame);
+        break;
+      case "refused":
+        this.#replica.refuse(frame);
+        break;
+      case "select":
+        this.#replica.select(frame.id, frame.version, frame.ranges);
+        break;
+      case "peer":
+        this.#setPeers([...this.peers.filter(({ id }) => id !== frame.id), frame]);
+        break;
+      case "gone":
+        this.#setPeers(this.peers.filter(({ id }) => id !== frame.id));
+        break;
+      case "status":
+        this.#storage = frame.storage;
+    }
+  }
+  #onClose(code, reason) {
+    if (mayComeBack(code)) this.#pause(code, reason);
+    else this.#end({ code, reason });
+  }
+  /** Lose the connection, without waiting for the server to agree, and come back. */
+  #cut(code, reason) {
+    if (this.#socket === null) return;
+    this.#pause(code, reason);
+  }
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1e3);
+    clearTimeout(this.#timer);
+    clearTimeout(this.#selectTimer);
+    this.#selectTimer = void 0;
+    this.#setPeers([]);
+  }
+  #pause(code, reason) {
+    const settled = this.#state === "connected" && Date.now() - this.#welcomedAt >= SETTLED_MS;
+    this.#drop();
+    if (settled) this.#pauseMs = FIRST_PAUSE_MS;
+    const milliseconds = this.#pauseMs * (1 - Math.random() / 2);
+    this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
+    this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
+    this.#ended = { code, reason };
+    this.#retryAt = Date.now() + milliseconds;
+    this.#timer = setTimeout(() => this.#dial(), milliseconds);
+    this.#told();
+  }
+  #end(ended) {
+    if (this.#state === "closed") return;
+    this.#keep();
+    this.#drop();
+    clearTimeout(this.#keepTimer);
+    this.#retryAt = null;
+    this.#state = "closed";
+    this.#ended = ended;
+    this.#replica.close();
+    this.#drafts.release();
+    if (typeof document !== "undefined") {
+      removeEventListener("online", this.#onHint);
+      removeEventListener("pagehide", this.#onHide);
+      document.removeEventListener("visibilitychange", this.#onHint);
+    }
+    this.#told();
+  }
+  #send() {
+    const socket = this.#socket;
+    if (socket === null || this.#state !== "connected") return;
+    const push = this.#replica.nextPush();
+    if (push !== null) {
+      this.#sendFrame(socket, push);
+      this.#watch();
+    }
+    if (this.#selectTimer === void 0) {
+      const select = this.#replica.nextSelect();
+      if (select !== null) {
+        this.#sendFrame(socket, select);
+        this.#selectTimer = setTimeout(() => {
+          this.#selectTimer = void 0;
+          this.#send();
+        }, this.#replica.limits?.presence_ms ?? 0);
+      }
+    }
+  }
+  #sendFrame(socket, frame) {
+    if (socket.readyState === this.#WebSocket.OPEN) socket.send(JSON.stringify(frame));
+  }
+  /** Take a connection that says nothing while a push waits for its answer as lost. */
+  #watch() {
+    clearTimeout(this.#timer);
+    if (this.#state !== "connected" || this.#storage === "down" || this.#replica.unconfirmed === 0) return;
+    this.#timer = setTimeout(() => this.#cut(LOST, "the server does not answer"), UNANSWERED_MS);
+  }
+  #setPeers(peers) {
+    if (peers.length === 0 && this.#peers.size === 0) return;
+    this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
+    this.#peers.delete(this.#replica.id);
+    this.#hooks.onPeers?.(this.peers);
+  }
+  #keepSoon() {
+    this.#keepTimer ??= setTimeout(() => this.#keep(), KEEP_MS);
+    this.#told();
+  }
+  #keep() {
+    clearTimeout(this.#keepTimer);
+    this.#keepTimer = void 0;
+    if (this.#session === "" || this.#state === "closed") return;
+    const kept = this.#drafts.keep(this.#replica.draft());
+    if (kept !== this.#kept) {
+      this.#kept = kept;
+      this.#told();
+    }
+  }
+  #told() {
+    this.#hooks.onStatus?.(this.status);
+  }
+};
+
+// client/cursors.ts
+import { StateEffect as StateEffect2, StateField } from "@codemirror/state";
+import { Decoration, EditorView, WidgetType } from "@codemirror/view";
+var COLORS = [
+  { light: "#b4232a", dark: "#ff8f8a" },
+  { light: "#1c6ab5", dark: "#7cbcff" },
+  { light: "#18774a", dark: "#62d69a" },
+  { light: "#8a3ffc", dark: "#c9a6ff" },
+  { light: "#a3480a", dark: "#ffb072" },
+  { light: "#00717c", dark: "#4fd6e2" },
+  { light: "#a62a72", dark: "#ff94cf" },
+  { light: "#5f6b00", dark: "#ccd84a" }
+];
+function colorOf(id) {
+  let sum = 0;
+  for (const character of id) sum = sum * 31 + character.codePointAt(0) >>> 0;
+  return sum % COLORS.length;
+}
+var peerSelected = StateEffect2.define();
+var peersPresent = StateEffect2.define();
+var Caret = class extends WidgetType {
+  constructor(id, name, moves) {
+    super();
+    this.id = id;
+    this.name = name;
+    this.moves = moves;
+  }
+  id;
+  name;
+  moves;
+  eq(other) {
+    return other.id === this.id && other.name === this.name && other.moves === this.moves;
+  }
+  toDOM(view) {
+    const document2 = view.dom.ownerDocument;
+    const caret = document2.createElement("span");
+    caret.className = `cm-peer cm-peer-${colorOf(this.id)}`;
+    caret.ariaHidden = "true";
+    const name = caret.appendChild(document2.createElement("span"));
+    name.className = "cm-peer-name";
+    name.textContent = this.name;
+    return caret;
+  }
+  ignoreEvent() {
+    return true;
+  }
+};
+var shownPeers = StateField.define({
+  create: () => /* @__PURE__ */ new Map(),
+  update(shown, transaction) {
+    let next = shown;
+    if (transaction.docChanged && shown.size > 0) {
+      const place = (pos) => transaction.changes.mapPos(pos);
+      const moved = ([anchor, head]) => [place(anchor), place(head)];
+      next = new Map(Array.from(next, ([id, each]) => [id, { ...each, ranges: each.ranges.map(moved) }]));
+    }
+    for (const effect of transaction.effects) {
+      if (effect.is(peerSelected)) {
+        const { id, ranges } = effect.value;
+        const before = next.get(id);
+        next = new Map(next).set(id, { name: before?.name ?? "", ranges, moves: (before?.moves ?? 0) + 1 });
+      } else if (effect.is(peersPresent)) {
+        next = new Map(
+          effect.value.map((peer) => {
+            const before = next.get(peer.id);
+            return [peer.id, { name: peer.name || "guest", ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];
+          })
+        );
+      }
+    }
+    return next;
+  },
+  provide: (field) => EditorView.decorations.compute([field], (state) => decorations(state, state.field(field)))
+});
+function decorations(state, shown) {
+  const { length } = state.doc;
+  const all = [];
+  for (const [id, { name, ranges, moves }] of shown) {
+    for (const [index, [anchor, head]] of ranges.entries()) {
+      if (Math.max(anchor, head) > length) continue;
+      if (anchor !== head) {
+        const mark = Decoration.mark({ class: `cm-peer-selection cm-peer-${colorOf(id)}` });
+        all.push(mark.range(Math.min(anchor, head), Math.max(anchor, head)));
+      }
+      const caret = new Caret(id, index === 0 ? name : "", moves);
+      all.push(Decoration.widget({ widget: caret, side: 1 }).range(head));
+    }
+  }
+  return Decoration.set(all, true);
+}
+var colors = {};
+for (const [index, { light, dark }] of COLORS.entries()) {
+  colors[`.cm-peer-${index}`] = { "--peer": light, "--peer-text": "#fff" };
+  colors[`&dark .cm-peer-${index}`] = { "--peer": dark, "--peer-text": "#000" };
+}
+var theme = EditorView.baseTheme({
+  ...colors,
+  ".cm-peer-selection": { backgroundColor: "color-mix(in srgb, var(--peer) 25%, transparent)" },
+  ".cm-peer": {
+    position: "relative",
+    borderLeft: "2px solid var(--peer)",
+    marginLeft: "-1px",
+    marginRight: "-1px"
+  },
+  ".cm-peer-name": {
+    position: "absolute",
+    bottom: "100%",
+    left: "-2px",
+    zIndex: "5",
+    padding: "0 0.4em",
+    borderRadius: "0.3em 0.3em 0.3em 0",
+    background: "var(--peer)",
+    color: "var(--peer-text)",
+    font: "600 0.7rem/1.5 system-ui, sans-serif",
+    whiteSpace: "nowrap",
+    pointerEvents: "none",
+    opacity: "0",
+    animation: "cm-peer-name 2.5s ease-out"
+  },
+  ".cm-peer-name:empty": { display: "none" },
+  ".cm-peer:hover > .cm-peer-name": { opacity: "1" },
+  // Above the first line there is no room.
+  ".cm-line:first-child .cm-peer-name": { bottom: "auto", top: "100%", borderRadius: "0 0.3em 0.3em 0.3em" },
+  "@keyframes cm-peer-name": { "0%, 80%": { opacity: 1 }, "100%": { opacity: 0 } }
+});
+function peerCursors() {
+  return [shownPeers, theme];
+}
+
+// client/index.ts
+function connect(view, url, options = {}) {
+  const name = new URL(url, view.dom.ownerDocument.baseURI).pathname;
+  const connection = new Connection(view, url, {
+    drafts: localDrafts(name),
+    ...options,
+    onPeers(peers) {
+      view.dispatch({ effects: peersPresent.of(peers) });
+      options.onPeers?.(peers);
+    },
+    onSelection(id, ranges) {
+      view.dispatch({ effects: peerSelected.of({ id, ranges }) });
+      options.onSelection?.(id, ranges);
+    }
+  });
+  const listener = EditorView2.updateListener.of((update) => {
+    const local = update.transactions.some((each) => each.docChanged && !each.annotation(Transaction2.remote));
+    if (local || update.selectionSet || update.focusChanged) connection.changed();
+  });
+  view.dispatch({ effects: StateEffect3.appendConfig.of([peerCursors(), listener]) });
+  return connection;
+}
+export {
+  COLORS,
+  Connection,
+  colorOf,
+  connect,
+  localDrafts,
+  newSession,
+  noDrafts
+};

@@ -1,0 +1,127 @@
+// Builds the page and the client module into ../pyshare/page, which goes into the package: its users need no Node.
+//
+//   node build.mjs           writes them
+//   node build.mjs --check   compares what is there with what the sources make; exits 1 and says what differs
+
+import { build } from "esbuild";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const target = join(here, "../pyshare/page");
+const banner = "/* Built from web/ by `npm run build`; its parts' licences are in licenses.txt. */";
+
+const common = {
+  absWorkingDir: here,
+  bundle: true,
+  format: "esm",
+  target: ["es2022", "safari16.4", "firefox121", "chrome111"],
+  legalComments: "none",
+  banner: { js: banner, css: banner },
+  metafile: true,
+  write: false,
+  outdir: "assets",
+  logLevel: "warning",
+};
+
+/** Return the page's files by their names, and the packages that are in them. */
+async function buildPage() {
+  const result = await build({
+    ...common,
+    entryPoints: { page: "page/main.ts", style: "page/style.css" },
+    minify: true,
+    splitting: true,
+    entryNames: "[name]-[hash]",
+    chunkNames: "part-[hash]",
+  });
+  const files = new Map(result.outputFiles.map((file) => [`assets/${basename(file.path)}`, file.text]));
+  const named = (pattern) => [...files.keys()].find((name) => pattern.test(name)).replace("assets/", "");
+  const html = await readFile(join(here, "page/index.html"), "utf8");
+  files.set(
+    "index.html",
+    html.replace("{{script}}", named(/page-\w+\.js$/)).replace("{{style}}", named(/style-\w+\.css$/)),
+  );
+  files.set("assets/icon.svg", await readFile(join(here, "page/static/icon.svg"), "utf8"));
+  return [files, result.metafile];
+}
+
+/** Return the client module for other pages, which brings no packages with it, and its types. */
+async function buildClient() {
+  const result = await build({
+    ...common,
+    entryPoints: { "pyshare-client": "client/index.ts" },
+    external: ["@codemirror/*"],
+    entryNames: "[name]",
+  });
+  const files = new Map(result.outputFiles.map((file) => [`assets/${basename(file.path)}`, file.text]));
+  const folder = await mkdtemp(join(tmpdir(), "pyshare-types-"));
+  try {
+    const options = ["--project", "tsconfig.types.json", "--outDir", folder];
+    await promisify(execFile)(join(here, "node_modules/.bin/tsc"), options, { cwd: here });
+    for (const name of await readdir(folder)) {
+      const types = await readFile(join(folder, name), "utf8");
+      if (name === "index.d.ts")
+        files.set("assets/pyshare-client.d.ts", types.replaceAll('from "./', 'from "./pyshare-client/'));
+      else files.set(`assets/pyshare-client/${name}`, types);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  return files;
+}
+
+/** Return the licences of the packages that the page is made of. */
+async function licences({ inputs }) {
+  const packages = new Set();
+  for (const path of Object.keys(inputs)) {
+    const found = /^(node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path);
+    if (found) packages.add(found[1]);
+  }
+  const parts = ["The page is made of these packages.\n"];
+  for (const folder of [...packages].sort()) {
+    const { name, license } = JSON.parse(await readFile(join(here, folder, "package.json"), "utf8"));
+    const file = (await readdir(join(here, folder))).find((each) => /^licen[cs]e/i.test(each));
+    parts.push(`${name} (${license})\n\n${(await readFile(join(here, folder, file), "utf8")).trim()}\n`);
+  }
+  return parts.join(`\n${"-".repeat(72)}\n\n`);
+}
+
+async function filesIn(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((each) => each.isFile())
+    .map((each) => relative(folder, join(each.parentPath ?? each.path, each.name)));
+}
+
+const [files, metafile] = await buildPage();
+for (const [name, text] of await buildClient()) files.set(name, text);
+files.set("licenses.txt", await licences(metafile));
+
+if (process.argv[2] === "--check") {
+  const digest = (text) => createHash("sha256").update(text).digest("hex");
+  const differing = [];
+  for (const [name, text] of files) {
+    const there = await readFile(join(target, name), "utf8").catch(() => null);
+    if (there === null) differing.push(`${name} is missing`);
+    else if (digest(there) !== digest(text)) differing.push(`${name} differs`);
+  }
+  for (const name of await filesIn(target)) if (!files.has(name)) differing.push(`${name} is left over`);
+  if (differing.length > 0) {
+    console.error(`pyshare/page is not what web/ makes; run npm run build in web/:\n  ${differing.join("\n  ")}`);
+    process.exit(1);
+  }
+  console.log(`pyshare/page is what web/ makes: ${files.size} files`);
+} else {
+  await rm(target, { recursive: true, force: true });
+  for (const [name, text] of files) {
+    await mkdir(dirname(join(target, name)), { recursive: true });
+    await writeFile(join(target, name), text);
+  }
+  const bytes = [...files.values()].reduce((sum, text) => sum + text.length, 0);
+  console.log(`${files.size} files, ${Math.round(bytes / 1024)} KiB, in pyshare/page`);
+}

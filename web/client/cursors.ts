@@ -1,0 +1,163 @@
+/**
+ * The cursors and selections of others in an editor, each with a name and a colour.
+ *
+ * They move with the text. A name shows for a moment when its cursor has moved, and while the pointer is on it.
+ */
+
+import { StateEffect, StateField, type EditorState, type Extension, type Range } from "@codemirror/state";
+import { Decoration, EditorView, WidgetType, type DecorationSet } from "@codemirror/view";
+
+import type { Peer, SelectedRange } from "./protocol.js";
+
+/**
+ * The colours of clients: a line or a name on it, and the same for dark backgrounds. White on the first and black on
+ * the second have a contrast of 4.5 or more (WCAG 2.2, 1.4.3).
+ */
+export const COLORS: readonly { readonly light: string; readonly dark: string }[] = [
+  { light: "#b4232a", dark: "#ff8f8a" },
+  { light: "#1c6ab5", dark: "#7cbcff" },
+  { light: "#18774a", dark: "#62d69a" },
+  { light: "#8a3ffc", dark: "#c9a6ff" },
+  { light: "#a3480a", dark: "#ffb072" },
+  { light: "#00717c", dark: "#4fd6e2" },
+  { light: "#a62a72", dark: "#ff94cf" },
+  { light: "#5f6b00", dark: "#ccd84a" },
+];
+
+/** Return which of `COLORS` a client has, by its public id: the same on every screen. */
+export function colorOf(id: string): number {
+  let sum = 0;
+  for (const character of id) sum = (sum * 31 + character.codePointAt(0)!) >>> 0;
+  return sum % COLORS.length;
+}
+
+interface Shown {
+  readonly name: string;
+  readonly ranges: readonly SelectedRange[];
+  /** Counts the moves that were its owner's. */
+  readonly moves: number;
+}
+
+/** A peer has selected something else. */
+export const peerSelected = StateEffect.define<{ readonly id: string; readonly ranges: readonly SelectedRange[] }>();
+
+/** These are here, and nobody else. */
+export const peersPresent = StateEffect.define<readonly Peer[]>();
+
+class Caret extends WidgetType {
+  constructor(
+    readonly id: string,
+    readonly name: string,
+    readonly moves: number,
+  ) {
+    super();
+  }
+
+  override eq(other: Caret): boolean {
+    return other.id === this.id && other.name === this.name && other.moves === this.moves;
+  }
+
+  override toDOM(view: EditorView): HTMLElement {
+    const document = view.dom.ownerDocument;
+    const caret = document.createElement("span");
+    caret.className = `cm-peer cm-peer-${colorOf(this.id)}`;
+    // Who is where is no part of the text that a screen reader reads.
+    caret.ariaHidden = "true";
+    const name = caret.appendChild(document.createElement("span"));
+    name.className = "cm-peer-name";
+    name.textContent = this.name;
+    return caret;
+  }
+
+  override ignoreEvent(): boolean {
+    return true;
+  }
+}
+
+const shownPeers = StateField.define<ReadonlyMap<string, Shown>>({
+  create: () => new Map(),
+  update(shown, transaction) {
+    let next = shown;
+    if (transaction.docChanged && shown.size > 0) {
+      const place = (pos: number): number => transaction.changes.mapPos(pos);
+      const moved = ([anchor, head]: SelectedRange): SelectedRange => [place(anchor), place(head)];
+      next = new Map(Array.from(next, ([id, each]) => [id, { ...each, ranges: each.ranges.map(moved) }]));
+    }
+    for (const effect of transaction.effects) {
+      if (effect.is(peerSelected)) {
+        const { id, ranges } = effect.value;
+        const before = next.get(id);
+        next = new Map(next).set(id, { name: before?.name ?? "", ranges, moves: (before?.moves ?? 0) + 1 });
+      } else if (effect.is(peersPresent)) {
+        next = new Map(
+          effect.value.map((peer) => {
+            const before = next.get(peer.id);
+            return [peer.id, { name: peer.name || "guest", ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];
+          }),
+        );
+      }
+    }
+    return next;
+  },
+  provide: (field) => EditorView.decorations.compute([field], (state) => decorations(state, state.field(field))),
+});
+
+function decorations(state: EditorState, shown: ReadonlyMap<string, Shown>): DecorationSet {
+  const { length } = state.doc;
+  const all: Range<Decoration>[] = [];
+  for (const [id, { name, ranges, moves }] of shown) {
+    for (const [index, [anchor, head]] of ranges.entries()) {
+      if (Math.max(anchor, head) > length) continue;
+      if (anchor !== head) {
+        const mark = Decoration.mark({ class: `cm-peer-selection cm-peer-${colorOf(id)}` });
+        all.push(mark.range(Math.min(anchor, head), Math.max(anchor, head)));
+      }
+      // One name is enough for several cursors.
+      const caret = new Caret(id, index === 0 ? name : "", moves);
+      all.push(Decoration.widget({ widget: caret, side: 1 }).range(head));
+    }
+  }
+  return Decoration.set(all, true);
+}
+
+const colors: Record<string, Record<string, string>> = {};
+for (const [index, { light, dark }] of COLORS.entries()) {
+  colors[`.cm-peer-${index}`] = { "--peer": light, "--peer-text": "#fff" };
+  colors[`&dark .cm-peer-${index}`] = { "--peer": dark, "--peer-text": "#000" };
+}
+
+const theme = EditorView.baseTheme({
+  ...colors,
+  ".cm-peer-selection": { backgroundColor: "color-mix(in srgb, var(--peer) 25%, transparent)" },
+  ".cm-peer": {
+    position: "relative",
+    borderLeft: "2px solid var(--peer)",
+    marginLeft: "-1px",
+    marginRight: "-1px",
+  },
+  ".cm-peer-name": {
+    position: "absolute",
+    bottom: "100%",
+    left: "-2px",
+    zIndex: "5",
+    padding: "0 0.4em",
+    borderRadius: "0.3em 0.3em 0.3em 0",
+    background: "var(--peer)",
+    color: "var(--peer-text)",
+    font: "600 0.7rem/1.5 system-ui, sans-serif",
+    whiteSpace: "nowrap",
+    pointerEvents: "none",
+    opacity: "0",
+    animation: "cm-peer-name 2.5s ease-out",
+  },
+  ".cm-peer-name:empty": { display: "none" },
+  ".cm-peer:hover > .cm-peer-name": { opacity: "1" },
+  // Above the first line there is no room.
+  ".cm-line:first-child .cm-peer-name": { bottom: "auto", top: "100%", borderRadius: "0 0.3em 0.3em 0.3em" },
+  "@keyframes cm-peer-name": { "0%, 80%": { opacity: 1 }, "100%": { opacity: 0 } },
+});
+
+/** Show the cursors of others; `peerSelected` and `peersPresent` say where and who. */
+export function peerCursors(): Extension {
+  return [shownPeers, theme];
+}

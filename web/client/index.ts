@@ -1,0 +1,56 @@
+/**
+ * Connect an editor built on CodeMirror 6 to a codespace of a pyshare server.
+ *
+ * ```js
+ * import { EditorView, basicSetup } from "codemirror";
+ * import { connect } from "pyshare";
+ *
+ * const view = new EditorView({ extensions: [basicSetup], parent: document.body });
+ * const connection = connect(view, "wss://example.org/codespace/TOKEN/", { name: "Ada" });
+ * ```
+ */
+
+import { StateEffect, Transaction } from "@codemirror/state";
+import { EditorView } from "@codemirror/view";
+
+import { Connection, type ConnectionOptions } from "./connection.js";
+import { peerCursors, peerSelected, peersPresent } from "./cursors.js";
+import { localDrafts } from "./drafts.js";
+
+export { Connection, type ConnectionHooks, type ConnectionOptions, type Status } from "./connection.js";
+export { COLORS, colorOf } from "./cursors.js";
+export { localDrafts, newSession, noDrafts, type DraftStore } from "./drafts.js";
+export type { Limits, Mode, Peer, SelectedRange, Storage } from "./protocol.js";
+export type { Draft, Editor, Refusal } from "./replica.js";
+
+/**
+ * Keep the text of `view` that of a codespace, and show who else is there.
+ *
+ * `url` is the codespace's address: `ws:`, `wss:`, `http:` or `https:`, or relative to the page. The view's text gives
+ * way to the codespace's; until that is there, and whenever one may only look, the editor is read-only. The connection
+ * comes back by itself when it is lost, sends what was typed meanwhile, and ends with `close()`, for good. Unsaved edits
+ * outlive the page, unless `drafts` says otherwise. Several connections of one view are not possible.
+ *
+ * @throws TypeError if `url` is no such address.
+ */
+export function connect(view: EditorView, url: string | URL, options: ConnectionOptions = {}): Connection {
+  const name = new URL(url, view.dom.ownerDocument.baseURI).pathname;
+  const connection: Connection = new Connection(view, url, {
+    drafts: localDrafts(name),
+    ...options,
+    onPeers(peers) {
+      view.dispatch({ effects: peersPresent.of(peers) });
+      options.onPeers?.(peers);
+    },
+    onSelection(id, ranges) {
+      view.dispatch({ effects: peerSelected.of({ id, ranges }) });
+      options.onSelection?.(id, ranges);
+    },
+  });
+  const listener = EditorView.updateListener.of((update) => {
+    const local = update.transactions.some((each) => each.docChanged && !each.annotation(Transaction.remote));
+    if (local || update.selectionSet || update.focusChanged) connection.changed();
+  });
+  view.dispatch({ effects: StateEffect.appendConfig.of([peerCursors(), listener]) });
+  return connection;
+}

@@ -1,0 +1,158 @@
+/**
+ * The frames of `pyshare.v1` and the codes with which a server ends a connection.
+ *
+ * docs/protocol.md has the whole of it. What a server sends may have grown fields since.
+ */
+
+/** The WebSocket subprotocol that a client offers. */
+export const SUBPROTOCOL = "pyshare.v1";
+
+/** Whether a client may change the text. */
+export type Mode = "edit" | "view_only";
+
+/** Whether edits are being committed. */
+export type Storage = "ok" | "down";
+
+/** Somebody who is here. */
+export interface Peer {
+  readonly id: string;
+  readonly name: string;
+  readonly mode: Mode;
+}
+
+/** What the server holds a client to. Texts are counted in UTF-16 code units. */
+export interface Limits {
+  readonly message_bytes: number;
+  readonly text_units: number;
+  readonly clients: number;
+  readonly pushes_per_second: number;
+  readonly history_updates: number;
+  readonly presence_ms: number;
+}
+
+/** One committed change set; `changes` is `ChangeSet.toJSON()`. */
+export interface CommittedUpdate {
+  readonly sender: string;
+  readonly seq: number;
+  readonly changes: unknown;
+}
+
+/** The first frame: who one is, and the text, or what was missed since the version that one came with. */
+export interface Welcome {
+  readonly type: "welcome";
+  readonly id: string;
+  readonly mode: Mode;
+  readonly epoch: string;
+  readonly version: number;
+  readonly acked: number;
+  readonly peers: readonly Peer[];
+  readonly limits: Limits;
+  readonly text?: string;
+  readonly updates?: readonly CommittedUpdate[];
+}
+
+/** Committed updates; `version` is that after the last of them. */
+export interface UpdatesFrame {
+  readonly type: "updates";
+  readonly version: number;
+  readonly updates: readonly CommittedUpdate[];
+}
+
+/** A push that has not happened and never will. */
+export interface RefusedFrame {
+  readonly type: "refused";
+  readonly seq: number;
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** A selection: where it began, and where its cursor is. */
+export type SelectedRange = readonly [anchor: number, head: number];
+
+/** What somebody has selected in the text of `version`. */
+export interface PeerSelectFrame {
+  readonly type: "select";
+  readonly id: string;
+  readonly version: number;
+  readonly ranges: readonly SelectedRange[];
+}
+
+export interface PeerFrame extends Peer {
+  readonly type: "peer";
+}
+
+export interface GoneFrame {
+  readonly type: "gone";
+  readonly id: string;
+}
+
+export interface StatusFrame {
+  readonly type: "status";
+  readonly storage: Storage;
+}
+
+export type ServerFrame = Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame;
+
+/** Unconfirmed updates, each after the one before. One push is in flight at a time; `seq` counts up from 1. */
+export interface PushFrame {
+  readonly type: "push";
+  readonly seq: number;
+  readonly version: number;
+  readonly updates: readonly unknown[];
+}
+
+/** One's own cursors and selections in the text of `version`. */
+export interface SelectFrame {
+  readonly type: "select";
+  readonly version: number;
+  readonly ranges: readonly SelectedRange[];
+}
+
+export type ClientFrame = PushFrame | SelectFrame;
+
+/** Ranges that a selection may have. */
+export const SELECTION_RANGES = 64;
+
+/** Characters that a name may have. */
+export const NAME_LENGTH = 64;
+
+/** Close codes after which the same client may come back by itself, after a pause. All others are for good. */
+const COME_BACK: ReadonlySet<number> = new Set([
+  1001, // the server, or a proxy, goes away
+  1005, // closed without a code
+  1006, // lost
+  1011, // the server failed
+  1012, // the server restarts
+  1013, // try again later
+  1014, // a proxy has no server
+  4408, // too slow or silent
+  4429, // too many
+]);
+
+/** Return whether a client whose connection ended with `code` should connect again by itself. */
+export function mayComeBack(code: number): boolean {
+  return COME_BACK.has(code);
+}
+
+const TYPES: ReadonlySet<unknown> = new Set<ServerFrame["type"]>([
+  "welcome",
+  "updates",
+  "refused",
+  "select",
+  "peer",
+  "gone",
+  "status",
+]);
+
+/**
+ * Return the frame in a message; null for one of a type that is not known, which is passed over.
+ *
+ * @throws SyntaxError if it is no frame.
+ */
+export function parseFrame(message: unknown): ServerFrame | null {
+  if (typeof message !== "string") throw new SyntaxError("a binary message");
+  const frame: unknown = JSON.parse(message);
+  if (typeof frame !== "object" || frame === null || !("type" in frame))
+    throw new SyntaxError("a message without type");
+  return TYPES.has(frame.type) ? (frame as ServerFrame) : null;
+}

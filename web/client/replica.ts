@@ -1,0 +1,521 @@
+/**
+ * One editor's text, and what is known of the codespace: what is committed, and what was typed since.
+ *
+ * @codemirror/collab keeps the unconfirmed edits and rebases them; here is what it leaves open: the committed text, the
+ * push in flight, which is sent again after a lost connection, the merging of a whole text, and what a server refuses.
+ * No socket, no clock. Whatever the server does, no edit is lost in silence: it is unconfirmed, or committed, or handed
+ * to `onRefused`.
+ */
+
+import { collab, receiveUpdates, sendableUpdates } from "@codemirror/collab";
+import { diff } from "@codemirror/merge";
+import {
+  Annotation,
+  ChangeSet,
+  Compartment,
+  EditorState,
+  StateEffect,
+  Text,
+  Transaction,
+  type ChangeSpec,
+  type TransactionSpec,
+} from "@codemirror/state";
+
+import {
+  SELECTION_RANGES,
+  type CommittedUpdate,
+  type Limits,
+  type Mode,
+  type PushFrame,
+  type RefusedFrame,
+  type SelectedRange,
+  type SelectFrame,
+  type UpdatesFrame,
+  type Welcome,
+} from "./protocol.js";
+
+/** What a replica needs of an editor; an `EditorView` is one. */
+export interface Editor {
+  readonly state: EditorState;
+  dispatch(transactions: readonly Transaction[]): void;
+}
+
+/** Unsaved edits in a form that can be stored; `Replica.restore` takes them up again. */
+export interface Draft {
+  readonly epoch: string;
+  readonly version: number;
+  /** The committed text as of `version`. */
+  readonly base: string;
+  /** Edits on top of it, as `ChangeSet.toJSON()`; the first `inFlight.count` of them are that push. */
+  readonly changes: readonly unknown[];
+  readonly inFlight: { readonly seq: number; readonly count: number } | null;
+  /** Number of the last push. */
+  readonly seq: number;
+}
+
+/** Edits that a server has refused, and that are taken back. */
+export interface Refusal {
+  /** As the protocol has it; `too_large` if the server was not asked. */
+  readonly code: string;
+  readonly reason: string;
+  /** What the edits had inserted. */
+  readonly inserted: string;
+}
+
+/** What a replica tells of itself, in the middle of what it does: do not change the editor from there. */
+export interface ReplicaHooks {
+  /** Edits are taken back. */
+  onRefused(refusal: Refusal): void;
+  /** Peers' selections in the text on the screen. */
+  onSelection(id: string, ranges: readonly SelectedRange[]): void;
+}
+
+/** What the server sent does not follow what the replica has: connect again, from its `resumePoint`. */
+export class OutOfStep extends Error {}
+
+/** The transactions that this module makes; all others are the user's. */
+const byReplica = Annotation.define<boolean>();
+
+/** Stands for this editor in @codemirror/collab. No server's id for a client is as short. */
+const OWN = "own";
+
+/** Of a message's limit, what a push may take when it is made; one that is rebased can grow a little. */
+const PUSH_SHARE = 2;
+
+/** Updates of one push, so that rebasing it is no burden to others. */
+const PUSH_UPDATES = 256;
+
+/** Refusals that say nothing of the edits: with the newest text under them they may be pushed again. */
+const STALE: ReadonlySet<string> = new Set(["too_old", "too_new", "seq", "in_flight"]);
+
+/** What may be spent on a difference, by @codemirror/merge; beyond that it is coarser, never wrong. */
+const DIFFERENCE = { scanLimit: 1000, timeout: 200 };
+
+export class Replica {
+  readonly #editor: Editor;
+  readonly #hooks: ReplicaHooks;
+  /** Holds @codemirror/collab, once there is a committed text. */
+  readonly #collab = new Compartment();
+  /** Whether the editor is read-only. */
+  readonly #access = new Compartment();
+  /** Text and version of what is committed; no version before the first welcome. */
+  #committed: Text = Text.empty;
+  #version: number | null = null;
+  #epoch = "";
+  /** The one push whose fate is not known: the first `count` unconfirmed updates. */
+  #inFlight: { seq: number; count: number; sent: boolean } | null = null;
+  /** Number of the last push. */
+  #seq = 0;
+  /** Whether only a whole text helps. */
+  #mustFetch = false;
+  /** What the last welcome said. */
+  #id = "";
+  #mode: Mode = "view_only";
+  #limits: Limits | null = null;
+  /** Whether the selection is to be sent, and whether it was sent when unconfirmed edits hid where it really is. */
+  #selectDue = true;
+  #selectRough = false;
+
+  /** The editor cannot be typed into until there is a text to type into. */
+  constructor(editor: Editor, hooks: ReplicaHooks) {
+    this.#editor = editor;
+    this.#hooks = hooks;
+    this.#dispatch({
+      effects: StateEffect.appendConfig.of([
+        this.#collab.of([]),
+        this.#access.of(EditorState.readOnly.of(true)),
+        EditorState.transactionFilter.of((transaction) => (this.#allows(transaction) ? transaction : [])),
+      ]),
+    });
+  }
+
+  /** This client's public id; empty before the first welcome. */
+  get id(): string {
+    return this.#id;
+  }
+
+  get mode(): Mode {
+    return this.#mode;
+  }
+
+  get limits(): Limits | null {
+    return this.#limits;
+  }
+
+  /** The version up to which the log is known. */
+  get version(): number {
+    return this.#version ?? 0;
+  }
+
+  /** Whether there is a text, so that the editor may be typed into. */
+  get begun(): boolean {
+    return this.#version !== null;
+  }
+
+  /** Edits that are not known to be committed. */
+  get unconfirmed(): number {
+    return this.#pending().length;
+  }
+
+  /** From where the server is to go on; null: it has to send the text. */
+  get resumePoint(): { epoch: string; version: number } | null {
+    if (this.#version === null || this.#mustFetch) return null;
+    return { epoch: this.#epoch, version: this.#version };
+  }
+
+  /** Whether to connect again, since nothing helps but a welcome with a text. */
+  get mustFetch(): boolean {
+    return this.#mustFetch;
+  }
+
+  /** Let the selection be sent again. */
+  selected(): void {
+    this.#selectDue = true;
+  }
+
+  /**
+   * Return the push to be sent now, if any; it counts as sent.
+   *
+   * One is in flight at a time: a push that the last connection took with it is sent again, under its number, before
+   * any other.
+   */
+  nextPush(): PushFrame | null {
+    if (this.#version === null || this.#mustFetch || this.#limits === null || this.#mode !== "edit") return null;
+    const pending = this.#pending();
+    if (this.#inFlight === null && pending.length > 0) {
+      const count = fitting(pending, this.#limits.message_bytes / PUSH_SHARE);
+      this.#inFlight = { seq: ++this.#seq, count, sent: false };
+    }
+    const flying = this.#inFlight;
+    if (flying === null || flying.sent) return null;
+    flying.sent = true;
+    const updates = pending.slice(0, flying.count).map((update) => update.changes.toJSON() as unknown);
+    return { type: "push", seq: flying.seq, version: this.#version, updates };
+  }
+
+  /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
+  nextSelect(): SelectFrame | null {
+    const pending = this.#pending();
+    const hidden = pending.length > 0;
+    if (this.#version === null || !(this.#selectDue || (this.#selectRough && !hidden))) return null;
+    this.#selectDue = false;
+    this.#selectRough = hidden;
+    const undo = hidden ? composed(pending, this.#committed.length).invertedDesc : null;
+    const place = (pos: number): number => (undo ? undo.mapPos(pos) : pos);
+    const ranges = this.#editor.state.selection.ranges.slice(0, SELECTION_RANGES);
+    return {
+      type: "select",
+      version: this.#version,
+      ranges: ranges.map((range) => [place(range.anchor), place(range.head)] as const),
+    };
+  }
+
+  /** Return what is unsaved, in a form that can be stored; null if nothing is. */
+  draft(): Draft | null {
+    const pending = this.#pending();
+    if (this.#version === null || pending.length === 0) return null;
+    const flying = this.#inFlight?.count ?? 0;
+    const changes = pending.slice(0, flying).map((update) => update.changes);
+    if (pending.length > flying) {
+      const length = changes.at(-1)?.newLength ?? this.#committed.length;
+      changes.push(composed(pending.slice(flying), length));
+    }
+    return {
+      epoch: this.#epoch,
+      version: this.#version,
+      base: this.#committed.toString(),
+      changes: changes.map((each) => each.toJSON() as unknown),
+      inFlight: this.#inFlight && { seq: this.#inFlight.seq, count: flying },
+      seq: this.#seq,
+    };
+  }
+
+  /**
+   * Take up unsaved edits where an earlier page has left them, before the first welcome; the editor can be typed into.
+   *
+   * @throws RangeError if they do not fit one another; nothing is changed then.
+   */
+  restore(draft: Draft): void {
+    const { state } = this.#editor;
+    const base = state.toText(draft.base);
+    const changes = draft.changes.map((each) => ChangeSet.fromJSON(each));
+    changes.reduce((text, each) => each.apply(text), base);
+    this.#begin(base);
+    this.#epoch = draft.epoch;
+    this.#version = draft.version;
+    this.#seq = draft.seq;
+    this.#inFlight = draft.inFlight && { ...draft.inFlight, sent: false };
+    this.#mode = "edit";
+    this.#dispatch({ effects: this.#accessEffect() });
+    for (const each of changes) this.#dispatch({ changes: each });
+  }
+
+  /**
+   * Take the first frame of a connection: go on from the log, or merge the text.
+   *
+   * @throws OutOfStep if it does not follow what the replica has.
+   */
+  resume(welcome: Welcome): void {
+    this.#id = welcome.id;
+    this.#limits = welcome.limits;
+    this.#selectDue = true;
+    if (this.#inFlight) this.#inFlight.sent = false;
+    if (welcome.text !== undefined) this.#merge(welcome, this.#editor.state.toText(welcome.text));
+    else this.#follow(welcome);
+    this.#seq = Math.max(this.#seq, welcome.acked);
+    if (this.#inFlight && this.#inFlight.seq <= welcome.acked) {
+      // The number was used for a push of which the log here knows nothing.
+      this.#inFlight.seq = ++this.#seq;
+    }
+    if (welcome.mode !== this.#mode || welcome.mode === "view_only") {
+      this.#mode = welcome.mode;
+      this.#dispatch({ effects: this.#accessEffect() });
+    }
+    const unconfirmed = this.#pending().length;
+    if (this.#mode === "view_only" && unconfirmed > 0) {
+      this.#takeBack(unconfirmed, "view_only", "this link is for looking only");
+    }
+  }
+
+  /**
+   * Take committed updates.
+   *
+   * @throws OutOfStep if they do not follow what the replica has.
+   */
+  receive(frame: UpdatesFrame): void {
+    this.#advance(frame.version, frame.updates);
+  }
+
+  /** Take the news that a push did not happen. Its edits are taken back, unless they may be pushed again. */
+  refuse(frame: RefusedFrame): void {
+    const flying = this.#inFlight;
+    if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
+    this.#mustFetch = true;
+    if (STALE.has(frame.code)) this.#inFlight = null;
+    else this.#takeBack(flying.count, frame.code, frame.reason);
+  }
+
+  /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
+  select(id: string, version: number, ranges: readonly SelectedRange[]): void {
+    const { length } = this.#committed;
+    if (version !== this.#version || ranges.some(([anchor, head]) => Math.max(anchor, head) > length)) return;
+    const pending = this.#pending();
+    const changes = pending.length > 0 ? composed(pending, length).desc : null;
+    const place = (pos: number): number => (changes ? changes.mapPos(pos) : pos);
+    this.#hooks.onSelection(
+      id,
+      ranges.map(([anchor, head]) => [place(anchor), place(head)] as const),
+    );
+  }
+
+  /** Leave the text on the screen as it is, for good: it cannot be typed into any more. */
+  close(): void {
+    this.#mode = "view_only";
+    this.#dispatch({ effects: this.#accessEffect() });
+  }
+
+  #follow(welcome: Welcome): void {
+    if (this.resumePoint === null || welcome.epoch !== this.#epoch) {
+      this.#mustFetch = true;
+      throw new OutOfStep("the welcome has no text, and nothing that this client could go on from");
+    }
+    this.#advance(welcome.version, welcome.updates ?? []);
+    if (this.#version !== welcome.version) {
+      this.#mustFetch = true;
+      throw new OutOfStep(`welcome to version ${welcome.version}, which is older than version ${this.version}`);
+    }
+  }
+
+  /** Take a whole text: what differs from the committed one was done by others, in one step. */
+  #merge(welcome: Welcome, text: Text): void {
+    const begins = this.#version === null;
+    const flying = this.#inFlight;
+    if (begins) this.#begin(text);
+    else if (flying && flying.seq <= welcome.acked) this.#confirm(this.#pending().slice(0, flying.count));
+    this.#epoch = welcome.epoch;
+    this.#version = welcome.version;
+    this.#mustFetch = false;
+    if (!begins) this.#replaceCommitted(text);
+  }
+
+  #advance(version: number, updates: readonly CommittedUpdate[]): void {
+    const first = version - updates.length;
+    if (this.#version === null || first > this.#version) {
+      throw new OutOfStep(`version ${this.version} is followed by ${first + 1}`);
+    }
+    for (const push of byPush(updates.slice(this.#version - first))) {
+      try {
+        this.#advanceBy(push);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.#mustFetch = true;
+        throw new OutOfStep(`an update after version ${this.version} is for another text: ${error.message}`);
+      }
+    }
+  }
+
+  #advanceBy(push: readonly CommittedUpdate[]): void {
+    const { sender, seq } = push[0]!;
+    const changes = push.map((update) => ChangeSet.fromJSON(update.changes));
+    const after = changes.reduce((text, each) => each.apply(text), this.#committed);
+    if (sender === this.#id && seq === this.#inFlight?.seq) {
+      this.#confirm(this.#pending().slice(0, this.#inFlight.count));
+      // As a rule it is the same: unless it was rebased on a text that was merged in another way, and the log is right.
+      this.#replaceCommitted(after);
+    } else {
+      this.#dispatch(
+        receiveUpdates(
+          this.#editor.state,
+          changes.map((each) => ({ changes: each, clientID: sender })),
+        ),
+      );
+      this.#committed = after;
+    }
+    this.#version = this.version + push.length;
+  }
+
+  /** The push in flight is committed, as these updates. */
+  #confirm(updates: readonly { readonly changes: ChangeSet }[]): void {
+    const own = updates.map(({ changes }) => ({ changes, clientID: OWN }));
+    this.#dispatch(receiveUpdates(this.#editor.state, own));
+    this.#committed = own.reduce((text, { changes }) => changes.apply(text), this.#committed);
+    this.#inFlight = null;
+  }
+
+  #replaceCommitted(text: Text): void {
+    if (text.eq(this.#committed)) return;
+    const changes = difference(this.#committed, text);
+    this.#dispatch(receiveUpdates(this.#editor.state, [{ changes, clientID: "" }]));
+    this.#committed = text;
+  }
+
+  /** Take back the first `count` unconfirmed updates; what was typed since stays. */
+  #takeBack(count: number, code: string, reason: string): void {
+    const { state } = this.#editor;
+    const pending = this.#pending();
+    const { length } = this.#committed;
+    const refused = composed(pending.slice(0, count), length);
+    const undo = refused.invert(this.#committed);
+    const rest = composed(pending.slice(count), refused.newLength);
+    const kept = rest.map(undo);
+    // @codemirror/collab has no way to forget an edit: it is taken out, and put in again for what is kept.
+    const back = state.update(mine({ changes: undo.map(rest, true), effects: this.#collab.reconfigure([]) }));
+    const steps = [back];
+    const step = (spec: TransactionSpec): void => void steps.push(steps.at(-1)!.state.update(mine(spec)));
+    if (!kept.empty) step({ changes: kept.invert(this.#committed) });
+    step({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
+    if (!kept.empty) step({ changes: kept, selection: back.newSelection });
+    this.#editor.dispatch(steps);
+    this.#inFlight = null;
+    this.#hooks.onRefused({ code, reason, inserted: insertedBy(refused) });
+  }
+
+  /** Have `text` on the screen, whatever was there, and nothing unconfirmed. */
+  #begin(text: Text): void {
+    const { state } = this.#editor;
+    if (!text.eq(state.doc)) this.#dispatch({ changes: { from: 0, to: state.doc.length, insert: text } });
+    this.#dispatch({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
+    this.#committed = text;
+  }
+
+  #accessEffect(): StateEffect<unknown> {
+    return this.#access.reconfigure(EditorState.readOnly.of(this.#mode === "view_only"));
+  }
+
+  #pending(): ReturnType<typeof sendableUpdates> {
+    return this.begun ? sendableUpdates(this.#editor.state) : [];
+  }
+
+  /** Whether an edit can be pushed as it is. */
+  #allows(transaction: Transaction): boolean {
+    if (!transaction.docChanged || this.#limits === null || transaction.annotation(byReplica)) return true;
+    const { text_units, message_bytes } = this.#limits;
+    const { length } = transaction.newDoc;
+    let reason = "";
+    if (length > text_units && length > transaction.startState.doc.length) {
+      reason = `a text has at most ${text_units} characters`;
+    } else if (tooLarge(transaction.changes, message_bytes / PUSH_SHARE)) {
+      reason = "that is too much for one edit; insert it in parts";
+    } else {
+      return true;
+    }
+    const inserted = insertedBy(transaction.changes);
+    // Later: a filter may only look.
+    queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
+    return false;
+  }
+
+  #dispatch(change: TransactionSpec | Transaction): void {
+    this.#editor.dispatch([change instanceof Transaction ? change : this.#editor.state.update(mine(change))]);
+  }
+}
+
+/** Return what leads from one text to another. */
+export function difference(from: Text, to: Text): ChangeSet {
+  const [before, after] = [from.toString(), to.toString()];
+  const specs: ChangeSpec[] = diff(before, after, DIFFERENCE).map(({ fromA, toA, fromB, toB }) => {
+    // Never inside a surrogate pair: edits on either side of it would part it.
+    const start = splitsPair(before, fromA) || splitsPair(after, fromB) ? 1 : 0;
+    const end = splitsPair(before, toA) || splitsPair(after, toB) ? 1 : 0;
+    return { from: fromA - start, to: toA + end, insert: to.slice(fromB - start, toB + end) };
+  });
+  return ChangeSet.of(specs, from.length);
+}
+
+function splitsPair(text: string, pos: number): boolean {
+  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
+}
+
+function mine(spec: TransactionSpec): TransactionSpec {
+  return {
+    ...spec,
+    annotations: [byReplica.of(true), Transaction.remote.of(true), Transaction.addToHistory.of(false)],
+    filter: false,
+  };
+}
+
+function composed(updates: readonly { readonly changes: ChangeSet }[], length: number): ChangeSet {
+  const [first, ...others] = updates;
+  if (first === undefined) return ChangeSet.empty(length);
+  return others.reduce((changes, each) => changes.compose(each.changes), first.changes);
+}
+
+/** Return the updates of each push: those that stand together and have sender and number in common. */
+function byPush(updates: readonly CommittedUpdate[]): CommittedUpdate[][] {
+  const pushes: CommittedUpdate[][] = [];
+  for (const update of updates) {
+    const last = pushes.at(-1);
+    if (last && last[0]!.sender === update.sender && last[0]!.seq === update.seq) last.push(update);
+    else pushes.push([update]);
+  }
+  return pushes;
+}
+
+/** Return how many updates, at least one, fit a message. */
+function fitting(updates: readonly { readonly changes: ChangeSet }[], limitBytes: number): number {
+  let bytes = 0;
+  let count = 0;
+  for (const { changes } of updates.slice(0, PUSH_UPDATES)) {
+    bytes += jsonBytes(changes);
+    if (count > 0 && bytes > limitBytes) break;
+    count++;
+  }
+  return count;
+}
+
+function tooLarge(changes: ChangeSet, limitBytes: number): boolean {
+  // Six bytes is what one unit takes at most: most edits need no closer look.
+  return 6 * changes.newLength > limitBytes && jsonBytes(changes) > limitBytes;
+}
+
+function jsonBytes(changes: ChangeSet): number {
+  return new TextEncoder().encode(JSON.stringify(changes.toJSON())).length;
+}
+
+function insertedBy(changes: ChangeSet): string {
+  const parts: string[] = [];
+  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
+    if (inserted.length > 0) parts.push(inserted.toString());
+  });
+  return parts.join("\n");
+}
