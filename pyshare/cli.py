@@ -8,8 +8,10 @@ import argparse
 import difflib
 import logging
 import os
+import re
 import sys
 import textwrap
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -24,13 +26,14 @@ from pyshare.settings import SETTINGS, Setting, Settings, settings_from, unknown
 #: Exit code after Ctrl-C that came before the server could take it as a request to drain: 128 + SIGINT.
 EXIT_INTERRUPTED: Final = 130
 
-_COMMANDS: Final = ("serve",)
+_COMMANDS: Final = ("serve", "token")
 #: What `pyshare serve --workers` runs; not for people.
 _WORKER: Final = "worker"
 
 _HELP: Final = """\
 usage: pyshare serve [flags]
-       pyshare serve --help
+       pyshare token [codespace] [flags]
+       pyshare serve --help | pyshare token --help
        pyshare --help | --version
 
 pyshare keeps one text the same on every screen that has it open: the real-time
@@ -38,6 +41,7 @@ server behind a shared code editor.
 
 commands:
   serve       start the server; it runs until Ctrl-C or SIGTERM, then drains and exits 0
+  token       print a token for a codespace, as the page's links have it
 
 flags:
   --help      show this
@@ -47,9 +51,19 @@ examples:
   pyshare serve
   pyshare serve --port 9000 --api-base-url http://127.0.0.1:8000/
   PYSHARE_PORT=9000 pyshare serve
+  pyshare token --mode view_only --expires-in 2h class-7
 
-Point a client at ws://127.0.0.1:8888/codespace/tmp-<uuid4>/
+Open http://127.0.0.1:8889/ in a browser, or point a client at ws://127.0.0.1:8888/codespace/{token}/
 """
+
+_TOKEN_DESCRIPTION: Final = (
+    "Print a token for a codespace, a new one unless it is named. It is good at every server with the same secret: "
+    "open http://127.0.0.1:8889/#TOKEN in a browser, or point a client at ws://127.0.0.1:8888/codespace/TOKEN/."
+)
+#: The settings that a token depends on.
+_TOKEN_SETTINGS: Final = ("secret", "data_folder")
+#: Seconds of the units in which times are given.
+_UNITS: Final[Mapping[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 _SERVE_DESCRIPTION: Final = (
     "Start the server. Each setting can be given as a flag or as an environment variable: a flag counts "
@@ -62,12 +76,55 @@ class CommandError(ConfigurationError):
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with errors raised instead of printed."""
+    """argparse, with errors raised instead of printed, and flags given in full only."""
+
+    def __init__(self, command: str, usage: str, description: str) -> None:
+        super().__init__(
+            prog=f"pyshare {command}",
+            usage=usage,
+            description=description,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=_HelpFormatter,
+        )
 
     @override
     def error(self, message: str) -> NoReturn:
         sentence = message.removeprefix("argument ").replace(": expected one argument", " needs a value")
-        raise CommandError(f"{sentence}; see pyshare serve --help")
+        raise CommandError(f"{sentence}; see {self.prog} --help")
+
+    def add_setting(self, group: argparse._ArgumentGroup, setting: Setting) -> None:
+        """Take a setting as a flag."""
+        group.add_argument(
+            setting.flag,
+            dest=setting.name,
+            metavar=_metavar_of(setting),
+            default=argparse.SUPPRESS,
+            help=_help_of(setting),
+        )
+
+    def add_help_flag(self) -> None:
+        """Take a wish for help."""
+        self.add_argument_group("Help").add_argument("-h", "--help", action="store_true", help="show this")
+
+    def read(self, arguments: Sequence[str]) -> dict[str, object] | None:
+        """Return what was given; None if help was asked for, which is printed.
+
+        Raises:
+            CommandError: if something is not known.
+        """
+        found, unknown = self.parse_known_args(arguments)
+        given: dict[str, object] = vars(found)
+        if given.pop("help"):
+            _print(self.format_help())
+            return None
+        if unknown:
+            flag, _, _ = unknown[0].partition("=")
+            if flag.startswith("-"):
+                flags = [each for action in self._actions for each in action.option_strings]
+                _refuse(flag, flags, "flag", self.prog)
+            raise CommandError(f"unexpected argument {unknown[0]!r}; see {self.prog} --help")
+        return given
 
 
 class _HelpFormatter(argparse.HelpFormatter):
@@ -79,7 +136,8 @@ class _HelpFormatter(argparse.HelpFormatter):
 
 
 def _help_of(setting: Setting) -> str:
-    default = "no default" if setting.default is None else f"default {setting.default}"
+    default = setting.shown.default or setting.default
+    default = "no default" if default is None else f"default {default}"
     # argparse takes a percent sign for the start of a field.
     return f"{setting.shown.meaning}\n{default}; {' or '.join(setting.variables)}".replace("%", "%%")
 
@@ -88,32 +146,59 @@ def _metavar_of(setting: Setting) -> str:
     return "|".join(setting.choices) if setting.choices else setting.shown.unit
 
 
-def _serve_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="pyshare serve",
-        usage="pyshare serve [flags]",
-        description=_SERVE_DESCRIPTION,
-        add_help=False,
-        allow_abbrev=False,
-        formatter_class=_HelpFormatter,
-    )
+def _serve_parser() -> _Parser:
+    parser = _Parser("serve", "pyshare serve [flags]", _SERVE_DESCRIPTION)
     for title, settings in groupby(SETTINGS, key=lambda setting: setting.shown.group):
         group = parser.add_argument_group(title)
         for setting in settings:
-            group.add_argument(
-                setting.flag,
-                dest=setting.name,
-                metavar=_metavar_of(setting),
-                default=argparse.SUPPRESS,
-                help=_help_of(setting),
-            )
-    parser.add_argument_group("Help").add_argument("-h", "--help", action="store_true", help="show this")
+            parser.add_setting(group, setting)
+    parser.add_help_flag()
     return parser
 
 
-def _refuse(argument: str, known: Iterable[str], kind: str) -> NoReturn:
+def _token_parser() -> _Parser:
+    parser = _Parser("token", "pyshare token [codespace] [flags]", _TOKEN_DESCRIPTION)
+    group = parser.add_argument_group("What it is for")
+    group.add_argument(
+        "codespace", nargs="?", help="the codespace's id: letters, digits, - _ and .\nif not given, a new one"
+    )
+    group.add_argument(
+        "--mode",
+        metavar="edit|view_only",
+        choices=("edit", "view_only"),
+        default="edit",
+        help="what its bearer may do\ndefault edit",
+    )
+    group.add_argument(
+        "--expires-in",
+        metavar="TIME",
+        type=_seconds,
+        help="how long it works, as 90, 90s, 45m, 2h or 7d\nif not given, as long as the codespace",
+    )
+    group.add_argument(
+        "--existing",
+        action="store_true",
+        help="only for a codespace that there is: else one who may edit makes it by joining, with no text in it",
+    )
+    signing = parser.add_argument_group("What it is signed with")
+    for setting in SETTINGS:
+        if setting.name in _TOKEN_SETTINGS:
+            parser.add_setting(signing, setting)
+    parser.add_help_flag()
+    return parser
+
+
+def _seconds(text: str) -> int:
+    """Return the seconds of a time that a user has given."""
+    found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    if found is None or int(found[1]) == 0:
+        raise CommandError(f"--expires-in {text}: must be a time such as 90s, 45m, 2h or 7d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _refuse(argument: str, known: Iterable[str], kind: str, command: str) -> NoReturn:
     near = difflib.get_close_matches(argument, list(known), n=1)
-    hint = f"did you mean {near[0]}?" if near else "see pyshare serve --help"
+    hint = f"did you mean {near[0]}?" if near else f"see {command} --help"
     raise CommandError(f"there is no {kind} {argument!r}; {hint}")
 
 
@@ -121,7 +206,8 @@ def _refuse_command(command: str) -> NoReturn:
     flag, _, _ = command.partition("=")
     if flag in {setting.flag for setting in SETTINGS}:
         raise CommandError(f"{flag} is a flag of pyshare serve and comes after that")
-    _refuse(command, [*_COMMANDS, "--help", "--version"], "flag" if flag.startswith("-") else "command")
+    kind = "flag" if flag.startswith("-") else "command"
+    _refuse(command, [*_COMMANDS, "--help", "--version"], kind, "pyshare")
 
 
 def _print(text: str) -> int:
@@ -149,31 +235,55 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return _work(sys.stdin.buffer.readline())
     if command not in _COMMANDS:
         _refuse_command(command)
-    parser = _serve_parser()
-    found, unknown = parser.parse_known_args(rest)
-    flags: dict[str, str] = vars(found)
-    if flags.pop("help"):
-        return _print(parser.format_help())
-    if unknown:
-        flag, _, _ = unknown[0].partition("=")
-        if flag.startswith("-"):
-            _refuse(flag, [setting.flag for setting in SETTINGS], "flag")
-        raise CommandError(f"unexpected argument {unknown[0]!r}; see pyshare serve --help")
-    return _serve(settings_from(flags, environment), unknown_variables(environment))
+    if command == "token":
+        given = _token_parser().read(rest)
+        return 0 if given is None else _sign(given, environment)
+    given = _serve_parser().read(rest)
+    if given is None:
+        return 0
+    return _serve(settings_from(_strings(given), environment), unknown_variables(environment))
+
+
+def _strings(given: Mapping[str, object]) -> dict[str, str]:
+    return {name: value for name, value in given.items() if isinstance(value, str)}
+
+
+def _sign(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
+    """Print a token for what was given."""
+    from pyshare.folder import data_folder, keep_secret  # noqa: PLC0415
+    from pyshare.net.tokens import Grant, Signer  # noqa: PLC0415
+
+    # What else the server is told has no part in it, and may be wrong here.
+    names = {each for setting in SETTINGS if setting.name in _TOKEN_SETTINGS for each in setting.variables}
+    chosen = {name: value for name, value in environment.items() if name in names}
+    settings = settings_from({k: v for k, v in _strings(given).items() if k in _TOKEN_SETTINGS}, chosen)
+    signer = Signer(settings.secret or keep_secret(data_folder(settings)))
+    seconds = given["expires_in"]
+    grant = Grant(
+        str(given["codespace"] or uuid.uuid4()),
+        "view_only" if given["mode"] == "view_only" else "edit",
+        int(signer.now()) + seconds if isinstance(seconds, int) else None,
+        create=given["mode"] == "edit" and not given["existing"],
+    )
+    try:
+        return _print(f"{signer.sign(grant)}\n")
+    except ValueError as error:
+        raise CommandError(str(error)) from None
 
 
 def _serve(settings: Settings, warnings: Sequence[str]) -> int:
     """Run the server until it has drained, and return the exit code."""
     # These take several times as long to import as all that help and errors need.
     from pyshare.logs import configure_logs  # noqa: PLC0415
-    from pyshare.server import serve  # noqa: PLC0415
+    from pyshare.server import Addresses, serve  # noqa: PLC0415
 
     configure_logs(settings.log_format, settings.log_level)
     for sentence in warnings:
         logging.getLogger(__name__).warning(sentence)
 
-    def tell(url: str) -> None:
-        sys.stdout.write(f"pyshare serves; point a client to {url}\n")
+    def tell(where: Addresses) -> None:
+        page = f"open {where.page} in a browser, or " if where.page else ""
+        sys.stdout.write(f"pyshare serves; {page}point a client to {where.client}\n")
         sys.stdout.flush()
 
     if settings.workers > 1:

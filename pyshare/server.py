@@ -6,8 +6,8 @@ serve
 +- store               the lanes to it
 +- authenticator       questions to the API
 +- supervisor          and under it every channel
-+- HTTP listener       health and readiness
 +- WebSocket listener  and under it every connection
++- HTTP listener       page, codespaces, health
 ```
 
 They end in the opposite order, and nothing outlives `serve`. The first SIGINT
@@ -15,7 +15,6 @@ or SIGTERM drains, the second ends at once.
 """
 
 import logging
-import os
 import resource
 import secrets
 import signal
@@ -23,9 +22,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import trio
+from starlette.routing import BaseRoute
 
 from pyshare.actors.channel import ChannelLimits
 from pyshare.actors.committer import CommitterLimits
@@ -34,10 +33,15 @@ from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMe
 from pyshare.core.document import DocumentLimits
 from pyshare.core.errors import ConfigurationError, leaves
 from pyshare.core.protocol import Limits
-from pyshare.net.auth import ApiLimits, open_authenticator
+from pyshare.folder import data_folder, secret_of
+from pyshare.net.application import build_app
+from pyshare.net.auth import ApiLimits, Authenticator, open_authenticator
+from pyshare.net.codespaces import Codespaces, CodespacesLimits
 from pyshare.net.connection import ConnectionLimits, serve_connection
-from pyshare.net.http import build_app, serve_http
+from pyshare.net.http import HttpLimits, serve_http
 from pyshare.net.listener import Listener, ListenerLimits, open_listeners
+from pyshare.net.page import Page
+from pyshare.net.tokens import Signer
 from pyshare.settings import Settings
 from pyshare.store.embedded import open_embedded
 from pyshare.store.interface import Store, StoreLimits, StoreUnavailable
@@ -54,15 +58,35 @@ _LONGEST_HEARTBEAT_SECONDS = 15.0
 _OTHER_FILES = 128
 
 
-def client_url(host: str, port: int) -> str:
-    """Return where to point a client of a server that listens there; the codespace is left to fill in."""
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a server is found by those on its machine."""
+
+    #: Of the WebSocket; the codespace is left to fill in.
+    client: str
+    #: Of the page, if there is one.
+    page: str | None
+
+
+def addresses(settings: Settings, sockets: "Sockets") -> Addresses:
+    """Return where a server is found that listens on these sockets."""
+    page = f"http://{_reached(sockets.http)}/" if settings.has_page else None
+    return Addresses(f"ws://{_reached(sockets.ws)}/codespace/tmp-<uuid4>/", page)
+
+
+def _reached(listeners: Sequence[trio.SocketListener]) -> str:
+    return authority(*listeners[0].socket.getsockname()[:2])
+
+
+def authority(host: str, port: int) -> str:
+    """Return how a URL names a server that listens there, for those on its machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"ws://{f'[{host}]' if ':' in host else host}:{port}/codespace/tmp-<uuid4>/"
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def channel_limits(settings: Settings) -> ChannelLimits:
     """Return what the settings mean for a channel."""
-    shortest_life = min(settings.codespace_expire_seconds, settings.tmp_codespace_expire_seconds)
+    shortest_life = min(settings.expire_seconds, settings.tmp_codespace_expire_seconds)
     return ChannelLimits(
         told=Limits(
             message_bytes=settings.message_bytes,
@@ -102,11 +126,19 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
     )
 
 
+def http_limits(settings: Settings) -> HttpLimits:
+    """Return what the settings mean for the HTTP server."""
+    least = HttpLimits()
+    # As JSON, one UTF-16 code unit of a text may take six bytes.
+    body_bytes = max(least.body_bytes, 6 * settings.text_units + 1024) if settings.has_page else least.body_bytes
+    return HttpLimits(body_bytes=body_bytes, bodies_bytes=max(least.bodies_bytes, 2 * body_bytes))
+
+
 def store_limits(settings: Settings) -> StoreLimits:
     """Return what the settings mean for a store."""
     return StoreLimits(
         log_updates=settings.history_updates,
-        expire_seconds=settings.codespace_expire_seconds,
+        expire_seconds=settings.expire_seconds,
         tmp_expire_seconds=settings.tmp_codespace_expire_seconds,
     )
 
@@ -154,21 +186,12 @@ async def open_redis(settings: Settings) -> AsyncIterator[str | None]:
     else:
         if settings.api_base_url is not None:
             logger.warning("the API does not see the texts of pyshare's own Redis; give --redis-url the API's")
-        async with open_embedded(_data_folder(settings)) as embedded:
+        async with open_embedded(data_folder(settings)) as embedded:
             yield embedded.url
 
 
-def _data_folder(settings: Settings) -> Path:
-    try:
-        if settings.data_folder is not None:
-            return Path(settings.data_folder).expanduser()
-        return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "pyshare"
-    except RuntimeError:
-        raise ConfigurationError("--data-folder must be given: there is no home folder for its default") from None
-
-
-async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda url: None) -> None:
-    """Serve until SIGINT or SIGTERM, then drain; `on_ready` is called with a client's URL once clients may come.
+async def serve(settings: Settings, *, on_ready: Callable[[Addresses], None] = lambda where: None) -> None:
+    """Serve until SIGINT or SIGTERM, then drain; `on_ready` is told where, once clients may come.
 
     Cancelled, it says goodbye to clients but waits for nothing else.
 
@@ -176,16 +199,37 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
         ConfigurationError: if it cannot start as it was told to; perhaps in an exception group.
     """
     async with open_sockets(settings) as sockets, open_redis(settings) as redis_url:
-        await serve_with(settings, sockets, redis_url, on_ready=on_ready)
+        await serve_with(settings, sockets, redis_url, find_secret(settings), on_ready=on_ready)
+
+
+def find_secret(settings: Settings) -> str | None:
+    """Return what links are signed with, and say what follows from where it is; None if there are no links.
+
+    Raises:
+        ConfigurationError: if one is to be kept and cannot be.
+    """
+    secret = secret_of(settings)
+    if secret and settings.secret is None and settings.redis_address is not None and settings.store == "redis":
+        logger.info("links are signed with this machine's secret; servers on several need the same --secret")
+    return secret
 
 
 async def serve_with(
-    settings: Settings, sockets: Sockets, redis_url: str | None, *, on_ready: Callable[[str], None]
+    settings: Settings,
+    sockets: Sockets,
+    redis_url: str | None,
+    secret: str | None,
+    *,
+    on_ready: Callable[[Addresses], None],
 ) -> None:
-    """Serve as `serve` does, on sockets and a Redis server that somebody else has opened; the sockets are closed."""
+    """Serve as `serve` does, on sockets and a Redis server that somebody else has opened; the sockets are closed.
+
+    `secret` is what links are signed with; without it there are none.
+    """
     _allow_open_files(settings.connections + _OTHER_FILES)
-    url = client_url(*sockets.ws[0].socket.getsockname()[:2])
+    where = addresses(settings, sockets)
     http_host, http_port = sockets.http[0].socket.getsockname()[:2]
+    signer = Signer(secret) if secret else None
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with AsyncExitStack() as stack:
             parts = await stack.enter_async_context(trio.open_nursery())
@@ -196,6 +240,7 @@ async def serve_with(
                 open_authenticator(
                     settings.api_base_url,
                     make_missing=settings.redis_address is None or settings.store == "memory",
+                    signer=signer,
                     limits=ApiLimits(longest_wait_seconds=settings.authentication_seconds),
                 )
             )
@@ -204,7 +249,6 @@ async def serve_with(
             limits = SupervisorLimits(channel_limits(settings), linger_seconds=settings.linger_seconds)
             supervisor = Supervisor(store, instance=secrets.token_hex(8), limits=limits)
             await parts.start(partial(supervisor.run, messages), name="supervisor")
-            await parts.start(partial(serve_http, sockets.http, build_app(readiness.why_not)), name="HTTP listener")
             connection = partial(
                 serve_connection,
                 admit=authenticator.admit,
@@ -213,8 +257,11 @@ async def serve_with(
             )
             listener = Listener(sockets.ws, connection, limits=ListenerLimits(connections=settings.connections))
             await parts.start(partial(listener.run), name="WebSocket listener")
-            logger.info("serving", extra={"url": url, "http": f"{http_host}:{http_port}"})
-            on_ready(url)
+            app = build_app(readiness.why_not, _routes(settings, store, authenticator, signer))
+            http = partial(serve_http, sockets.http, app, adopt=listener.adopt, limits=http_limits(settings))
+            await parts.start(http, name="HTTP listener")
+            logger.info("serving", extra={"url": where.client, "http": f"{http_host}:{http_port}"})
+            on_ready(where)
             # What is left of the time is for the closing handshakes, which a connection may begin twice.
             seconds = max(settings.drain_seconds - 2 * settings.close_seconds, settings.drain_seconds / 2)
             number = await anext(signals)
@@ -222,6 +269,20 @@ async def serve_with(
             logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": seconds})
             await _drain(signals, listener, supervisor, seconds)
             parts.cancel_scope.cancel()
+
+
+def _routes(
+    settings: Settings, store: Store, authenticator: Authenticator, signer: Signer | None
+) -> Sequence[BaseRoute]:
+    """Return what there is over HTTP beside health."""
+    if not settings.has_page or signer is None:
+        return ()
+    limits = CodespacesLimits(
+        text_units=settings.text_units,
+        codespaces_per_minute=settings.codespaces_per_minute,
+        authentication_seconds=min(settings.authentication_seconds, CodespacesLimits().authentication_seconds),
+    )
+    return (*Codespaces(store, authenticator.admit, signer, limits=limits).routes, *Page().routes)
 
 
 async def _start_store(settings: Settings, redis_url: str | None, parts: trio.Nursery) -> Store:

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from pyshare.core.errors import ConfigurationError
+from pyshare.net.tokens import SECRET_LENGTH
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -34,6 +35,9 @@ _DATABASE: Final = re.compile(r"/?|/\d+/?")
 #: A password in a URL.
 _PASSWORD: Final = re.compile(r"(?<=:)[^:/@]*(?=@)")
 
+#: Seconds that a codespace lives unused: a week, or as the stock server has it.
+_EXPIRE_SECONDS: Final = 604_800
+_EXPIRE_SECONDS_WITH_API: Final = 1200
 _WORKERS_SHARE: Final = "each worker would have texts of its own"
 _PORTS_DIFFER: Final = "each has its own listener"
 _HISTORY_HOLDS: Final = "the history must have room for the largest push"
@@ -59,6 +63,8 @@ class Shown:
     allowed: str | None = None
     #: Whether nobody may see what it is.
     secret: bool = False
+    #: What counts where nothing is given, where that depends on other settings.
+    default: str | None = None
 
 
 def _complete_url(url: str) -> str:
@@ -118,7 +124,7 @@ class Settings(BaseModel):
         Shown(
             "Address",
             "HOST",
-            "address at which health is told over HTTP",
+            "address of the page, the codespace endpoints, health and metrics",
             allowed="a host name or an IP address",
         ),
     ] = "127.0.0.1"
@@ -127,6 +133,14 @@ class Settings(BaseModel):
         Field(ge=0, le=65535),
         Shown("Address", "PORT", "port of that address; 0 is any free one"),
     ] = 8889
+    page: Annotated[
+        Literal["auto", "on", "off"],
+        Shown(
+            "Address",
+            "PAGE",
+            "the page and the codespace endpoints; auto: on unless an API is configured, which has its own",
+        ),
+    ] = "auto"
     workers: Annotated[
         int,
         Field(ge=1, le=256),
@@ -138,7 +152,7 @@ class Settings(BaseModel):
         Shown(
             "Who may join",
             "URL",
-            "where the API is asked about tokens; without it only temporary codespaces work",
+            "where the API is asked about tokens; without it there are temporary codespaces and those of links",
             stock="API_BASE_URL",
             allowed="an http:// or https:// address without a query",
         ),
@@ -148,6 +162,22 @@ class Settings(BaseModel):
         Field(ge=0.1, le=3600),
         Shown("Who may join", "SECONDS", "time to find out who a client is, waits for a busy API counted"),
     ] = 90.0
+    secret: Annotated[
+        Annotated[str, Field(min_length=SECRET_LENGTH, max_length=1024)] | None,
+        Shown(
+            "Who may join",
+            "SECRET",
+            "what links are signed with; servers with the same understand each other's; "
+            "if not given, made once and kept in the data folder",
+            allowed=f"at least {SECRET_LENGTH} characters",
+            secret=True,
+        ),
+    ] = None
+    codespaces_per_minute: Annotated[
+        int,
+        Field(ge=1, le=1_000_000),
+        Shown("Who may join", "COUNT", "codespaces that one process makes in a minute for whoever asks by HTTP"),
+    ] = 60
 
     store: Annotated[
         Literal["redis", "memory"],
@@ -199,15 +229,22 @@ class Settings(BaseModel):
         Shown(
             "Storage",
             "FOLDER",
-            "where pyshare's own Redis keeps its files; if not given, pyshare in $XDG_DATA_HOME or ~/.local/share",
+            "where pyshare's own Redis keeps its files, and the secret is; "
+            "if not given, pyshare in $XDG_DATA_HOME or ~/.local/share",
             allowed="a folder",
         ),
     ] = None
     codespace_expire_seconds: Annotated[
-        int,
-        Field(ge=1, le=31_536_000),
-        Shown("Storage", "SECONDS", "time a codespace lives unused", stock="CODESPACE_EXPIRE_UPDATE"),
-    ] = 1200
+        Annotated[int, Field(ge=1, le=31_536_000)] | None,
+        Shown(
+            "Storage",
+            "SECONDS",
+            "time a codespace lives unused",
+            stock="CODESPACE_EXPIRE_UPDATE",
+            allowed="a whole number from 1 to 31536000",
+            default=f"{_EXPIRE_SECONDS_WITH_API} with an API, which keeps texts itself, else {_EXPIRE_SECONDS}",
+        ),
+    ] = None
     tmp_codespace_expire_seconds: Annotated[
         int,
         Field(ge=1, le=31_536_000),
@@ -329,6 +366,18 @@ class Settings(BaseModel):
         return self
 
     @property
+    def has_page(self) -> bool:
+        """Whether there are the page and the codespace endpoints."""
+        return self.page == "on" or (self.page == "auto" and self.api_base_url is None)
+
+    @property
+    def expire_seconds(self) -> int:
+        """Seconds that a codespace lives unused: for long where nothing else keeps its text."""
+        if self.codespace_expire_seconds is not None:
+            return self.codespace_expire_seconds
+        return _EXPIRE_SECONDS if self.api_base_url is None else _EXPIRE_SECONDS_WITH_API
+
+    @property
     def redis_address(self) -> str | None:
         """The URL of the Redis server that was asked for, its password in it; None if pyshare is to run its own."""
         password = quote(self.redis_password or "", safe="")
@@ -365,7 +414,7 @@ class Setting:
     allowed: str
     #: The only values, where they can be listed.
     choices: tuple[str, ...]
-    #: The default as a user would write it; nothing where there is none.
+    #: The default as a user would write it; nothing where there is none, or it depends.
     default: str | None
 
     @property

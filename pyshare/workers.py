@@ -21,7 +21,7 @@ import trio
 from pydantic import TypeAdapter
 
 from pyshare.core.errors import ConfigurationError, PyshareError
-from pyshare.server import Sockets, client_url, open_redis, open_sockets, serve_with
+from pyshare.server import Addresses, Sockets, addresses, find_secret, open_redis, open_sockets, serve_with
 from pyshare.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ class Job:
     number: int
     settings: Settings
     redis_url: str | None
+    #: What links are signed with.
+    secret: str | None
     #: File descriptors of the listening sockets.
     ws: tuple[int, ...]
     http: tuple[int, ...]
@@ -60,22 +62,23 @@ class Job:
 _JOBS: TypeAdapter[Job] = TypeAdapter(Job)
 
 
-async def serve_workers(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+async def serve_workers(settings: Settings, *, on_ready: Callable[[Addresses], None]) -> None:
     """Run as many workers as the settings say until SIGINT or SIGTERM, then have them drain; see `server.serve`.
 
     Raises:
         PyshareError: if a worker cannot start; it has said why.
     """
     async with open_sockets(settings) as sockets, open_redis(settings) as redis_url:
+        secret = find_secret(settings)
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
                 workers = [
-                    _Worker(Job(number, settings, redis_url, _files(sockets.ws), _files(sockets.http)))
+                    _Worker(Job(number, settings, redis_url, secret, _files(sockets.ws), _files(sockets.http)))
                     for number in range(1, settings.workers + 1)
                 ]
                 for worker in workers:
                     await nursery.start(worker.run, name=f"worker {worker.number}")
-                on_ready(client_url(*sockets.ws[0].socket.getsockname()[:2]))
+                on_ready(addresses(settings, sockets))
                 number = await anext(signals)
                 logger.info("draining", extra={"signal": signal.Signals(number).name, "workers": len(workers)})
                 for each in (*sockets.ws, *sockets.http):
@@ -101,7 +104,7 @@ async def serve_as_worker(job: Job) -> None:
     sockets = Sockets(*(tuple(map(_listener, files)) for files in (job.ws, job.http)))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_drain_without_supervisor, name="supervisor's life")
-        await serve_with(job.settings, sockets, job.redis_url, on_ready=_say_ready)
+        await serve_with(job.settings, sockets, job.redis_url, job.secret, on_ready=_say_ready)
         nursery.cancel_scope.cancel()
 
 
@@ -223,7 +226,7 @@ async def _drain_without_supervisor() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _say_ready(url: str) -> None:
+def _say_ready(where: Addresses) -> None:
     sys.stdout.buffer.write(_READY)
     sys.stdout.buffer.flush()
 

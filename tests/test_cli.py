@@ -17,10 +17,11 @@ from pyshare import __version__
 from pyshare.cli import main
 from pyshare.core.errors import ConfigurationError
 from pyshare.logs import QUIET_LOGGERS
+from pyshare.server import Addresses
 from pyshare.settings import SETTINGS, Settings
 from pyshare.store.interface import StoreUnavailable
 
-URL = "ws://127.0.0.1:8888/codespace/tmp-<uuid4>/"
+WHERE = Addresses("ws://127.0.0.1:8888/codespace/tmp-<uuid4>/", "http://127.0.0.1:8889/")
 
 
 class FakeServer(ModuleType):
@@ -28,15 +29,16 @@ class FakeServer(ModuleType):
 
     def __init__(self) -> None:
         super().__init__("pyshare.server")
+        self.Addresses = Addresses
         self.failure: BaseException | None = None
         self.served: list[Settings] = []
 
-    async def serve(self, settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    async def serve(self, settings: Settings, *, on_ready: Callable[[Addresses], None]) -> None:
         await trio.lowlevel.checkpoint()
         self.served.append(settings)
         if self.failure is not None:
             raise self.failure
-        on_ready(URL)
+        on_ready(WHERE)
 
 
 @pytest.fixture
@@ -86,8 +88,11 @@ def test_help_of_serve_has_every_flag_group_variable_and_default(
     assert main(["serve", "--help"]) == 0
     text = capsys.readouterr().out
     for setting in SETTINGS:
-        default = "no default" if setting.default is None else f"default {setting.default}"
-        assert f"{default}; {' or '.join(setting.variables)}\n" in text
+        default = setting.shown.default or setting.default
+        default = "no default" if default is None else f"default {default}"
+        # A long one is more than one line.
+        words = " ".join(text.split())
+        assert f"{default}; {' or '.join(setting.variables)} " in words
         assert f"  {setting.flag} {'|'.join(setting.choices) or setting.shown.unit}" in text
         assert f"\n{setting.shown.group}:\n" in text
 
@@ -107,7 +112,7 @@ def test_help_of_serve_fits_the_terminal(
     [
         ([], "no command; pyshare serve starts the server, pyshare --help tells more"),
         (["sevre"], "there is no command 'sevre'; did you mean serve?"),
-        (["xyz"], "there is no command 'xyz'; see pyshare serve --help"),
+        (["xyz"], "there is no command 'xyz'; see pyshare --help"),
         (["--verson"], "there is no flag '--verson'; did you mean --version?"),
         (["--port", "1"], "--port is a flag of pyshare serve and comes after that"),
         (["--port=1"], "--port is a flag of pyshare serve and comes after that"),
@@ -150,7 +155,10 @@ def test_serve_is_given_the_settings(server: FakeServer, monkeypatch: pytest.Mon
 
 def test_serve_tells_where_to_point_a_client(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve"]) == 0
-    assert capsys.readouterr().out == f"pyshare serves; point a client to {URL}\n"
+    assert capsys.readouterr().out == (
+        "pyshare serves; open http://127.0.0.1:8889/ in a browser, "
+        "or point a client to ws://127.0.0.1:8888/codespace/tmp-<uuid4>/\n"
+    )
 
 
 def test_an_unknown_variable_is_a_warning_in_the_log(

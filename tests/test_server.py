@@ -2,21 +2,21 @@
 
 import pytest
 
-from pyshare.server import channel_limits, client_url, connection_limits, store_limits
+from pyshare.server import authority, channel_limits, connection_limits, store_limits
 from pyshare.settings import Settings
 
 
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
-        ("127.0.0.1", "ws://127.0.0.1:8888/codespace/tmp-<uuid4>/"),
-        ("0.0.0.0", "ws://127.0.0.1:8888/codespace/tmp-<uuid4>/"),
-        ("::", "ws://[::1]:8888/codespace/tmp-<uuid4>/"),
-        ("fe80::1", "ws://[fe80::1]:8888/codespace/tmp-<uuid4>/"),
+        ("127.0.0.1", "127.0.0.1:8888"),
+        ("0.0.0.0", "127.0.0.1:8888"),
+        ("::", "[::1]:8888"),
+        ("fe80::1", "[fe80::1]:8888"),
     ],
 )
 def test_a_client_is_pointed_to_an_address_that_it_can_connect_to(host: str, expected: str) -> None:
-    assert client_url(host, 8888) == expected
+    assert authority(host, 8888) == expected
 
 
 def test_what_clients_are_told_is_what_they_are_held_to() -> None:

@@ -269,8 +269,11 @@ def _refuse_lone_surrogates(text: str) -> None:
             raise UnreadablePush(seq, "the push inserts half a surrogate pair")
 
 
-def explain(error: ErrorDetails) -> str:
-    """Return one sentence for a validation error that names the field, as `push.updates[0]: ...`."""
+def explain(error: ErrorDetails, *, whole: str = "frame") -> str:
+    """Return one sentence for a validation error that names the field, as `push.updates[0]: ...`.
+
+    `whole` is what the fields are of.
+    """
     place = ""
     for part in error["loc"]:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
@@ -281,7 +284,7 @@ def explain(error: ErrorDetails) -> str:
         place, message = tag, f"missing; a frame is an object with a {tag}"
     elif error["type"] == "union_tag_invalid":
         place, message = tag, f"'{context.get('tag')}' is not one of {context.get('expected_tags')}"
-    return shortened(f"{place or 'frame'}: {message}")
+    return shortened(f"{place or whole}: {message}")
 
 
 def encode(frame: ServerFrame | ClientFrame) -> bytes:

@@ -19,17 +19,18 @@ from pydantic import UUID4, ConfigDict, TypeAdapter, ValidationError
 
 from pyshare.core.errors import CloseCode, Closing, ConfigurationError, ConnectionRefused
 from pyshare.core.protocol import Mode
+from pyshare.net.tokens import Signer
 
 logger = logging.getLogger(__name__)
 
-#: What any token looks like: URL-safe base64 (SHAREPYTHON.md, "The API").
-_TOKEN = re.compile(r"[A-Za-z0-9_=-]{1,512}")
+#: What any token looks like: the API's are URL-safe base64 (SHAREPYTHON.md, "The API"), signed ones have dots too.
+_TOKEN = re.compile(r"[A-Za-z0-9_.=-]{1,512}")
 _TMP = re.compile(r"tmp-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 #: Bytes of an answer of the API that are read; what it sends to us is far below that.
 _ANSWER_BYTES = 65_536
 
 _NOT_A_TOKEN = Closing(CloseCode.NOT_AUTHENTICATED, "this is no token; open the codespace anew")
-_NO_API = Closing(CloseCode.NOT_AUTHENTICATED, "unknown token; this server expects tmp-<uuid4>")
+_NO_API = Closing(CloseCode.NOT_AUTHENTICATED, "unknown token; this server expects tmp-<uuid4>, or a link of its own")
 _NO_ANSWER = Closing(CloseCode.TRY_LATER, "the token could not be checked; try again later")
 _BAD_ANSWER = Closing(CloseCode.OUR_FAULT, "the API's answer was not understood; try again later")
 _NO_SUCH = Closing(CloseCode.NO_SUCH_CODESPACE, "no such codespace; it may have been deleted")
@@ -43,6 +44,8 @@ class Admission:
     mode: Mode
     #: Whether the codespace is made if the store has none of that id.
     create: bool
+    #: When that ends, in seconds since 1970; None: not before the codespace does.
+    expires: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +107,23 @@ _DETAIL = TypeAdapter(_Detail)
 class Authenticator:
     """Says what a token is good for. `open_authenticator` makes one."""
 
-    def __init__(self, api: "TokenApi | None") -> None:
+    def __init__(self, api: "TokenApi | None", signer: Signer | None = None, *, make_missing: bool = True) -> None:
         self._api = api
+        self._signer = signer
+        # Whether a token of ours may make its codespace.
+        self._make_missing = make_missing
         # The ways in which a token is tried, in order; None from a way: it is for another to say.
-        self._ways: tuple[Callable[[str], Awaitable[Admission | None]], ...] = (self._by_id, self._by_api)
+        self._ways: tuple[Callable[[str], Awaitable[Admission | None]], ...] = (
+            self._by_id,
+            self._by_signature,
+            self._by_api,
+        )
 
     async def admit(self, token: str) -> Admission:
         """Return what `token` is good for. Cancelled, it is forgotten; others who ask the same are not.
 
         Raises:
-            ConnectionRefused: 4401 or 4404 if it is good for nothing, 1011 or 1013 if that is not known.
+            ConnectionRefused: 4401, 4404 or 4410 if it is good for nothing, 1011 or 1013 if that is not known.
         """
         if not _TOKEN.fullmatch(token):
             raise ConnectionRefused(_NOT_A_TOKEN)
@@ -129,7 +139,18 @@ class Authenticator:
             return None
         return Admission(token.lower(), "edit", create=self._api is None)
 
+    async def _by_signature(self, token: str) -> Admission | None:  # noqa: ASYNC124 - as the other ways
+        """Admit to what a token of ours names."""
+        grant = self._signer.read(token) if self._signer else None
+        if grant is None:
+            return None
+        create = grant.create and self._make_missing
+        return Admission(grant.codespace, grant.mode, create=create, expires=grant.expires)
+
     async def _by_api(self, token: str) -> Admission | None:
+        if "." in token:
+            # Signed by somebody, and none of the API's.
+            raise ConnectionRefused(_NOT_A_TOKEN)
         return await self._api.ask(token) if self._api else None
 
 
@@ -278,6 +299,7 @@ async def open_authenticator(
     api_base_url: str | None,
     *,
     make_missing: bool,
+    signer: Signer | None = None,
     limits: ApiLimits | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Authenticator]:
@@ -285,14 +307,15 @@ async def open_authenticator(
 
     `make_missing` says whether codespaces of which the API knows, but the
     store does not, are made. Without `api_base_url` there are only temporary
-    codespaces, and whoever comes first makes them. `transport` stands in for
-    the network.
+    codespaces, and whoever comes first makes them, and those that tokens of
+    ours name, which are read by `signer`, if there is one. `transport` stands
+    in for the network.
 
     Raises:
         ConfigurationError: if `api_base_url` is no address of an API.
     """
     if api_base_url is None:
-        yield Authenticator(None)
+        yield Authenticator(None, signer)
         return
     _check_address(api_base_url)
     limits = limits or ApiLimits()
@@ -304,5 +327,6 @@ async def open_authenticator(
         httpx.AsyncClient(transport=transport, limits=connections, timeout=None) as client,
         trio.open_nursery() as nursery,
     ):
-        yield Authenticator(TokenApi(client, nursery, api_base_url, make_missing=make_missing, limits=limits))
+        api = TokenApi(client, nursery, api_base_url, make_missing=make_missing, limits=limits)
+        yield Authenticator(api, signer, make_missing=make_missing)
         nursery.cancel_scope.cancel()

@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ from pyshare.core.sharepython import StockFrame, parse_stock_frame
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.outlet import PING, OutletStream, SocketOutlet, close_frame
+from pyshare.net.tokens import expired
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ _TOKEN_LENGTH = 512
 _LINGER_BYTES = 67_108_864
 #: Seconds without input after which a client that cannot be understood any more is taken to have stopped.
 _QUIET_SECONDS = 0.25
+#: Seconds between two looks at the wall clock.
+_CLOCK_SECONDS = 60
 #: Bytes of a character in UTF-8, at most.
 _CHARACTER_BYTES = 4
 
@@ -150,22 +154,25 @@ def http_answer(status: HTTPStatus, sentence: str, *, retry_seconds: int | None 
 async def serve_connection(
     client: socket.socket,
     label: str,
+    received: bytes = b"",
     *,
     admit: Callable[[str], Awaitable[Admission]],
     open_channel: OpenChannel,
     limits: ConnectionLimits,
     new_session: Callable[[], bytes] = lambda: secrets.token_bytes(SESSION_BYTES),
+    now: Callable[[], float] = time.time,
 ) -> None:
     """Serve one client from the first byte to the last; the socket is closed however that ends.
 
-    `label` names the connection in logs and tasks. Cancelled, it still tells
+    `label` names the connection in logs and tasks, `received` was read from it
+    before, and `now` tells the time in seconds since 1970. Cancelled, it still tells
     the client that the server restarts, and its channel that it leaves, each
     for `close_seconds` at most.
 
     Raises:
         ExceptionGroup: of what nobody foresaw; the client was told 1011.
     """
-    connection = _Connection(client, label, admit, open_channel, limits, new_session)
+    connection = _Connection(SocketOutlet(client, received), label, admit, open_channel, limits, new_session, now)
     try:
         await connection.run()
     finally:
@@ -177,22 +184,24 @@ async def serve_connection(
 class _Connection:
     def __init__(
         self,
-        client: socket.socket,
+        outlet: SocketOutlet,
         label: str,
         admit: Callable[[str], Awaitable[Admission]],
         open_channel: OpenChannel,
         limits: ConnectionLimits,
         new_session: Callable[[], bytes],
+        now: Callable[[], float],
     ) -> None:
         self._label = label
         self._admit = admit
         self._open_channel = open_channel
         self._limits = limits
         self._new_session = new_session
+        self._now = now
         # What the client may send; its socket to the channel and to trio-websocket.
         burst = 2 * limits.pushes_per_second
         self._bucket = TokenBucket(limits.pushes_per_second, burst=burst, now=trio.current_time())
-        self._outlet = SocketOutlet(client)
+        self._outlet = outlet
         self._stream = OutletStream(
             self._outlet,
             self._bucket,
@@ -270,6 +279,8 @@ class _Connection:
             dialect = DIALECTS[subprotocol]
             arrival = dialect.parse_arrival(query)
             admission = await self._authenticate(ws, unquote(address["token"]))
+            if admission.expires is not None:
+                nursery.start_soon(self._expire, admission.expires, name=f"expiry of {self._label}")
             async with self._open_channel(admission.codespace, create=admission.create) as channel:
                 self._channel = channel
                 # What goes wrong here is settled here: the lease needs to know only that it ends.
@@ -353,6 +364,12 @@ class _Connection:
         while True:
             await trio.sleep(self._limits.ping_seconds)
             self._outlet.offer_nowait(PING)
+
+    async def _expire(self, expires: float) -> None:
+        """End the connection when its token does; a clock that was set, or stood still, is met within a minute."""
+        while (seconds := expires - self._now()) > 0:  # noqa: ASYNC110 - nobody tells when a clock is set
+            await trio.sleep(min(seconds, _CLOCK_SECONDS))
+        self._outlet.close_nowait(expired())
 
     async def _close_handshake(self) -> None:
         """Send what is to be said last, and wait for the client's answer for as long as one can be heard."""

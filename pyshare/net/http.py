@@ -1,8 +1,8 @@
-"""The HTTP side: whether this server lives, and whether clients should come to it.
+"""The HTTP server: an application on Hypercorn's trio worker, within limits.
 
-Starlette on Hypercorn's trio worker, in the same process as the WebSocket
-server but with sockets of its own. What the application answers is JSON,
-errors included.
+In the same process as the WebSocket server but with sockets of its own. A
+client that opens a WebSocket here, as a browser with our page does, is handed
+on to that server: what a connection begins with tells.
 
 Hypercorn serves one connection at a time here, with our listener before it:
 its own accepts any number, ends as a whole when one connection fails, and,
@@ -13,8 +13,8 @@ not read. What is bounded beyond that is in `_Stream` and `_Requests`.
 import logging
 import math
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -23,18 +23,16 @@ from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from pyshare.net.listener import Listener, ListenerLimits
 
 #: What a part of a body is counted as beside its bytes: parts of one byte cost memory too.
 _PART_BYTES = 64
+#: What a connection begins with that is a WebSocket to a codespace.
+_WEBSOCKET = b"GET /codespace/"
 #: Requests at one time on one connection. HTTP/2 has them, and Hypercorn lets a client upgrade to it.
 _STREAMS = 8
 
@@ -43,57 +41,32 @@ _STREAMS = 8
 class HttpLimits:
     """How patient the HTTP side is, and how much it takes."""
 
-    #: Seconds in which it must be known whether clients should come; then they should not.
-    ready_seconds: float = 2
     #: Seconds that a connection may be idle, which is also until the head of its next request has come.
     keep_alive_seconds: float = 10
     #: Seconds for an answer to be found; also those that a client may send nothing, or take nothing of an answer.
     request_seconds: int = 10
     #: Seconds for answers that are under way when the server ends.
     drain_seconds: float = 1
-    #: Bytes of a request's head, and of a body that is kept for the application.
+    #: Bytes of a request's head, of a body that is kept for the application, and of all that are kept at one time.
     head_bytes: int = 16_384
     body_bytes: int = 65_536
+    bodies_bytes: int = 33_554_432
     #: Connections at one time; one more is refused with 503.
     connections: int = 256
 
 
-def build_app(why_not_ready: Callable[[], Awaitable[str | None]], *, limits: HttpLimits | None = None) -> Starlette:
-    """Return the application: what is answered under which path.
-
-    `why_not_ready` says why clients should not come to this server; None if they should.
-    """
-    ready_seconds = (limits or HttpLimits()).ready_seconds
-
-    async def healthz(request: Request) -> JSONResponse:  # noqa: ASYNC124 - Starlette has threads for others
-        return _json(HTTPStatus.OK, {"status": "ok"})
-
-    async def readyz(request: Request) -> JSONResponse:
-        reason: str | None = "it takes too long to find out"
-        with trio.move_on_after(ready_seconds):
-            reason = await why_not_ready()
-        if reason is None:
-            return _json(HTTPStatus.OK, {"status": "ready"})
-        return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unready", "reason": reason}, {"Retry-After": "1"})
-
-    app = Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz)],
-        exception_handlers={HTTPException: _on_refused, Exception: _on_failed},
-    )
-    # What is not there is not there: no redirect to what it might have meant.
-    app.router.redirect_slashes = False
-    return app
-
-
 async def serve_http(
     listeners: Sequence[trio.SocketListener],
-    app: Starlette,
+    app: ASGIApp,
     *,
+    adopt: Callable[[socket.socket, bytes], None] | None = None,
     limits: HttpLimits | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on listening sockets, which it takes over and closes, until cancelled; `started` once it answers.
 
+    `adopt` is given the socket of each client that opens a WebSocket to a
+    codespace, and what was read from it; without it they are the application's.
     Cancelled, it takes no more connections, closes the idle ones, gives
     answers that are under way `drain_seconds`, and ends then whatever clients
     do. A connection that fails is logged and gone, and the others live on.
@@ -102,7 +75,7 @@ async def serve_http(
     Raises:
         OSError: in an exception group, if a socket cannot accept any more.
     """
-    server = _Server(listeners, app, limits or HttpLimits())
+    server = _Server(listeners, app, adopt, limits or HttpLimits())
     async with trio.open_nursery() as nursery:
         # Not by `nursery.start`: cancelled meanwhile, that would wait for the server, which waits to be stopped.
         nursery.start_soon(server.run, name="HTTP server")
@@ -117,10 +90,17 @@ async def serve_http(
 class _Server:
     """Listening sockets, and Hypercorn on each connection that comes through them."""
 
-    def __init__(self, listeners: Sequence[trio.SocketListener], app: Starlette, limits: HttpLimits) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[trio.SocketListener],
+        app: ASGIApp,
+        adopt: Callable[[socket.socket, bytes], None] | None,
+        limits: HttpLimits,
+    ) -> None:
         # Set once clients are answered.
         self.serving = trio.Event()
         self._limits = limits
+        self._adopt = adopt
         self._app = _Requests(app, limits)
         self._config = _config(limits)
         # Hypercorn's word to all connections that they end.
@@ -129,9 +109,10 @@ class _Server:
         # All of it; shielded, so that answers can be finished. `stop` gives it a deadline.
         self._scope = trio.CancelScope(shield=True)
         self._stopping = trio.Event()
-        # When nothing waits for a client any more, and the writes that wait for one now.
+        # When nothing waits for a client any more; the writes, and the first words, that wait for one now.
         self._end = math.inf
         self._writes: set[trio.CancelScope] = set()
+        self._beginnings: set[trio.CancelScope] = set()
 
     async def run(self) -> None:
         """Serve until stopped, and then as long as `stop` allows."""
@@ -147,6 +128,8 @@ class _Server:
         self._end = trio.current_time() + self._limits.drain_seconds
         for scope in (self._scope, *self._writes):
             scope.deadline = min(scope.deadline, self._end)
+        for scope in self._beginnings:
+            scope.cancel()
         self._listener.stop_accepting()
         self._stopping.set()
 
@@ -161,8 +144,14 @@ class _Server:
             finally:
                 self._writes.discard(scope)
 
-    async def _serve_one(self, client: socket.socket, _: str) -> None:
-        stream = _Stream(trio.SocketStream(trio.socket.from_stdlib_socket(client)), self._write)
+    async def _serve_one(self, client: socket.socket, label: str, received: bytes) -> None:
+        trio_socket = trio.socket.from_stdlib_socket(client)
+        if self._adopt is not None:
+            received = await self._await_beginning(trio_socket)
+            if received.startswith(_WEBSOCKET):
+                self._adopt(socket.socket(fileno=client.detach()), received)
+                return
+        stream = _Stream(trio.SocketStream(trio_socket), received, self._write)
         # It names the type of a TLS stream, and takes any.
         server = TCPServer(self._app, self._config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
         async with trio.open_nursery() as nursery:
@@ -170,16 +159,36 @@ class _Server:
             await server.run()
             nursery.cancel_scope.cancel()
 
+    async def _await_beginning(self, client: trio.socket.SocketType) -> bytes:
+        """Read until it is clear whether the client opens a WebSocket to a codespace, or says nothing more."""
+        received = b""
+        with trio.move_on_after(self._limits.keep_alive_seconds) as scope, suppress(OSError):
+            self._beginnings.add(scope)
+            try:
+                while len(received) < len(_WEBSOCKET) and _WEBSOCKET.startswith(received):
+                    data = await client.recv(len(_WEBSOCKET) - len(received))
+                    received += data
+                    if not data:
+                        break
+            finally:
+                self._beginnings.discard(scope)
+        return received
+
 
 class _Stream(trio.abc.HalfCloseableStream):
     """A client's socket. A client that takes nothing for too long is gone: the socket is closed."""
 
     def __init__(
-        self, stream: trio.SocketStream, write: Callable[[], AbstractContextManager[trio.CancelScope]]
+        self,
+        stream: trio.SocketStream,
+        received: bytes,
+        write: Callable[[], AbstractContextManager[trio.CancelScope]],
     ) -> None:
         # Hypercorn asks it who is there.
         self.socket = stream.socket
         self._stream = stream
+        # What was read of it before.
+        self._received = received
         self._write = write
         # Set once nothing more can be read.
         self.ended = trio.Event()
@@ -202,6 +211,10 @@ class _Stream(trio.abc.HalfCloseableStream):
 
     @override
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if self._received:
+            await trio.lowlevel.checkpoint()
+            before, self._received = self._received, b""
+            return before
         data: bytes | bytearray = b""
         try:
             data = await self._stream.receive_some(max_bytes)
@@ -229,9 +242,11 @@ async def _stop_idling(server: TCPServer, stream: _Stream) -> None:
 class _Requests:
     """The application as Hypercorn calls it, with limits on each request."""
 
-    def __init__(self, app: Starlette, limits: HttpLimits) -> None:
+    def __init__(self, app: ASGIApp, limits: HttpLimits) -> None:
         self._app = app
         self._limits = limits
+        # Bytes of bodies that are kept now.
+        self._kept_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, sync_spawn: object, call_soon: object) -> None:
         """Answer one request.
@@ -253,33 +268,59 @@ class _Requests:
         from it the connection stands still for good, even when the client ends.
         """
         # As long as `body_bytes` allows.
-        parts, body = trio.open_memory_channel[Message | None](math.inf)
+        parts, body = trio.open_memory_channel[Message | HTTPException](math.inf)
+        kept = _Kept()
 
         async def receive_part() -> Message:
             part = await body.receive()
-            if part is None:
-                raise HTTPException(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {self._limits.body_bytes} bytes"
-                )
+            if isinstance(part, HTTPException):
+                raise part
             return part
 
         with parts, body:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_take_body, receive, parts, self._limits.body_bytes, name="body")
-                await self._app(scope, receive_part, send)
-                nursery.cancel_scope.cancel()
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._take_body, receive, parts, kept, name="body")
+                    await self._app(scope, receive_part, send)
+                    nursery.cancel_scope.cancel()
+            finally:
+                self._kept_bytes -= kept.bytes
+
+    async def _take_body(
+        self, receive: Receive, parts: trio.MemorySendChannel[Message | HTTPException], kept: "_Kept"
+    ) -> None:
+        """Put what comes into `parts`, as far as there is room; then why not more, once, and nothing of what comes."""
+        full = False
+        while True:
+            part = await receive()
+            if part["type"] == "http.request" and not full:
+                size = len(part.get("body", b"")) + _PART_BYTES
+                refusal = self._refusal(kept.bytes + size, size)
+                full = refusal is not None
+                if refusal is None:
+                    kept.bytes += size
+                    self._kept_bytes += size
+                parts.send_nowait(part if refusal is None else refusal)
+            elif part["type"] == "http.disconnect":
+                parts.send_nowait(part)
+                return
+
+    def _refusal(self, body_bytes: int, size: int) -> HTTPException | None:
+        """Return why a body cannot be kept that has grown by `size` to `body_bytes`; None if it can."""
+        limits = self._limits
+        if body_bytes > limits.body_bytes + _PART_BYTES:
+            reason = f"a body has at most {limits.body_bytes} bytes"
+            return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
+        if self._kept_bytes + size > limits.bodies_bytes:
+            return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "too much at once; try again", {"Retry-After": "1"})
+        return None
 
 
-async def _take_body(receive: Receive, parts: trio.MemorySendChannel[Message | None], left_bytes: int) -> None:
-    """Put what comes into `parts`, up to a number of bytes; then None, once, and nothing of what else comes."""
-    while True:
-        part = await receive()
-        if part["type"] == "http.request" and left_bytes >= 0:
-            left_bytes -= len(part.get("body", b"")) + _PART_BYTES
-            parts.send_nowait(part if left_bytes >= 0 else None)
-        elif part["type"] == "http.disconnect":
-            parts.send_nowait(part)
-            return
+@dataclass(slots=True)
+class _Kept:
+    """How much of one body is kept."""
+
+    bytes: int = 0
 
 
 def _config(limits: HttpLimits) -> Config:
@@ -293,24 +334,3 @@ def _config(limits: HttpLimits) -> Config:
     config.h2_max_header_list_size = limits.head_bytes
     config.h2_max_concurrent_streams = _STREAMS
     return config
-
-
-def _json(status: HTTPStatus, body: dict[str, str], headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(body, status, {"Cache-Control": "no-store", **(headers or {})})
-
-
-# Starlette would run these in threads if they were no async functions.
-async def _on_refused(request: Request, error: Exception) -> JSONResponse:  # noqa: ASYNC124
-    assert isinstance(error, HTTPException)
-    status = HTTPStatus(error.status_code)
-    reasons = {
-        HTTPStatus.NOT_FOUND: "there is nothing here; see /healthz and /readyz",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not allowed here",
-    }
-    body = {"error": status.phrase.lower().replace(" ", "_"), "reason": reasons.get(status, error.detail)}
-    return _json(status, body, dict(error.headers or {}))
-
-
-async def _on_failed(request: Request, error: Exception) -> JSONResponse:  # noqa: ASYNC124
-    # Starlette raises it again behind this, and Hypercorn logs it.
-    return _json(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal_server_error", "reason": "the server failed"})

@@ -33,6 +33,7 @@ _KEPT_REFUSED = 32
 _FULL = http_answer(
     HTTPStatus.SERVICE_UNAVAILABLE, "The server has all its clients; try again later.", retry_seconds=10
 )
+_STOPPED = http_answer(HTTPStatus.SERVICE_UNAVAILABLE, "The server restarts; come back.", retry_seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +89,17 @@ class Listener:
     def __init__(
         self,
         listeners: Sequence[trio.SocketListener],
-        serve: Callable[[socket.socket, str], Awaitable[None]],
+        serve: Callable[[socket.socket, str, bytes], Awaitable[None]],
         *,
         limits: ListenerLimits,
     ) -> None:
         self._listeners = listeners
-        # Serves one client, whose socket is its own, under the label that it is given.
+        # Serves one client, whose socket is its own, under the label that it is given, what was read of it already.
         self._serve = serve
         self._limits = limits
-        # What waits for clients.
+        # What waits for clients, and where they are served.
         self._accepting = trio.CancelScope()
+        self._connections: trio.Nursery | None = None
         # See `ListenerStatistics`.
         self._open = 0
         self._accepted = 0
@@ -117,16 +119,32 @@ class Listener:
         """Close the listening sockets; connections go on, and `run` returns when the last has ended."""
         self._accepting.cancel()
 
+    def adopt(self, client: socket.socket, received: bytes) -> None:
+        """Serve a client that another listener has accepted, and of which that has read something, as one of its own.
+
+        The socket is ours from now on. One that comes too late is told to come back.
+        """
+        if self._connections is None:
+            client.setblocking(False)
+            with suppress(OSError):
+                client.send(_STOPPED)
+            client.close()
+        else:
+            self._on_client(client, received, self._connections)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until told to stop and all connections have ended; cancelled, they are cancelled too."""
         try:
             async with trio.open_nursery() as connections:
                 with self._accepting:
                     async with trio.open_nursery() as nursery:
+                        self._connections = connections
                         for listener in self._listeners:
                             nursery.start_soon(self._accept, listener, connections, name="accept")
                         task_status.started()
+                self._connections = None
         finally:
+            self._connections = None
             while self._refused_clients:
                 self._refused_clients.popleft().close()
 
@@ -142,9 +160,9 @@ class Listener:
                     await trio.sleep(self._limits.pause_seconds)
                 else:
                     self._exhausted = False
-                    self._on_client(socket.socket(fileno=stream.socket.detach()), connections)
+                    self._on_client(socket.socket(fileno=stream.socket.detach()), b"", connections)
 
-    def _on_client(self, client: socket.socket, connections: trio.Nursery) -> None:
+    def _on_client(self, client: socket.socket, received: bytes, connections: trio.Nursery) -> None:
         if self._open >= self._limits.connections:
             self._refuse(client)
             return
@@ -152,11 +170,11 @@ class Listener:
         self._accepted += 1
         self._open += 1
         label = _label(client)
-        connections.start_soon(self._serve_one, client, label, name=f"connection {label}")
+        connections.start_soon(self._serve_one, client, label, received, name=f"connection {label}")
 
-    async def _serve_one(self, client: socket.socket, label: str) -> None:
+    async def _serve_one(self, client: socket.socket, label: str, received: bytes) -> None:
         try:
-            await self._serve(client, label)
+            await self._serve(client, label, received)
         except* Exception:
             self._failed += 1
             logger.exception("connection failed", extra={"remote": label})

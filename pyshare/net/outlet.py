@@ -51,8 +51,10 @@ class SocketOutlet:
     frame, or has found its socket dead.
     """
 
-    def __init__(self, client: socket.socket) -> None:
+    def __init__(self, client: socket.socket, received: bytes = b"") -> None:
         self._socket = client
+        # What the client has sent that was read before.
+        self._received = received
         # The same socket, for whoever waits on it.
         self._trio_socket = trio.socket.from_stdlib_socket(client)
         # What the connection does as long as it goes on; cancelled by whatever ends it.
@@ -134,6 +136,10 @@ class SocketOutlet:
         Raises:
             OSError: if the connection is broken.
         """
+        if self._received:
+            await trio.lowlevel.checkpoint()
+            data, self._received = self._received[:max_bytes], self._received[max_bytes:]
+            return data
         return await self._trio_socket.recv(max_bytes)
 
     async def run(self, tell_drained: Callable[[], Awaitable[None]], *, slow_seconds: float) -> None:

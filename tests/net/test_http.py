@@ -17,10 +17,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from pyshare.net.http import HttpLimits, build_app, serve_http
+from pyshare.net.application import build_app
+from pyshare.net.http import HttpLimits, serve_http
 from pyshare.net.listener import open_listeners
 
-LIMITS = HttpLimits(ready_seconds=0.2, drain_seconds=0.5)
+LIMITS = HttpLimits(drain_seconds=0.5)
+READY_SECONDS = 0.2
 #: A request that is answered, and after which the connection is kept.
 ASK = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
 
@@ -56,7 +58,9 @@ def readiness() -> Readiness:
 @pytest.fixture
 async def client(readiness: Readiness) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, without sockets."""
-    transport = httpx.ASGITransport(build_app(readiness.why_not, limits=LIMITS), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(
+        build_app(readiness.why_not, ready_seconds=READY_SECONDS), raise_app_exceptions=False
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://pyshare") as client:
         yield client
 
@@ -66,7 +70,7 @@ async def serving(
     readiness: Readiness, *, app: Starlette | None = None, limits: HttpLimits = LIMITS
 ) -> AsyncIterator[int]:
     """Serve on a free port, which is given, until the context is left; then there is a second more than the limit."""
-    served = app or build_app(readiness.why_not, limits=limits)
+    served = app or build_app(readiness.why_not, ready_seconds=READY_SECONDS)
     async with trio.open_nursery() as nursery:
         listeners = await open_listeners("127.0.0.1", 0)
         port = int(listeners[0].socket.getsockname()[1])
@@ -208,9 +212,10 @@ async def test_an_answer_under_way_is_finished_at_the_end_and_nobody_else_is_let
 
 async def test_an_answer_that_takes_longer_than_the_end_is_given_up(readiness: Readiness) -> None:
     readiness.hangs = True
-    limits = HttpLimits(ready_seconds=60, request_seconds=60, drain_seconds=0.2)
+    limits = HttpLimits(request_seconds=60, drain_seconds=0.2)
+    app = build_app(readiness.why_not, ready_seconds=60)
     with trio.fail_after(10):
-        async with serving(readiness, limits=limits) as port:
+        async with serving(readiness, app=app, limits=limits) as port:
             stream = await trio.open_tcp_stream("127.0.0.1", port)
             await stream.send_all(ASK.replace(b"healthz", b"readyz"))
             await readiness.asked.wait()
@@ -258,7 +263,7 @@ async def test_a_body_reaches_the_application_up_to_its_limit(readiness: Readine
         return PlainTextResponse(str(len(await request.body())))
 
     limits = HttpLimits(body_bytes=10_000)
-    app = build_app(readiness.why_not, limits=limits)
+    app = build_app(readiness.why_not)
     app.router.routes.append(Route("/length", length, methods=["POST"]))
     async with serving(readiness, app=app, limits=limits) as port, httpx.AsyncClient() as client:
         url = f"http://127.0.0.1:{port}/length"
@@ -272,8 +277,9 @@ async def test_an_application_that_does_not_answer_is_given_up_and_that_is_logge
     readiness: Readiness, caplog: pytest.LogCaptureFixture
 ) -> None:
     readiness.hangs = True
-    limits = HttpLimits(ready_seconds=60, request_seconds=1)
-    async with serving(readiness, limits=limits) as port, httpx.AsyncClient() as client:
+    limits = HttpLimits(request_seconds=1)
+    app = build_app(readiness.why_not, ready_seconds=60)
+    async with serving(readiness, app=app, limits=limits) as port, httpx.AsyncClient() as client:
         with trio.fail_after(10):
             # Silent so long, the client may be taken to be gone first.
             try:

@@ -18,7 +18,7 @@ from pyshare.core.errors import ConfigurationError
 from pyshare.net.listener import Listener, ListenerLimits, ListenerStatistics, open_listeners
 
 
-async def echo(client: socket.socket, _: str) -> None:
+async def echo(client: socket.socket, _: str, received: bytes) -> None:
     """Send back what comes."""
     async with trio.SocketStream(trio.socket.from_stdlib_socket(client)) as stream:
         async for data in stream:
@@ -28,7 +28,9 @@ async def echo(client: socket.socket, _: str) -> None:
 class Place:
     """A listener and the address at which it is found."""
 
-    def __init__(self, path: Path, serve: Callable[[socket.socket, str], Awaitable[None]], connections: int) -> None:
+    def __init__(
+        self, path: Path, serve: Callable[[socket.socket, str, bytes], Awaitable[None]], connections: int
+    ) -> None:
         self._path = str(path)
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(self._path)
@@ -49,7 +51,7 @@ class Place:
 @asynccontextmanager
 async def listening(
     path: Path,
-    serve: Callable[[socket.socket, str], Awaitable[None]] = echo,
+    serve: Callable[[socket.socket, str, bytes], Awaitable[None]] = echo,
     *,
     connections: int = 10,
 ) -> AsyncIterator[Place]:
@@ -76,9 +78,9 @@ async def test_each_client_is_served_by_its_own_task(tmp_path: Path) -> None:
 async def test_a_connection_that_fails_is_logged_and_counted_and_the_others_live_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def serve(client: socket.socket, label: str) -> None:
+    async def serve(client: socket.socket, label: str, received: bytes) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(echo, client, label)
+            nursery.start_soon(echo, client, label, received)
             if place.listener.statistics().accepted == 2:
                 raise RuntimeError("a defect")
 

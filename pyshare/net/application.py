@@ -1,0 +1,46 @@
+"""What is answered under which path of HTTP."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+import trio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from pyshare.net.answers import ON_ERRORS, answer
+
+#: Seconds in which it must be known whether clients should come; then they should not.
+_READY_SECONDS = 2.0
+
+
+def build_app(
+    why_not_ready: Callable[[], Awaitable[str | None]],
+    routes: Sequence[BaseRoute] = (),
+    *,
+    ready_seconds: float = _READY_SECONDS,
+) -> Starlette:
+    """Return the application: whether this server lives, whether clients should come to it, and `routes`.
+
+    `why_not_ready` says why clients should not come to this server; None if they should.
+    """
+
+    async def healthz(request: Request) -> JSONResponse:  # noqa: ASYNC124 - Starlette has threads for others
+        return answer(HTTPStatus.OK, {"status": "ok"})
+
+    async def readyz(request: Request) -> JSONResponse:
+        reason: str | None = "it takes too long to find out"
+        with trio.move_on_after(ready_seconds):
+            reason = await why_not_ready()
+        if reason is None:
+            return answer(HTTPStatus.OK, {"status": "ready"})
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unready", "reason": reason}, {"Retry-After": "1"})
+
+    app = Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz), *routes],
+        exception_handlers=dict(ON_ERRORS),
+    )
+    # What is not there is not there: no redirect to what it might have meant.
+    app.router.redirect_slashes = False
+    return app

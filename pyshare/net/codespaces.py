@@ -1,0 +1,202 @@
+"""Codespaces over HTTP: a new one, a link to one, the text of one.
+
+A link is a token of this server's (`net/tokens.py`). Whoever has any token of a
+codespace can make others from it that are good for as much, or for less.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, TypeVar
+
+import trio
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import Document, DocumentLimits, Update
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.core.protocol import Mode, explain
+from pyshare.core.units import from_units, has_lone_surrogate, normalise_line_breaks, to_units
+from pyshare.net.answers import answer
+from pyshare.net.auth import Admission
+from pyshare.net.bucket import TokenBucket
+from pyshare.net.tokens import Grant, Signer
+from pyshare.store.interface import Appended, Store
+
+#: Seconds that a link may work: ten years.
+LONGEST_SECONDS = 315_360_000
+#: Who has put the first text into a codespace, in its log. No client's id is empty.
+_NOBODY = ""
+_JSON = "application/json"
+
+_NO_SUCH = Closing(CloseCode.NO_SUCH_CODESPACE, "no such codespace; it may have expired, or been deleted")
+_NOT_ALLOWED = Closing(CloseCode.NOT_ALLOWED, "mode: this token is for looking only, and so are links from it")
+_NOT_CHECKED = Closing(CloseCode.TRY_LATER, "the token could not be checked in time; try again later")
+
+_Body = TypeVar("_Body")
+_Seconds = Annotated[int, Field(ge=1, le=LONGEST_SECONDS)]
+_STRICT = ConfigDict(strict=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class CodespacesLimits:
+    """What is made for whoever asks."""
+
+    #: UTF-16 code units of a text.
+    text_units: int = 524_288
+    #: Codespaces that are made in a minute; as many at once.
+    codespaces_per_minute: int = 60
+    #: Seconds for finding out what a token is good for.
+    authentication_seconds: float = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _NewCodespace:
+    """What a new codespace is asked to be."""
+
+    __pydantic_config__ = _STRICT
+
+    text: str = ""
+    expires_in: _Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _NewLink:
+    """What a link is asked to be good for."""
+
+    __pydantic_config__ = _STRICT
+
+    mode: Mode = "view_only"
+    expires_in: _Seconds | None = None
+
+
+_NEW_CODESPACE = TypeAdapter(_NewCodespace)
+_NEW_LINK = TypeAdapter(_NewLink)
+
+
+class Codespaces:
+    """The endpoints of codespaces."""
+
+    def __init__(
+        self,
+        store: Store,
+        admit: Callable[[str], Awaitable[Admission]],
+        signer: Signer,
+        *,
+        limits: CodespacesLimits | None = None,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._store = store
+        self._admit = admit
+        self._signer = signer
+        self._limits = limits or CodespacesLimits()
+        self._new_id = new_id
+        most = self._limits.codespaces_per_minute
+        self._bucket = TokenBucket(most / 60, burst=most - 1, now=trio.current_time())
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Where the endpoints are found."""
+        return (
+            Route("/codespaces", self._create, methods=["POST"]),
+            Route("/codespaces/{token}/links", self._link, methods=["POST"]),
+            Route("/codespaces/{token}/text", self._text, methods=["GET"]),
+        )
+
+    async def _create(self, request: Request) -> JSONResponse:
+        """Make a codespace with a text, and a link to it of each kind."""
+        wanted = await _parse(request, _NEW_CODESPACE)
+        text = normalise_line_breaks(to_units(wanted.text))
+        if len(text) > self._limits.text_units:
+            reason = f"text: {len(text)} UTF-16 code units; a text has at most {self._limits.text_units}"
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, reason)
+        if has_lone_surrogate(text):
+            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "text: half a surrogate pair")
+        self._count()
+        codespace = self._new_id()
+        await self._make(codespace, text)
+        expires = self._until(wanted.expires_in)
+        links = {mode: self._sign(Grant(codespace, mode, expires)) for mode in ("edit", "view_only")}
+        return answer(HTTPStatus.CREATED, {"codespace": codespace, **links})
+
+    async def _link(self, request: Request) -> JSONResponse:
+        """Make a link from a token, good for as much as that or for less."""
+        wanted = await _parse(request, _NEW_LINK)
+        admission = await self._admitted(request)
+        if wanted.mode == "edit" and admission.mode != "edit":
+            raise ConnectionRefused(_NOT_ALLOWED)
+        ends = [each for each in (admission.expires, self._until(wanted.expires_in)) if each is not None]
+        create = admission.create and wanted.mode == "edit"
+        grant = Grant(admission.codespace, wanted.mode, min(ends, default=None), create)
+        return answer(HTTPStatus.CREATED, {"mode": grant.mode, **self._sign(grant)})
+
+    async def _text(self, request: Request) -> Response:
+        """Answer the committed text."""
+        admission = await self._admitted(request)
+        snapshot = await self._store.load(admission.codespace, create=False)
+        if snapshot is None:
+            raise ConnectionRefused(_NO_SUCH)
+        document = Document.load(
+            snapshot.text,
+            snapshot.text_version,
+            log=snapshot.log,
+            log_version=snapshot.version,
+            last_seqs=snapshot.last_seqs,
+            limits=DocumentLimits(),
+        )
+        tag = f'"{snapshot.epoch}-{document.version}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(from_units(document.text), headers=headers, media_type="text/plain")
+
+    async def _admitted(self, request: Request) -> Admission:
+        with trio.move_on_after(self._limits.authentication_seconds):
+            return await self._admit(request.path_params["token"])
+        raise ConnectionRefused(_NOT_CHECKED)
+
+    async def _make(self, codespace: str, text: str) -> None:
+        snapshot = await self._store.load(codespace, create=True)
+        if not text:
+            return
+        changes = ChangeSet.of([Change(0, 0, text)], 0)
+        update = Update(_NOBODY, 1, changes)
+        # Nobody knows its id yet, so that nothing else can be in its log.
+        made = snapshot and await self._store.append(
+            codespace, snapshot.epoch, expected=snapshot.version, updates=[update], text=text
+        )
+        if not isinstance(made, Appended):
+            raise ConnectionRefused(Closing(CloseCode.TRY_LATER, "the text could not be stored; try again"))
+
+    def _count(self) -> None:
+        now = trio.current_time()
+        seconds = self._bucket.debt_seconds(now)
+        if seconds > 0:
+            reason = f"more than {self._limits.codespaces_per_minute} new codespaces in a minute; try again later"
+            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, reason, {"Retry-After": str(int(seconds) + 1)})
+        self._bucket.take(1, now)
+
+    def _until(self, seconds: int | None) -> int | None:
+        return None if seconds is None else int(self._signer.now()) + seconds
+
+    def _sign(self, grant: Grant) -> dict[str, object]:
+        return {"token": self._signer.sign(grant), "expires": grant.expires}
+
+
+async def _parse(request: Request, adapter: TypeAdapter[_Body]) -> _Body:
+    """Return what the body asks for; without one, what is asked for by default."""
+    body = await request.body()
+    if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type: a body is {_JSON}")
+    try:
+        return adapter.validate_json(body or b"{}")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise HTTPException(HTTPStatus.BAD_REQUEST, f"body: {first['msg']}") from None
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, explain(first, whole="body")) from None

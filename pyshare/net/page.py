@@ -1,0 +1,119 @@
+"""The page: files that were built from `web/`, read once and served from memory.
+
+Whoever opens it talks to this origin and to no other, which its headers have
+browsers enforce: no script, style or connection from elsewhere, none inline.
+"""
+
+import gzip
+import hashlib
+import mimetypes
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+#: Where the files are.
+FOLDER: Final = Path(__file__).parent.parent / "page"
+_INDEX = "index.html"
+#: A name that changes with what is in the file.
+_HASHED = re.compile(r".*-[A-Z0-9]{8}\.\w+")
+_FOREVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+#: A host as browsers name it; anything else in that header has no place in another.
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+#: What a policy allows; connections are added. CodeMirror's styles are adopted by a shadow root, which no rule hinders.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'"
+)
+_HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Vary": "Accept-Encoding",
+}
+#: Types whose files get smaller when they are packed.
+_TEXTS = ("text/", "image/svg")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    #: The same packed, where that is worth it.
+    packed: bytes | None
+    type: str
+    tag: str
+    cache: str
+
+
+def _type_of(name: str) -> str:
+    if name.endswith((".js", ".mjs")):
+        return "text/javascript; charset=utf-8"
+    if name.endswith(".d.ts"):
+        return "text/plain; charset=utf-8"
+    found = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return f"{found}; charset=utf-8" if found.startswith("text/") else found
+
+
+class Page:
+    """The page's files, by their paths."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        files = sorted(each for each in folder.rglob("*") if each.is_file())
+        self._files = {each.relative_to(folder).as_posix(): _read(each) for each in files}
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where the files are found: whatever no other route has, so these come last."""
+        return [Route("/{path:path}", self._answer, methods=["GET", "HEAD"])]
+
+    async def _answer(self, request: Request) -> Response:  # noqa: ASYNC124 - Starlette has threads for others
+        path = request.path_params["path"]
+        file = self._files.get(path or _INDEX)
+        if file is None:
+            reason = "the page was not built; run npm run build in web/" if path == "" else HTTPStatus.NOT_FOUND.phrase
+            raise HTTPException(HTTPStatus.NOT_FOUND, reason)
+        headers = {**_HEADERS, "Cache-Control": file.cache, "ETag": file.tag}
+        headers["Content-Security-Policy"] = _policy(request.headers.get("host", ""))
+        if file.tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        content = file.content
+        if file.packed is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
+            content = file.packed
+            headers["Content-Encoding"] = "gzip"
+        return Response(content, headers=headers, media_type=file.type)
+
+
+def _read(path: Path) -> _File:
+    content = path.read_bytes()
+    kind = _type_of(path.name)
+    packed = gzip.compress(content, 6, mtime=0) if kind.startswith(_TEXTS) else content
+    return _File(
+        content,
+        packed if len(packed) < len(content) else None,
+        kind,
+        f'"{hashlib.sha256(content).hexdigest()[:32]}"',
+        _FOREVER if _HASHED.fullmatch(path.name) else _ASK_AGAIN,
+    )
+
+
+def _policy(host: str) -> str:
+    """Return what the page may do; older browsers do not take a WebSocket of the same host for "self"."""
+    return f"{_POLICY} ws://{host} wss://{host}" if _HOST.fullmatch(host) else _POLICY
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for each in accepted.split(","):
+        name, _, weight = each.partition(";")
+        if name.strip() in {"gzip", "*"}:
+            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
