@@ -1,0 +1,364 @@
+"""The page in a real browser: what people see, do, and live through."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, WebSocketRoute, expect
+
+from tests.browser.conftest import Screens, Server, running
+
+LIMIT_OF_LOG = 12
+
+
+def test_a_newcomer_makes_a_codespace_opens_a_second_window_and_both_type_into_one_text(
+    server: Server, screens: Screens
+) -> None:
+    one = screens.open(f"{server.address}/", wait=False)
+    one.screenshot("start")
+    one.page.get_by_role("button", name="New codespace").click()
+    one.wait_saved()
+    expect(one.banner).to_contain_text("This is a new codespace")
+    with one.page.context.expect_page() as opened:
+        one.page.get_by_role("button", name="Open a second window").click()
+    second = opened.value
+    expect(second.locator("#connection-text")).to_have_text("Saved")
+    one.type("print('one')\n")
+    expect(second.locator(".cm-line").first).to_have_text("print('one')")
+    second.locator(".cm-content").focus()
+    second.keyboard.press("Control+End")
+    second.keyboard.type("print('two')")
+    one.wait_text(lambda text: text == "print('one')\nprint('two')")
+    one.wait_saved()
+    one.screenshot("newcomer")
+
+
+def test_two_windows_that_type_at_once_end_with_one_text_in_which_every_key_stands_once(
+    server: Server, screens: Screens
+) -> None:
+    link = server.new_link(text="top\n\nend")
+    one, two = screens.open(link), screens.open(link, dark=True)
+    one.type("", at="Control+Home")
+    two.type("", at="Control+End")
+    for number in range(40):
+        one.page.keyboard.type(chr(0x4E00 + number))
+        two.page.keyboard.type(chr(0x5E00 + number))
+    for each in (one, two):
+        each.wait_saved()
+    text = one.wait_text(lambda found: len(found) == len("top\n\nend") + 80)
+    two.wait_text(lambda found: found == text)
+    typed = [chr(start + number) for start in (0x4E00, 0x5E00) for number in range(40)]
+    assert [text.count(each) for each in typed] == [1] * 80
+
+
+def test_the_cursor_of_another_shows_with_its_name_and_moves_with_the_text(server: Server, screens: Screens) -> None:
+    link = server.new_link(text="first\nsecond")
+    one, two = screens.open(link, name="Ada"), screens.open(link, name="Grace")
+    two.editor.focus()
+    two.page.keyboard.press("Control+End")
+    two.page.keyboard.press("Shift+Control+ArrowLeft")
+    caret = one.page.locator(".cm-peer:has(.cm-peer-name:text-is('Grace'))")
+    expect(caret).to_have_count(1)
+    expect(one.page.locator(".cm-peer-selection")).to_have_text("second")
+    expect(one.page.locator("#people-label")).to_have_text("Who is here: you and 1 more")
+    one.screenshot("cursors")
+    one.type("new line\n", at="Control+Home")
+    expect(one.page.locator(".cm-line").nth(2).locator(".cm-peer-selection")).to_have_text("second")
+    two.page.close()
+    expect(caret).to_have_count(0)
+    expect(one.page.locator("#people-label")).to_have_text("Who is here: nobody but you")
+
+
+def test_who_has_a_link_for_looking_sees_every_key_and_cannot_type(server: Server, screens: Screens) -> None:
+    made = server.post("/codespaces", {"text": "as it is"})
+    tokens = {mode: dict(made[mode])["token"] for mode in ("edit", "view_only")}  # type: ignore[call-overload]
+    writer, viewer = (screens.open(f"{server.address}/#{tokens[mode]}") for mode in ("edit", "view_only"))
+    expect(viewer.page.get_by_text("View only", exact=True)).to_be_visible()
+    viewer.type("no")
+    viewer.page.keyboard.press("Control+a")
+    viewer.page.keyboard.press("Delete")
+    writer.type("!")
+    viewer.wait_text(lambda text: text == "as it is!")
+    writer.wait_text(lambda text: text == "as it is!")
+    viewer.screenshot("view-only")
+    viewer.page.get_by_role("button", name="Share").click()
+    expect(viewer.page.get_by_role("radio", name="can edit")).to_be_disabled()
+
+
+def test_a_killed_server_is_survived_and_what_was_typed_meanwhile_is_saved(server: Server, screens: Screens) -> None:
+    link = server.new_link(text="before\n")
+    one, two = screens.open(link), screens.open(link)
+    server.kill()
+    expect(one.state).to_have_text(re.compile("^Reconnecting"))
+    one.type("by one\n")
+    two.type("by two\n")
+    expect(one.state).to_contain_text("not saved yet")
+    expect(one.banner).to_contain_text("kept in this browser")
+    one.screenshot("away")
+    server.start()
+    for each in (one, two):
+        each.wait_saved()
+        expect(each.banner).to_be_hidden()
+    text = one.wait_text(lambda found: "by one\n" in found and "by two\n" in found)
+    two.wait_text(lambda found: found == text)
+
+
+def test_what_was_typed_without_a_connection_outlives_the_page(server: Server, screens: Screens) -> None:
+    link = server.new_link(text="before\n")
+    one = screens.open(link)
+    server.kill()
+    one.type("unsaved")
+    expect(one.state).to_contain_text("not saved yet")
+    context = one.page.context
+    # As the browser has it: nothing is asked, the page just goes.
+    one.page.close()
+    server.start()
+    again = screens.open(link, context=context)
+    again.wait_text(lambda text: text == "before\nunsaved")
+    again.wait_saved()
+    other = screens.open(link)
+    other.wait_text(lambda text: text == "before\nunsaved")
+
+
+def test_a_page_that_is_loaded_anew_while_away_shows_what_was_typed_and_saves_it_once(
+    server: Server, screens: Screens
+) -> None:
+    link = server.new_link(text="before\n")
+    one, other = screens.open(link), screens.open(link)
+    # Only the WebSocket goes away: pages load.
+    line = Line()
+    one.page.route_web_socket(re.compile("/codespace/"), line.on_socket)
+    one.page.reload()
+    one.wait_saved()
+    line.cut()
+    one.type("unsaved")
+    expect(one.state).to_contain_text("not saved yet")
+    one.page.reload()
+    one.wait_text(lambda text: text == "before\nunsaved")
+    expect(one.state).to_contain_text("not saved yet")
+    one.type("!")
+    line.mend()
+    one.wait_saved()
+    for each in (one, other):
+        each.wait_text(lambda text: text == "before\nunsaved!")
+
+
+class Line:
+    """Between a page and its server: it can be cut."""
+
+    def __init__(self) -> None:
+        self._is_cut = False
+        self._sockets: list[WebSocketRoute] = []
+
+    def on_socket(self, socket: WebSocketRoute) -> None:
+        """Pass on what a new WebSocket says, or close it."""
+        if self._is_cut:
+            socket.close(code=1013, reason="away")
+        else:
+            socket.connect_to_server()
+            self._sockets.append(socket)
+
+    def cut(self) -> None:
+        """Close what there is and what comes."""
+        self._is_cut = True
+        for socket in self._sockets:
+            socket.close(code=1013, reason="away")
+
+    def mend(self) -> None:
+        """Let WebSockets through again."""
+        self._is_cut = False
+
+
+def test_edits_of_one_who_was_away_for_longer_than_the_log_reaches_are_merged(
+    tmp_path: Path, browser: Browser, screens: Screens
+) -> None:
+    with running(tmp_path, "--history-updates", str(LIMIT_OF_LOG)) as server:
+        link = server.new_link(text="alpha\nbeta\ngamma\n")
+        away, here = screens.open(link), screens.open(link)
+        away.page.context.set_offline(True)
+        # What is open stays open: the browser cuts only what begins.
+        server.kill()
+        server.start()
+        here.wait_saved()
+        expect(away.state).to_have_text(re.compile("^Reconnecting"))
+        away.type("1", at="Control+Home")
+        away.type("omega")
+        for _ in range(3 * LIMIT_OF_LOG):
+            here.type("x", at="Control+Home")
+            here.wait_saved()
+        away.page.context.set_offline(False)
+        away.wait_saved()
+        text = here.wait_text(lambda found: "1" in found and found.endswith("omega"))
+        assert text.replace("1", "") == "x" * 3 * LIMIT_OF_LOG + "alpha\nbeta\ngamma\nomega"
+        away.wait_text(lambda found: found == text)
+
+
+def test_a_link_that_expires_closes_its_window_says_so_and_leaves_the_text(server: Server, screens: Screens) -> None:
+    made = server.post("/codespaces", {"text": "mine to keep", "expires_in": 4})
+    token = dict(made["edit"])["token"]  # type: ignore[call-overload]
+    window = screens.open(f"{server.address}/#{token}")
+    expect(window.banner).to_contain_text("This link has expired")
+    expect(window.state).to_have_text("Not connected")
+    assert window.text == "mine to keep"
+    window.type("no")
+    assert window.text == "mine to keep"
+    window.screenshot("expired")
+    window.page.get_by_role("button", name="New codespace with this text").click()
+    expect(window.banner).to_contain_text("This is a new codespace")
+    window.wait_saved()
+    window.wait_text(lambda text: text == "mine to keep")
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [("nonsense", "Unknown token"), ("a.b.c", "This is no token"), ("missing", "There is no such codespace")],
+)
+def test_a_link_to_nothing_says_so(server: Server, screens: Screens, token: str, said: str) -> None:
+    if token == "missing":
+        made = server.post(f"/codespaces/tmp-{'0' * 8}-0000-4000-8000-{'0' * 12}/links", {"mode": "view_only"})
+        token = str(made["token"])
+    window = screens.open(f"{server.address}/#{token}", wait=False)
+    expect(window.banner).to_contain_text(said)
+    expect(window.page.get_by_role("button", name="New codespace", exact=True)).to_be_visible()
+
+
+def test_a_link_is_made_in_the_dialog_and_is_good_for_what_was_chosen(server: Server, screens: Screens) -> None:
+    writer = screens.open(server.new_link(text="shared"))
+    writer.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    writer.page.get_by_label("Language", exact=True).select_option("Rust")
+    writer.page.get_by_role("button", name="Share").click()
+    writer.page.get_by_role("radio", name="can only look").check()
+    writer.page.get_by_label("The link works").select_option("for an hour")
+    writer.page.get_by_role("button", name="Copy link").click()
+    expect(writer.page.get_by_text(re.compile("^Copied. It works until "))).to_be_visible()
+    writer.screenshot("share")
+    link = writer.page.get_by_role("textbox", name="Link").input_value()
+    assert writer.page.evaluate("navigator.clipboard.readText()") == link
+    viewer = screens.open(link)
+    expect(viewer.page.get_by_text("View only", exact=True)).to_be_visible()
+    expect(viewer.page.get_by_label("Language", exact=True)).to_have_value("rust")
+    viewer.wait_text(lambda text: text == "shared")
+
+
+def test_a_new_name_is_seen_by_others_and_kept(server: Server, screens: Screens) -> None:
+    link = server.new_link()
+    one, two = screens.open(link, name="Ada"), screens.open(link)
+    two.page.get_by_role("button", name="Who is here").click()
+    two.page.get_by_label("Your name").fill("Linus <b>")
+    two.screenshot("people")
+    two.page.keyboard.press("Enter")
+    one.page.get_by_role("button", name="Who is here").click()
+    expect(one.page.get_by_text("Linus <b>", exact=True).first).to_be_visible()
+    two.page.reload()
+    two.wait_saved()
+    expect(one.page.locator("#people-list li")).to_have_count(2)
+    expect(one.page.locator("#people-list")).to_contain_text("Linus <b>")
+
+
+def test_the_text_can_be_copied_and_downloaded_under_the_languages_name(server: Server, screens: Screens) -> None:
+    window = screens.open(server.new_link(text="line\n😀"))
+    window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    window.page.get_by_role("button", name="More", exact=True).click()
+    window.page.get_by_role("menuitem", name="Copy the text").click()
+    expect(window.page.locator("#announcer")).to_have_text("Text copied.")
+    assert window.page.evaluate("navigator.clipboard.readText()") == "line\n😀"
+    window.page.get_by_role("button", name="More", exact=True).click()
+    with window.page.expect_download() as download:
+        window.page.get_by_role("menuitem", name="Download").click()
+    assert download.value.suggested_filename == "codespace.py"
+    assert download.value.path().read_text(encoding="utf-8") == "line\n😀"
+
+
+def test_one_takes_back_ones_own_edits_and_not_those_of_others(server: Server, screens: Screens) -> None:
+    link = server.new_link()
+    one, two = screens.open(link), screens.open(link)
+    one.type("mine ")
+    two.wait_text(lambda text: text == "mine ")
+    two.type("theirs")
+    one.wait_text(lambda text: text == "mine theirs")
+    one.editor.focus()
+    one.page.keyboard.press("Control+z")
+    two.wait_text(lambda text: text == "theirs")
+
+
+def test_the_same_codespace_in_a_duplicated_window_is_somebody_of_its_own(server: Server, screens: Screens) -> None:
+    link = server.new_link()
+    one = screens.open(link)
+    # A duplicated window has the session memory of the first.
+    memory = one.page.evaluate("JSON.stringify(sessionStorage)")
+    context = one.page.context
+    context.add_init_script(f"Object.assign(sessionStorage, JSON.parse({memory!r}))")
+    two = screens.open(link, context=context)
+    one.type("both stay")
+    two.wait_text(lambda text: text == "both stay")
+    expect(one.page.locator("#people-label")).to_have_text("Who is here: you and 1 more")
+
+
+def test_on_a_phone_everything_is_in_reach(server: Server, screens: Screens) -> None:
+    text = "def a_function_with_a_long_name(its_argument: str) -> str:\n    return its_argument.strip().lower()\n"
+    phone = screens.open(server.new_link(text=text), phone=True)
+    width = phone.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width == [390, 390]
+    for name in ("Share", "More"):
+        box = phone.page.get_by_role("button", name=name, exact=True).bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+        assert 0 <= box["x"] <= 390 - box["width"]
+    phone.screenshot("phone")
+    phone.page.get_by_role("button", name="More", exact=True).tap()
+    expect(phone.page.get_by_role("menuitem", name="Download")).to_be_in_viewport()
+    phone.screenshot("phone-menu")
+    phone.page.get_by_role("button", name="Share").tap()
+    expect(phone.page.get_by_role("button", name="Copy link")).to_be_in_viewport()
+    phone.screenshot("phone-share")
+
+
+def test_everything_can_be_reached_and_left_by_keyboard(server: Server, screens: Screens) -> None:
+    window = screens.open(server.new_link(text="x"))
+    keyboard = window.page.keyboard
+    window.editor.focus()
+    # In the editor the key indents; after Escape it leaves.
+    keyboard.press("Control+Home")
+    keyboard.press("Tab")
+    window.wait_text(lambda text: text == "    x")
+    keyboard.press("Escape")
+    keyboard.press("Tab")
+    expect(window.page.get_by_label("Language", exact=True)).to_be_focused()
+    window.page.get_by_role("button", name="More", exact=True).focus()
+    keyboard.press("Enter")
+    expect(window.page.get_by_role("menuitem", name="Copy the text")).to_be_focused()
+    keyboard.press("ArrowDown")
+    expect(window.page.get_by_role("menuitem", name="Download")).to_be_focused()
+    keyboard.press("Escape")
+    expect(window.page.get_by_role("button", name="More", exact=True)).to_be_focused()
+    window.page.get_by_role("button", name="Share").focus()
+    keyboard.press("Enter")
+    expect(window.page.get_by_role("dialog", name="Share this codespace")).to_be_visible()
+    keyboard.press("Escape")
+    expect(window.page.get_by_role("dialog", name="Share this codespace")).to_be_hidden()
+    expect(window.page.get_by_role("button", name="Share")).to_be_focused()
+
+
+def test_what_was_open_here_is_on_the_start_page(server: Server, screens: Screens) -> None:
+    window = screens.open(server.new_link(text="# my exercise\n"))
+    expect(window.page.locator(".cm-line").first).to_have_text("# my exercise")
+    window.wait_kept("pyshare.recent")
+    window.page.goto(f"{server.address}/")
+    window.screenshot("start-recent")
+    window.page.get_by_role("link", name="# my exercise").click()
+    window.wait_saved()
+    window.wait_text(lambda text: text == "# my exercise\n")
+
+
+def test_an_edit_above_the_limit_is_refused_here_and_its_text_can_be_had_back(
+    tmp_path: Path, browser: Browser, screens: Screens
+) -> None:
+    with running(tmp_path, "--text-units", "20") as server:
+        window = screens.open(server.new_link(text="short"))
+        window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        window.editor.focus()
+        window.page.keyboard.insert_text("much too long for this codespace")
+        expect(window.banner).to_contain_text("a text has at most 20 characters")
+        assert window.text == "short"
+        window.page.get_by_role("button", name="Copy what was taken back").click()
+        assert window.page.evaluate("navigator.clipboard.readText()") == "much too long for this codespace"
