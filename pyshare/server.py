@@ -7,7 +7,7 @@ serve
 +- authenticator       questions to the API
 +- supervisor          and under it every channel
 +- WebSocket listener  and under it every connection
-+- HTTP listener       page, codespaces, health
++- HTTP listener       page, codespaces, health, metrics
 ```
 
 They end in the opposite order, and nothing outlives `serve`. The first SIGINT
@@ -18,6 +18,7 @@ import logging
 import resource
 import secrets
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from functools import partial
 import trio
 from starlette.routing import BaseRoute
 
+from pyshare import __version__
 from pyshare.actors.channel import ChannelLimits
 from pyshare.actors.committer import CommitterLimits
 from pyshare.actors.fanout import FanOutLimits
@@ -40,6 +42,7 @@ from pyshare.net.codespaces import Codespaces, CodespacesLimits
 from pyshare.net.connection import ConnectionLimits, serve_connection
 from pyshare.net.http import HttpLimits, serve_http
 from pyshare.net.listener import Listener, ListenerLimits, open_listeners
+from pyshare.net.metrics import Metrics, Reading, Siblings
 from pyshare.net.page import Page
 from pyshare.net.tokens import Signer
 from pyshare.settings import Settings
@@ -54,6 +57,8 @@ logger = logging.getLogger(__name__)
 _TOUCHES_A_LIFE = 3
 #: Seconds between two signs of life at most.
 _LONGEST_HEARTBEAT_SECONDS = 15.0
+#: Seconds in which the store must have given a sign of life for it to count as up.
+_PING_SECONDS = 1.0
 #: Open files beside those of connections: the program's own, the API's, some to spare.
 _OTHER_FILES = 128
 
@@ -151,6 +156,15 @@ class Sockets:
     http: Sequence[trio.SocketListener]
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The workers of which this process is one, as it sees them."""
+
+    siblings: Siblings
+    #: Where the others ask this one for its metrics.
+    listener: trio.SocketListener
+
+
 @asynccontextmanager
 async def open_sockets(settings: Settings) -> AsyncIterator[Sockets]:
     """Listen where the settings say, until the context is left.
@@ -220,11 +234,12 @@ async def serve_with(
     redis_url: str | None,
     secret: str | None,
     *,
+    group: Group | None = None,
     on_ready: Callable[[Addresses], None],
 ) -> None:
     """Serve as `serve` does, on sockets and a Redis server that somebody else has opened; the sockets are closed.
 
-    `secret` is what links are signed with; without it there are none.
+    `secret` is what links are signed with; without it there are none. `group` is of whom this is one.
     """
     _allow_open_files(settings.connections + _OTHER_FILES)
     where = addresses(settings, sockets)
@@ -247,17 +262,25 @@ async def serve_with(
             # A connection has an Acquire and a Release in it at most, so the limit of connections bounds it.
             mailbox, messages = trio.open_memory_channel[SupervisorMessage](float("inf"))
             limits = SupervisorLimits(channel_limits(settings), linger_seconds=settings.linger_seconds)
-            supervisor = Supervisor(store, instance=secrets.token_hex(8), limits=limits)
+            instance = secrets.token_hex(8)
+            supervisor = Supervisor(store, instance=instance, limits=limits)
             await parts.start(partial(supervisor.run, messages), name="supervisor")
+            closes: Counter[str] = Counter()
             connection = partial(
                 serve_connection,
                 admit=authenticator.admit,
                 open_channel=partial(open_lease, mailbox),
                 limits=connection_limits(settings),
+                on_closed=lambda code: closes.update((code,)),
             )
             listener = Listener(sockets.ws, connection, limits=ListenerLimits(connections=settings.connections))
             await parts.start(partial(listener.run), name="WebSocket listener")
-            app = build_app(readiness.why_not, _routes(settings, store, authenticator, signer))
+            gauge = _Gauge(settings, instance, readiness, listener, supervisor, closes)
+            metrics = Metrics(gauge.read, group.siblings if group else None)
+            if group:
+                own = partial(serve_http, [group.listener], build_app(readiness.why_not, metrics.own_routes))
+                await parts.start(own, name="metrics for other workers")
+            app = build_app(readiness.why_not, (*metrics.routes, *_routes(settings, store, authenticator, signer)))
             http = partial(serve_http, sockets.http, app, adopt=listener.adopt, limits=http_limits(settings))
             await parts.start(http, name="HTTP listener")
             logger.info("serving", extra={"url": where.client, "http": f"{http_host}:{http_port}"})
@@ -302,11 +325,48 @@ async def _run_store(store: Store, *, task_status: trio.TaskStatus[None]) -> Non
         raise kind(f"{reasons}; see --redis-url, --redis-host and --redis-password") from None
 
 
+class _Gauge:
+    """Where the figures of this server are read."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instance: str,
+        readiness: "_Readiness",
+        listener: Listener,
+        supervisor: Supervisor,
+        closes: Counter[str],
+    ) -> None:
+        self._settings = settings
+        self._instance = instance
+        self._readiness = readiness
+        self._listener = listener
+        self._supervisor = supervisor
+        self._closes = closes
+
+    async def read(self) -> Reading:
+        """Return the server at this moment."""
+        with trio.move_on_after(_PING_SECONDS) as patience:
+            storage_up = await self._readiness.is_storage_up()
+        store = self._readiness.store
+        return Reading(
+            version=__version__,
+            instance=self._instance,
+            draining=self._readiness.draining,
+            storage_up=not patience.cancelled_caught and storage_up,
+            connections=self._listener.statistics(),
+            connections_limit=self._settings.connections,
+            closes=self._closes,
+            actors=self._supervisor.statistics(),
+            commands=store.statistics() if isinstance(store, RedisStore) else None,
+        )
+
+
 class _Readiness:
     """Whether clients should come to this server, as a load balancer asks."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         # Whether the server stops.
         self.draining = False
 
@@ -314,13 +374,17 @@ class _Readiness:
         """Return why clients should not come now; None if they should."""
         if self.draining:
             return "the server is draining"
+        return None if await self.is_storage_up() else "the store does not answer"
+
+    async def is_storage_up(self) -> bool:
+        """Ask the store for a sign of life."""
         try:
-            await self._store.ping()
+            await self.store.ping()
         except StoreUnavailable as error:
             # What it says in full is for the log: it names hosts.
             logger.debug("not ready", extra={"error": str(error)})
-            return "the store does not answer"
-        return None
+            return False
+        return True
 
 
 async def _drain(signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, seconds: float) -> None:

@@ -13,15 +13,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import trio
 from pydantic import TypeAdapter
 
 from pyshare.core.errors import ConfigurationError, PyshareError
-from pyshare.server import Addresses, Sockets, addresses, find_secret, open_redis, open_sockets, serve_with
+from pyshare.net.metrics import Siblings
+from pyshare.server import Addresses, Group, Sockets, addresses, find_secret, open_redis, open_sockets, serve_with
 from pyshare.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,9 @@ class Job:
     redis_url: str | None
     #: What links are signed with.
     secret: str | None
+    #: How many there are, and the folder in which they tell each other their metrics.
+    workers: int
+    folder: Path
     #: File descriptors of the listening sockets.
     ws: tuple[int, ...]
     http: tuple[int, ...]
@@ -68,12 +74,24 @@ async def serve_workers(settings: Settings, *, on_ready: Callable[[Addresses], N
     Raises:
         PyshareError: if a worker cannot start; it has said why.
     """
-    async with open_sockets(settings) as sockets, open_redis(settings) as redis_url:
+    async with open_sockets(settings) as sockets, open_redis(settings) as redis_url, AsyncExitStack() as stack:
         secret = find_secret(settings)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pyshare-")))
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
                 workers = [
-                    _Worker(Job(number, settings, redis_url, secret, _files(sockets.ws), _files(sockets.http)))
+                    _Worker(
+                        Job(
+                            number,
+                            settings,
+                            redis_url,
+                            secret,
+                            settings.workers,
+                            folder,
+                            _files(sockets.ws),
+                            _files(sockets.http),
+                        )
+                    )
                     for number in range(1, settings.workers + 1)
                 ]
                 for worker in workers:
@@ -102,9 +120,11 @@ def read_job(line: bytes) -> Job:
 async def serve_as_worker(job: Job) -> None:
     """Serve as a worker until told to stop."""
     sockets = Sockets(*(tuple(map(_listener, files)) for files in (job.ws, job.http)))
+    siblings = Siblings(job.folder, job.workers)
+    group = Group(siblings, await _listen_at(siblings.socket_of(job.number)))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_drain_without_supervisor, name="supervisor's life")
-        await serve_with(job.settings, sockets, job.redis_url, job.secret, on_ready=_say_ready)
+        await serve_with(job.settings, sockets, job.redis_url, job.secret, group=group, on_ready=_say_ready)
         nursery.cancel_scope.cancel()
 
 
@@ -233,6 +253,15 @@ def _say_ready(where: Addresses) -> None:
 
 def _files(listeners: Sequence[trio.SocketListener]) -> tuple[int, ...]:
     return tuple(each.socket.fileno() for each in listeners)
+
+
+async def _listen_at(path: Path) -> trio.SocketListener:
+    """Listen on a socket in the file system; one that a worker before has left there makes way."""
+    await trio.Path(path).unlink(missing_ok=True)
+    listening = trio.socket.socket(socket.AF_UNIX)
+    await listening.bind(str(path))
+    listening.listen()
+    return trio.SocketListener(listening)
 
 
 def _listener(file: int) -> trio.SocketListener:

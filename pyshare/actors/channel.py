@@ -15,6 +15,7 @@ import trio
 from pyshare.actors.attendance import Attendance
 from pyshare.actors.commits import PendingPushes
 from pyshare.actors.committer import Committer, CommitterLimits
+from pyshare.actors.counts import CommitTimes, Counts
 from pyshare.actors.fanout import FanOut, FanOutLimits, Outlet
 from pyshare.actors.membership import Membership
 from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Received
@@ -68,10 +69,14 @@ class ChannelStatistics:
 
     version: int
     members: int
+    #: Those of them that are stock editors.
+    stock: int
     lagging: int
     backlog_bytes: int
     pending: int
     storage: Storage
+    #: What has happened; the channel's own, which goes on counting.
+    counts: Counts
 
 
 #: Messages that a channel handles before others have their turn.
@@ -108,6 +113,9 @@ class Channel:
             last_seqs=snapshot.last_seqs,
             limits=limits.document,
         )
+        # What has happened, and how long the pushes that wait have done so.
+        self._counts = Counts()
+        self._times = CommitTimes(self._counts)
         # Pushes that wait to be committed, and who commits them.
         self._pending = PendingPushes()
         self._committer = Committer(
@@ -117,6 +125,7 @@ class Channel:
             document=self._document,
             pending=self._pending,
             listener=self,
+            counts=self._counts,
             limits=limits.committer,
         )
         # Who has been sent what, who is here, the stock editors, and who is a member.
@@ -133,6 +142,7 @@ class Channel:
             epoch=snapshot.epoch,
             most_clients=limits.clients,
             told=limits.told,
+            counts=self._counts,
         )
         # What was heard while it was in doubt whether it follows the document.
         self._heard: list[Committed] = []
@@ -148,13 +158,16 @@ class Channel:
     def statistics(self) -> ChannelStatistics:
         """Return the channel's state at this moment."""
         fanout = self._fanout
+        self._counts.frames = fanout.frames_sent
         return ChannelStatistics(
             version=self._document.version,
             members=len(self._members),
+            stock=len(self._stock),
             lagging=fanout.lagging,
             backlog_bytes=fanout.backlog_bytes,
             pending=len(self._pending),
             storage=self._members.storage,
+            counts=self._counts,
         )
 
     async def run(
@@ -229,6 +242,7 @@ class Channel:
         if self._members.admit(join, pushed=self._pending.last_committed(client)):
             # It is being told what is committed, and sends again what is not.
             self._pending.drop((client,))
+            self._times.dropped(client)
 
     def _on_leave(self, outlet: Outlet) -> None:
         self._waiting = [join for join in self._waiting if join.outlet is not outlet]
@@ -261,10 +275,12 @@ class Channel:
             if not self._pending.add(push, self._document):
                 return
         except PushRefused as refusal:
-            self.on_refused(push, refusal)
+            self._refuse(push, refusal)
             return
+        self._times.taken(push.sender, trio.current_time())
         if self._pending.weight_bytes > self._limits.pending_bytes:
             self._pending.drop((push.sender,))
+            self._times.dropped(push.sender)
             reason = "edits are not being stored at the moment; keep yours and reconnect later"
             self._members.close(push.sender, Closing(CloseCode.TRY_LATER, reason))
             return
@@ -354,7 +370,10 @@ class Channel:
             return
         if new:
             self._pending.settle(new)
+            start = trio.current_time()
+            self._times.committed(new, start)
             self._fanout.publish(new)
+            self._counts.fanout_seconds.observe(trio.current_time() - start)
             self._stock.publish(new, trio.current_time())
             self._push_stock()
 
@@ -366,6 +385,10 @@ class Channel:
 
     def on_refused(self, push: Push, refusal: PushRefused) -> None:
         """Tell the one whose push it is."""
+        self._times.dropped(push.sender)
+        self._refuse(push, refusal)
+
+    def _refuse(self, push: Push, refusal: PushRefused) -> None:
         self._members.refuse(push.sender, push.seq, code=refusal.code, reason=refusal.reason)
         self._push_stock()
 

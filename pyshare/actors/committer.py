@@ -14,6 +14,7 @@ from typing import Protocol
 import trio
 
 from pyshare.actors.commits import Batch, PendingPushes
+from pyshare.actors.counts import Counts
 from pyshare.core.document import Document, Push, Update
 from pyshare.core.errors import PushRefused, PyshareError
 from pyshare.store.interface import (
@@ -88,6 +89,7 @@ class Committer:
         document: Document,
         pending: PendingPushes,
         listener: LogListener,
+        counts: Counts,
         limits: CommitterLimits,
     ) -> None:
         self._codespace = codespace
@@ -98,6 +100,8 @@ class Committer:
         # The pushes that wait; filled by the channel, emptied here.
         self._pending = pending
         self._listener = listener
+        # The channel's, of which those about the log are counted here.
+        self._counts = counts
         self._limits = limits
         # Whose pushes are in the append under way.
         self._appending: frozenset[str] = frozenset()
@@ -142,6 +146,7 @@ class Committer:
     def doubt(self) -> None:
         """Events may have been missed: read the log at once, even if the store failed just now; it may be back."""
         self._in_doubt = True
+        self._counts.resyncs["gap"] += 1
         self._retry.set()
         self.read_log()
 
@@ -201,6 +206,7 @@ class Committer:
         if self._must_put_back:
             self._must_put_back = False
             held = self._held()
+            self._counts.put_backs += 1
             logger.warning("put back", extra={"codespace": self._codespace, "version": held.version})
             self._on_answer(await self._store.put_back(self._codespace, held), after=held.version)
         elif self._must_read:
@@ -243,10 +249,12 @@ class Committer:
         finally:
             self._appending = frozenset()
         if isinstance(answer, Appended):
+            self._counts.group_pushes.observe(len(batch.clients))
             self._text_due = _NEVER if with_text else min(self._text_due, self._text_by())
             self._listener.on_log(answer.version, draft.updates)
         else:
             self._on_answer(answer.tail if isinstance(answer, Conflict) else answer, after=draft.base)
+            self._counts.conflicts += isinstance(answer, Conflict)
             if isinstance(answer, Conflict) and self._document.version == draft.base:
                 await trio.sleep(self._limits.turn_seconds)
 

@@ -74,6 +74,8 @@ class FanOut:
         # Frames that some laggard has not been sent, each with the version that it leads to.
         self._backlog: deque[tuple[int, bytes]] = deque()
         self._backlog_bytes = 0
+        # Frames of committed pushes that members were sent.
+        self.frames_sent = 0
 
     def __len__(self) -> int:
         return len(self._current) + len(self._lagging)
@@ -123,6 +125,7 @@ class FanOut:
         full = [member for outlet, member in self._current.items() if not outlet.write_nowait(data)]
         for member in full:
             self._lag(member, before)
+        self.frames_sent += len(self._current) * len(frames)
         if self._lagging:
             self._backlog.extend(frames)
             self._backlog_bytes += len(data)
@@ -176,6 +179,7 @@ class FanOut:
         del self._lagging[outlet]
         self._current[outlet] = member
         self._trim()
+        self.frames_sent += len(frames)
         missed = list(member.missed)
         member.answers.clear()
         member.missed.clear()

@@ -9,6 +9,7 @@ from collections.abc import Collection
 import trio
 
 from pyshare.actors.attendance import Attendance
+from pyshare.actors.counts import Counts
 from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.messages import Join
 from pyshare.actors.stock import StockRoom
@@ -34,6 +35,7 @@ class Membership:
         epoch: str,
         most_clients: int,
         told: Limits,
+        counts: Counts,
     ) -> None:
         # What the members have, or get; read here only.
         self._document = document
@@ -46,6 +48,8 @@ class Membership:
         # Members at one time, and what they are told of the limits.
         self._most_clients = most_clients
         self._told = told
+        # The channel's, of which those about members are counted here.
+        self._counts = counts
         # Whether edits are being committed, as the members know it.
         self.storage: Storage = "ok"
 
@@ -82,13 +86,16 @@ class Membership:
 
     def _welcome(self, join: Join, *, settled: bool, pushed: Push | None) -> None:
         peers = self._attendance.peers(join.peer.id)
+        known = join.version if join.epoch == self._epoch else None
+        if join.version is not None and (known is None or self._document.since(known) is None):
+            self._counts.resyncs["text"] += 1
         first = welcome(
             join.peer,
             self._document,
             epoch=self._epoch,
             peers=peers,
             limits=self._told,
-            known=join.version if join.epoch == self._epoch else None,
+            known=known,
             settled=settled,
             pushed=pushed,
         )
@@ -115,7 +122,9 @@ class Membership:
         if stock is not None:
             self._stock.drained(stock, trio.current_time())
             return
+        lagged = self._fanout.lagging
         missed = self._fanout.drained(outlet)
+        self._counts.resyncs["lag"] += lagged - self._fanout.lagging
         member = self._fanout.find(outlet)
         if missed and member is not None:
             frames = self._news([topic for topic in missed if topic != member.peer.id])
@@ -128,6 +137,7 @@ class Membership:
             self._stock.refused(stock)
         else:
             self._answer(client, RefusedFrame(seq, code, reason))
+        self._counts.refused[code] += 1
 
     def close(self, client: str, closing: Closing) -> None:
         """Close the member of that id, if it is here."""

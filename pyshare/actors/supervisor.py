@@ -16,6 +16,7 @@ from typing import assert_never
 import trio
 
 from pyshare.actors.channel import Channel, ChannelLimits, ChannelStatistics
+from pyshare.actors.counts import Counts
 from pyshare.actors.messages import ChannelMessage, Drain
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, shortened
 from pyshare.store.interface import NotACodespace, Store, StoreUnavailable
@@ -130,6 +131,18 @@ class _Entry:
         return bool(self.leases or self.waiting)
 
 
+@dataclass(frozen=True, slots=True)
+class SupervisorStatistics:
+    """An instance at one moment."""
+
+    #: The channels that serve, by codespace.
+    channels: Mapping[str, ChannelStatistics]
+    #: What they and all before them have counted.
+    counts: Counts
+    #: Channels that have failed.
+    failed: int
+
+
 class Supervisor:
     """The actor that owns all channels of one instance."""
 
@@ -143,12 +156,19 @@ class Supervisor:
         self._owners: dict[Acquire, _Entry] = {}
         # Whether the server stops.
         self._draining = False
+        # What channels have counted that have ended, and how many of them have failed.
+        self._counts = Counts()
+        self._failed = 0
         # Set when there is no channel left.
         self._empty = trio.Event()
 
-    def statistics(self) -> Mapping[str, ChannelStatistics]:
-        """Return the state of every channel that serves, by codespace."""
-        return {name: each.channel.statistics() for name, each in self._entries.items() if each.channel}
+    def statistics(self) -> SupervisorStatistics:
+        """Return the state of this instance at this moment."""
+        channels = {name: each.channel.statistics() for name, each in self._entries.items() if each.channel}
+        counts = Counts()
+        for each in (self._counts, *(channel.counts for channel in channels.values())):
+            counts.add(each)
+        return SupervisorStatistics(channels, counts, self._failed)
 
     async def run(
         self,
@@ -264,6 +284,7 @@ class Supervisor:
             closing = Closing(CloseCode.NO_SUCH_CODESPACE, shortened(str(error)))
         except Exception:
             # The bulkhead: a channel that fails is gone, its clients come back to the next one.
+            self._failed += 1
             logger.exception("channel failed", extra={"codespace": entry.codespace})
             closing = Closing(CloseCode.OUR_FAULT, "this codespace failed here; reconnect to go on")
         self._on_ended(entry, closing, nursery)
@@ -291,6 +312,8 @@ class Supervisor:
     def _on_ended(self, entry: _Entry, closing: Closing, nursery: trio.Nursery) -> None:
         """Forget a channel that has ended, and start the next one if somebody waits for it."""
         started = entry.channel is not None
+        if entry.channel is not None:
+            self._counts.add(entry.channel.statistics().counts)
         entry.retired = True
         entry.channel = None
         entry.mailbox.close()

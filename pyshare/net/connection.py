@@ -161,11 +161,13 @@ async def serve_connection(
     limits: ConnectionLimits,
     new_session: Callable[[], bytes] = lambda: secrets.token_bytes(SESSION_BYTES),
     now: Callable[[], float] = time.time,
+    on_closed: Callable[[str], None] = lambda code: None,
 ) -> None:
     """Serve one client from the first byte to the last; the socket is closed however that ends.
 
     `label` names the connection in logs and tasks, `received` was read from it
-    before, and `now` tells the time in seconds since 1970. Cancelled, it still tells
+    before, and `now` tells the time in seconds since 1970. In the end
+    `on_closed` is told the close code, or "none" or "http". Cancelled, it still tells
     the client that the server restarts, and its channel that it leaves, each
     for `close_seconds` at most.
 
@@ -178,7 +180,7 @@ async def serve_connection(
     finally:
         with trio.move_on_after(limits.close_seconds, shield=True):
             await connection.end()
-        connection.close()
+        on_closed(connection.close())
 
 
 class _Connection:
@@ -251,13 +253,16 @@ class _Connection:
         more = self._ws is not None and not self._stream.peer_closed
         await self._outlet.linger(_LINGER_BYTES, quiet_seconds=_QUIET_SECONDS if more else 0)
 
-    def close(self) -> None:
-        """Close the socket."""
+    def close(self) -> str:
+        """Close the socket; return what the connection was closed with."""
         self._outlet.close()
         closing, heard = self._outlet.closing, self._ws and self._ws.closed
         code = int(closing.code) if closing else int(heard.code) if heard else None
         reason = closing.reason if closing else ""
         logger.debug("connection closed", extra={**self._who, "code": code, "reason": reason})
+        if self._ws is None:
+            return "http"
+        return "none" if code is None else str(code)
 
     async def _converse(self, reading: trio.Nursery, nursery: trio.Nursery) -> None:
         request = await self._await_request(reading)

@@ -408,7 +408,7 @@ async def test_a_slow_client_lags_with_bounded_memory_and_catches_up(
         for letter in "abcdefgh":
             alice.types(letter)
             await world.settles()
-        statistics = world.supervisors["one"].statistics()["tmp-a"]
+        statistics = world.supervisors["one"].statistics().channels["tmp-a"]
         assert slow.outlet.taken == []
         assert (statistics.lagging, statistics.members) == (1, 2)
         assert 0 < statistics.backlog_bytes < 8 * 200
@@ -418,7 +418,7 @@ async def test_a_slow_client_lags_with_bounded_memory_and_catches_up(
         await world.settles()
         assert slow.text == alice.text == kim.text == "abcdefgh"
         assert slow.received(PeerFrame)[-1] == PeerFrame("id-of-kim", "kim", "edit")
-        assert world.supervisors["one"].statistics()["tmp-a"].backlog_bytes == 0
+        assert world.supervisors["one"].statistics().channels["tmp-a"].backlog_bytes == 0
 
 
 async def test_a_client_is_refused_when_the_codespace_is_full_but_not_when_it_comes_back(
@@ -478,7 +478,7 @@ async def test_expiry_under_clients_closes_them_with_4410(
         store.expire_now("tmp-a")
         await world.settles()
         assert alice.closed_with() == CloseCode.GONE
-        assert not world.supervisors["one"].statistics()
+        assert not world.supervisors["one"].statistics().channels
 
 
 async def test_expiry_that_nobody_was_told_of_is_found_by_the_next_sign_of_life(
@@ -656,5 +656,5 @@ async def test_a_channel_that_cannot_store_what_is_left_ends_all_the_same(
         await world.settles()
         alice.cut()
         await world.passes(60)
-        assert world.supervisors["one"].statistics() == {}
+        assert world.supervisors["one"].statistics().channels == {}
         assert "channel retired before the store took everything" in caplog.messages

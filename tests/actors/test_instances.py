@@ -74,7 +74,7 @@ async def test_the_clients_of_an_instance_that_dies_are_gone_when_it_has_been_si
         bob = world.client("bob", instance="two")
         await world.passes(1)
         faults_of_death = world.supervisors["two"]
-        assert faults_of_death.statistics()
+        assert faults_of_death.statistics().channels
         world.kills("two")
         bob.cut()
         await world.passes(5)

@@ -61,15 +61,15 @@ async def test_an_empty_channel_is_kept_for_the_linger_and_then_retired(
         await world.settles()
         alice.cut()
         await world.passes(9)
-        assert "tmp-a" in world.supervisors["one"].statistics()
+        assert "tmp-a" in world.supervisors["one"].statistics().channels
         bob = world.client("bob")
         await world.settles()
         assert counting.loads == 1
         bob.cut()
         await world.passes(9)
-        assert "tmp-a" in world.supervisors["one"].statistics(), "the linger starts anew with each leave"
+        assert "tmp-a" in world.supervisors["one"].statistics().channels, "the linger starts anew with each leave"
         await world.passes(2)
-        assert world.supervisors["one"].statistics() == {}
+        assert world.supervisors["one"].statistics().channels == {}
         kim = world.client("kim")
         await world.settles()
         assert counting.loads == 2
@@ -87,9 +87,9 @@ async def test_one_who_joins_and_leaves_again_and_again_leaves_one_linger(
             await world.passes(1)
         tasks = trio.lowlevel.current_statistics().tasks_living
         await world.passes(8)
-        assert world.supervisors["one"].statistics()
+        assert world.supervisors["one"].statistics().channels
         await world.passes(2)
-        assert world.supervisors["one"].statistics() == {}
+        assert world.supervisors["one"].statistics().channels == {}
         assert trio.lowlevel.current_statistics().tasks_living < tasks
 
 
@@ -125,7 +125,7 @@ async def test_one_who_gives_up_while_the_channel_starts_leaves_nothing_behind(
         await world.settles()
         alice.cut()
         await world.passes(30)
-        assert world.supervisors["one"].statistics() == {}
+        assert world.supervisors["one"].statistics().channels == {}
         assert world.supervisors["one"]._owners == {}
 
 
