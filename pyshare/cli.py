@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Final, NoReturn
+from urllib.parse import urlsplit
 
 from typing_extensions import override
 
@@ -26,14 +27,15 @@ from pyshare.settings import SETTINGS, Setting, Settings, settings_from, unknown
 #: Exit code after Ctrl-C that came before the server could take it as a request to drain: 128 + SIGINT.
 EXIT_INTERRUPTED: Final = 130
 
-_COMMANDS: Final = ("serve", "token")
+_COMMANDS: Final = ("serve", "token", "top")
 #: What `pyshare serve --workers` runs; not for people.
 _WORKER: Final = "worker"
 
 _HELP: Final = """\
 usage: pyshare serve [flags]
        pyshare token [codespace] [flags]
-       pyshare serve --help | pyshare token --help
+       pyshare top [address...] [flags]
+       pyshare serve --help | pyshare token --help | pyshare top --help
        pyshare --help | --version
 
 pyshare keeps one text the same on every screen that has it open: the real-time
@@ -42,6 +44,7 @@ server behind a shared code editor.
 commands:
   serve       start the server; it runs until Ctrl-C or SIGTERM, then drains and exits 0
   token       print a token for a codespace, as the page's links have it
+  top         show what servers are doing, live
 
 flags:
   --help      show this
@@ -60,6 +63,12 @@ _TOKEN_DESCRIPTION: Final = (
     "Print a token for a codespace, a new one unless it is named. It is good at every server with the same secret: "
     "open http://127.0.0.1:8889/#TOKEN in a browser, or point a client at ws://127.0.0.1:8888/codespace/TOKEN/."
 )
+_TOP_DESCRIPTION: Final = (
+    "Show what servers are doing, live in a terminal: who is connected, edits and deliveries a second, how long "
+    "commits take, who lags, why connections were closed. q ends it."
+)
+#: Where a server of this machine tells its metrics.
+_HERE: Final = "http://127.0.0.1:8889"
 #: The settings that a token depends on.
 _TOKEN_SETTINGS: Final = ("secret", "data_folder")
 #: Seconds of the units in which times are given.
@@ -188,6 +197,52 @@ def _token_parser() -> _Parser:
     return parser
 
 
+def _top_parser() -> _Parser:
+    parser = _Parser("top", "pyshare top [address...] [flags]", _TOP_DESCRIPTION)
+    group = parser.add_argument_group("What is shown")
+    group.add_argument(
+        "address", nargs="*", help=f"HTTP addresses of servers, as --http-host and --http-port say\ndefault {_HERE}"
+    )
+    group.add_argument(
+        "--every",
+        metavar="SECONDS",
+        type=_interval,
+        default=2.0,
+        help="seconds from one look to the next, from 0.1 to 3600\ndefault 2",
+    )
+    group.add_argument(
+        "--once", action="store_true", help="print one look and end, as is done where there is no terminal"
+    )
+    parser.add_help_flag()
+    return parser
+
+
+def _interval(text: str) -> float:
+    """Return the seconds that a user has given."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0.1 <= seconds <= 3600:
+        raise CommandError(f"--every {text}: must be a number from 0.1 to 3600")
+    return seconds
+
+
+def _top(given: Mapping[str, object]) -> int:
+    """Show what servers are doing."""
+    from pyshare.top.watch import watch  # noqa: PLC0415
+
+    addresses = given["address"]
+    assert isinstance(addresses, list)
+    for address in addresses:
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise CommandError(f"{address}: must be an http:// or https:// address; see pyshare top --help")
+    every = given["every"]
+    assert isinstance(every, float)
+    return _until_ended(partial(watch, addresses or [_HERE], every_seconds=every, once=given["once"] is True))
+
+
 def _seconds(text: str) -> int:
     """Return the seconds of a time that a user has given."""
     found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
@@ -238,6 +293,9 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if command == "token":
         given = _token_parser().read(rest)
         return 0 if given is None else _sign(given, environment)
+    if command == "top":
+        given = _top_parser().read(rest)
+        return 0 if given is None else _top(given)
     given = _serve_parser().read(rest)
     if given is None:
         return 0

@@ -1,0 +1,1 @@
+"""`pyshare top`: what servers are doing, live in a terminal."""
