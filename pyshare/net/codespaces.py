@@ -21,7 +21,7 @@ from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Document, DocumentLimits, Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import Mode, explain
-from pyshare.core.units import from_units, has_lone_surrogate, normalise_line_breaks, to_units
+from pyshare.core.units import from_units, normalise_line_breaks, to_units
 from pyshare.net.answers import answer
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
@@ -115,8 +115,6 @@ class Codespaces:
         if len(text) > self._limits.text_units:
             reason = f"text: {len(text)} UTF-16 code units; a text has at most {self._limits.text_units}"
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, reason)
-        if has_lone_surrogate(text):
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "text: half a surrogate pair")
         self._count()
         codespace = self._new_id()
         await self._make(codespace, text)

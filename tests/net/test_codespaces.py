@@ -1,0 +1,253 @@
+"""Codespaces over HTTP: made, linked to, read; and every way to ask for them wrongly."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.net.application import build_app
+from pyshare.net.auth import Admission, Authenticator
+from pyshare.net.codespaces import Codespaces, CodespacesLimits
+from pyshare.net.tokens import Grant, Signer
+from pyshare.store.faults import Faults
+from pyshare.store.interface import StoreLimits
+from pyshare.store.memory import MemoryStore
+
+NOW = 1_800_000_000
+TMP = "tmp-9b2d8c7e-1f3a-4c5d-8e6f-0a1b2c3d4e5f"
+SIGNER = Signer("s" * 32, now=lambda: NOW)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one is answered who has a codespace made."""
+
+    codespace: str
+    edit: str
+    view_only: str
+    #: When the links end.
+    expires: int | None
+
+
+class World:
+    """The endpoints on a store in memory, and whoever asks them."""
+
+    def __init__(self, client: httpx.AsyncClient, store: MemoryStore, faults: Faults) -> None:
+        self.client = client
+        self.store = store
+        self.faults = faults
+
+    async def make(self, **body: object) -> Made:
+        """Make a codespace."""
+        answer = await self.client.post("/codespaces", json=body)
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        assert made["edit"]["expires"] == made["view_only"]["expires"]
+        return Made(made["codespace"], made.edit, made.view_only, made["edit"]["expires"])
+
+    async def link(self, token: str, **body: object) -> httpx.Response:
+        """Ask for a link."""
+        return await self.client.post(f"/codespaces/{token}/links", json=body)
+
+    async def text(self, token: str, **headers: str) -> httpx.Response:
+        """Ask for the text."""
+        return await self.client.get(f"/codespaces/{token}/text", headers=headers)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with trio.open_nursery() as nursery:
+        faults = Faults()
+        store = MemoryStore(StoreLimits(), faults=faults)
+        await nursery.start(partial(store.run))
+        async with asking(store, Authenticator(None, SIGNER).admit) as client:
+            yield World(client, store, faults)
+        nursery.cancel_scope.cancel()
+
+
+def asking(store: MemoryStore, admit: Callable[[str], Awaitable[Admission]]) -> httpx.AsyncClient:
+    limits = CodespacesLimits(text_units=100, codespaces_per_minute=6, authentication_seconds=3)
+    routes = Codespaces(store, admit, SIGNER, limits=limits).routes
+
+    async def ready() -> str | None:
+        await trio.lowlevel.checkpoint()
+        return None
+
+    transport = httpx.ASGITransport(build_app(ready, routes), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://pyshare")
+
+
+def reason(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/json"
+    assert set(answer.json()) == {"error", "reason"}
+    return answer.status_code, answer.json()["reason"]
+
+
+async def test_a_new_codespace_has_its_text_and_a_link_of_each_kind(world: World) -> None:
+    made = await world.make(text="a\r\nb\rc 😀")
+    assert SIGNER.read(made.edit) == Grant(made.codespace, "edit")
+    assert SIGNER.read(made.view_only) == Grant(made.codespace, "view_only")
+    for token in (made.edit, made.view_only):
+        assert (await world.text(token)).text == "a\nb\nc 😀"
+
+
+async def test_without_a_body_a_codespace_is_empty(world: World) -> None:
+    answer = await world.client.post("/codespaces")
+    assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
+    assert (await world.text(answer.json()["edit"]["token"])).text == ""
+
+
+async def test_no_two_codespaces_are_one(world: World) -> None:
+    assert (await world.make()).codespace != (await world.make()).codespace
+
+
+async def test_links_of_a_codespace_that_expires_expire_then(world: World) -> None:
+    made = await world.make(expires_in=60)
+    assert made.expires == NOW + 60
+    grant = SIGNER.read(made.view_only)
+    assert grant
+    assert grant.expires == NOW + 60
+
+
+async def test_a_link_to_a_codespace_that_is_gone_does_not_make_another(world: World) -> None:
+    made = await world.make(text="x")
+    assert await world.store.delete(made.codespace)
+    assert (await world.text(made.edit)).status_code == 404
+
+
+async def test_a_link_can_be_narrower_and_shorter(world: World) -> None:
+    made = await world.make()
+    answer = await world.link(made.edit, mode="view_only", expires_in=5)
+    assert answer.status_code == 201
+    assert answer.json()["expires"] == NOW + 5
+    assert SIGNER.read(answer.json()["token"]) == Grant(made.codespace, "view_only", NOW + 5)
+
+
+async def test_a_link_for_looking_is_what_one_gets_without_asking_for_more(world: World) -> None:
+    made = await world.make()
+    assert (await world.link(made.edit)).json()["mode"] == "view_only"
+
+
+async def test_a_link_cannot_be_wider(world: World) -> None:
+    made = await world.make()
+    status, sentence = reason(await world.link(made.view_only, mode="edit"))
+    assert status == 403
+    assert sentence.startswith("mode: ")
+
+
+async def test_a_link_cannot_work_longer_than_what_it_is_made_from(world: World) -> None:
+    made = await world.make(expires_in=60)
+    for wanted in (None, 3600):
+        assert (await world.link(made.edit, expires_in=wanted)).json()["expires"] == NOW + 60
+
+
+async def test_links_are_made_from_temporary_ids_too_and_those_for_editing_make_it(world: World) -> None:
+    for mode, create in (("edit", True), ("view_only", False)):
+        token = (await world.link(TMP, mode=mode)).json()["token"]
+        grant = SIGNER.read(token)
+        assert grant
+        assert (grant.codespace, grant.create) == (TMP, create)
+
+
+async def test_a_text_that_has_not_changed_is_not_sent_again(world: World) -> None:
+    made = await world.make(text="x")
+    first = await world.text(made.edit)
+    assert first.headers["content-type"] == "text/plain; charset=utf-8"
+    assert first.headers["x-content-type-options"] == "nosniff"
+    again = await world.text(made.edit, **{"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.text) == (304, "")
+    assert (await world.text(made.edit, **{"If-None-Match": '"other"'})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "named"),
+    [
+        ({"text": 1}, 422, "text: "),
+        ({"txet": "x"}, 422, "txet: "),
+        ({"expires_in": 0}, 422, "expires_in: "),
+        ({"expires_in": "1"}, 422, "expires_in: "),
+        ({"expires_in": 10**12}, 422, "expires_in: "),
+        ({"text": "x" * 101}, 422, "text: 101 UTF-16 code units; a text has at most 100"),
+        ({"text": "😀" * 51}, 422, "text: 102 UTF-16 code units"),
+        ({"text": "\ud800"}, 400, "body: "),
+        ([], 422, "body: "),
+        ("{", 400, "body: "),
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_named(world: World, body: object, status: int, named: str) -> None:
+    content = body if isinstance(body, str) else json.dumps(body)
+    answer = await world.client.post("/codespaces", content=content, headers={"Content-Type": "application/json"})
+    assert reason(answer)[0] == status
+    assert reason(answer)[1].startswith(named)
+
+
+async def test_a_body_of_a_form_which_any_page_could_send_is_not_taken(world: World) -> None:
+    answer = await world.client.post("/codespaces", content="{}", headers={"Content-Type": "text/plain"})
+    assert reason(answer) == (415, "Content-Type: a body is application/json")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/codespaces"), ("POST", "/codespaces/x/text")])
+async def test_another_method_is_not_allowed(world: World, method: str, path: str) -> None:
+    assert reason(await world.client.request(method, path))[0] == 405
+
+
+@pytest.mark.parametrize(
+    ("token", "status"),
+    [
+        ("nonsense", 401),
+        ("a.b.c", 401),
+        ("x" * 600, 401),
+        (SIGNER.sign(Grant("x", "edit", NOW)), 410),
+        (SIGNER.sign(Grant("x", "edit")), 404),
+        (Signer("t" * 32).sign(Grant("x", "edit")), 401),
+    ],
+)
+async def test_a_token_that_is_good_for_nothing_is_answered_why(world: World, token: str, status: int) -> None:
+    assert reason(await world.text(token))[0] == status
+
+
+async def test_more_codespaces_than_are_allowed_have_to_wait(world: World, autojump_clock: MockClock) -> None:
+    for _ in range(6):
+        await world.make()
+    answer = await world.client.post("/codespaces")
+    assert reason(answer) == (429, "more than 6 new codespaces in a minute; try again later")
+    await trio.sleep(int(answer.headers["retry-after"]))
+    await world.make()
+
+
+async def test_a_store_that_is_away_is_not_the_callers_fault(world: World) -> None:
+    made = await world.make()
+    world.faults.down = True
+    for answer in (await world.text(made.edit), await world.client.post("/codespaces")):
+        assert reason(answer) == (503, "the store does not answer; try again later")
+        assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [(CloseCode.TRY_LATER, 503), (CloseCode.OUR_FAULT, 502), (CloseCode.NO_SUCH_CODESPACE, 404)]
+)
+async def test_what_the_api_cannot_say_is_answered_so(world: World, code: CloseCode, status: int) -> None:
+    async def admit(token: str) -> Admission:
+        await trio.lowlevel.checkpoint()
+        raise ConnectionRefused(Closing(code, "as it is"))
+
+    async with asking(world.store, admit) as client:
+        assert reason(await client.get("/codespaces/x/text")) == (status, "as it is")
+
+
+async def test_an_api_that_takes_long_is_not_waited_for(world: World, autojump_clock: MockClock) -> None:
+    async def admit(token: str) -> Admission:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with asking(world.store, admit) as client:
+        start = trio.current_time()
+        assert reason(await client.get("/codespaces/x/text"))[0] == 503
+        assert trio.current_time() - start == 3

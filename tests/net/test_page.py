@@ -1,0 +1,117 @@
+"""The page's files as they are served: headers, types, and what is not there."""
+
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+
+from pyshare.net.application import build_app
+from pyshare.net.page import Page
+
+FILES = {
+    "index.html": "<!doctype html>" + " " * 2000,
+    "assets/page-ABCD1234.js": "let a = 1;" * 500,
+    "assets/pyshare-client.js": "export {}",
+    "assets/pyshare-client.d.ts": "export {};",
+    "assets/icon.svg": "<svg/>",
+}
+
+
+async def nothing_wrong() -> str | None:
+    await trio.lowlevel.checkpoint()
+    return None
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    folder = tmp_path / "page"
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    (tmp_path / "secret").write_text("not the page's", encoding="utf-8")
+    async with asking(folder) as client:
+        yield client
+
+
+def asking(folder: Path) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(build_app(nothing_wrong, Page(folder).routes))
+    return httpx.AsyncClient(transport=transport, base_url="http://pyshare:8889")
+
+
+async def test_the_root_is_the_page_and_browsers_ask_whether_it_has_changed(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    again = await client.get("/", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_nothing_from_elsewhere_and_nothing_inline_may_run(client: httpx.AsyncClient) -> None:
+    headers = (await client.get("/")).headers
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["connect-src"] == "'self' ws://pyshare:8889 wss://pyshare:8889"
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("host", ["evil; script-src *", "a b", "", "host:port", "[::1]x"])
+async def test_a_host_that_is_none_gets_into_no_header(client: httpx.AsyncClient, host: str) -> None:
+    policy = (await client.get("/", headers={"Host": host})).headers["content-security-policy"]
+    assert policy.endswith("connect-src 'self'")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "cache"),
+    [
+        ("/assets/page-ABCD1234.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
+        ("/assets/pyshare-client.js", "text/javascript; charset=utf-8", "no-cache"),
+        ("/assets/pyshare-client.d.ts", "text/plain; charset=utf-8", "no-cache"),
+        ("/assets/icon.svg", "image/svg+xml", "no-cache"),
+    ],
+)
+async def test_files_have_their_types_and_only_names_that_change_are_kept(
+    client: httpx.AsyncClient, path: str, kind: str, cache: str
+) -> None:
+    answer = await client.get(path)
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == (kind, cache)
+
+
+async def test_who_understands_gzip_gets_less_to_read(client: httpx.AsyncClient) -> None:
+    path = "/assets/page-ABCD1234.js"
+    packed = await client.get(path, headers={"Accept-Encoding": "br, gzip;q=0.8"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(FILES[path[1:]])
+    assert packed.text == FILES[path[1:]]
+    for accepted in ("identity", "gzip;q=0", "br"):
+        plain = await client.get(path, headers={"Accept-Encoding": accepted})
+        assert "content-encoding" not in plain.headers
+        assert plain.text == FILES[path[1:]]
+    assert gzip.compress(b"")
+
+
+async def test_head_is_the_same_without_the_file(client: httpx.AsyncClient) -> None:
+    head, get = await client.head("/"), await client.get("/")
+    assert head.content == b""
+    assert head.headers["etag"] == get.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/assets", "/assets/", "/../secret", "/%2e%2e/secret", "/assets/..%2f..%2fsecret"]
+)
+async def test_what_is_not_there_is_404_in_json(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "not_found"
+
+
+async def test_a_page_that_was_not_built_says_so(tmp_path: Path) -> None:
+    async with asking(tmp_path / "nothing") as client:
+        answer = await client.get("/")
+    assert (answer.status_code, answer.json()["reason"]) == (404, "the page was not built; run npm run build in web/")

@@ -1,0 +1,84 @@
+"""The secret in the data folder: made once, for its owner alone."""
+
+import stat
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+
+from pyshare.core.errors import ConfigurationError
+from pyshare.folder import data_folder, keep_secret, secret_of
+from pyshare.settings import Settings
+
+
+def test_a_secret_is_made_once_and_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "pyshare"
+    secret = keep_secret(folder)
+    assert len(secret) >= 43
+    assert keep_secret(folder) == secret
+    assert stat.S_IMODE((folder / "secret").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert [each.name for each in folder.iterdir()] == ["secret"]
+
+
+def test_of_many_that_make_it_at_once_all_get_one(tmp_path: Path) -> None:
+    together = Barrier(8)
+    found = []
+
+    def find() -> None:
+        together.wait()
+        found.append(keep_secret(tmp_path))
+
+    threads = [Thread(target=find) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    keep_secret(tmp_path)
+    (tmp_path / "secret").chmod(0o640)
+    with pytest.raises(ConfigurationError, match="can be read by others: remove it to have a new one made, or chmod"):
+        keep_secret(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "short", "ü" * 40])
+def test_what_is_no_secret_is_refused(tmp_path: Path, content: str) -> None:
+    keep_secret(tmp_path)
+    (tmp_path / "secret").write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="holds no secret: remove it"):
+        keep_secret(tmp_path)
+
+
+def test_a_folder_that_cannot_be_names_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="give --secret or another --data-folder"):
+        keep_secret(tmp_path / "file")
+
+
+def test_without_a_home_the_folder_has_to_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(ConfigurationError, match="--data-folder must be given"):
+        data_folder(Settings())
+    assert data_folder(Settings(data_folder="/somewhere")) == Path("/somewhere")
+
+
+def test_where_the_secret_comes_from(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    given = Settings(secret="s" * 32, data_folder=folder)
+    assert secret_of(given) == "s" * 32
+    assert list(tmp_path.iterdir()) == []
+    with_api = Settings(api_base_url="http://api.test/", data_folder=folder)
+    assert secret_of(with_api) is None
+    assert list(tmp_path.iterdir()) == []
+    in_memory = Settings(store="memory", data_folder=folder)
+    assert secret_of(in_memory) != secret_of(in_memory)
+    assert list(tmp_path.iterdir()) == []
+    assert secret_of(Settings(data_folder=folder)) == keep_secret(tmp_path)
