@@ -49,7 +49,7 @@ class World:
         assert answer.status_code == 201, answer.text
         made = answer.json()
         assert made["edit"]["expires"] == made["view_only"]["expires"]
-        return Made(made["codespace"], made.edit, made.view_only, made["edit"]["expires"])
+        return Made(made["codespace"], made["edit"]["token"], made["view_only"]["token"], made["edit"]["expires"])
 
     async def link(self, token: str, **body: object) -> httpx.Response:
         """Ask for a link."""
