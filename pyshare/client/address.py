@@ -6,11 +6,13 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from pyshare.core.arrival import format_session
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+#: What stands behind the page's address: a token, and perhaps a language.
+_LINK = re.compile(r"(?P<token>[A-Za-z0-9_.=-]+)(?:/[a-z]*)?")
 _PATH = re.compile(r"(?:/[^/]+)*/codespace/[^/]+/")
 
 
 def parse_address(url: str) -> str:
-    """Return the WebSocket URL of a codespace given as `url`.
+    """Return the WebSocket URL of a codespace given as `url`, which may be a link to pyshare's page.
 
     HTTP schemes become WebSocket ones, a final slash is added where it is
     missing.
@@ -23,6 +25,9 @@ def parse_address(url: str) -> str:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"{url!r}: {error}") from None
+    link = _LINK.fullmatch(parts.fragment) if parts.path in {"", "/"} else None
+    if link:
+        parts = parts._replace(path=f"/codespace/{link['token']}/", fragment="")
     path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
     mistake = _mistake(parts, path, port)
     if mistake:

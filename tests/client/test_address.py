@@ -11,6 +11,8 @@ from pyshare.client.address import joining_url, parse_address
         ("ws://127.0.0.1:8888/codespace/tmp-1/", "ws://127.0.0.1:8888/codespace/tmp-1/"),
         ("wss://example.org/codespace/tmp-1", "wss://example.org/codespace/tmp-1/"),
         ("http://[::1]:80/codespace/a%20b/", "ws://[::1]:80/codespace/a%20b/"),
+        ("http://127.0.0.1:8889/#tmp-1", "ws://127.0.0.1:8889/codespace/tmp-1/"),
+        ("https://example.org#a.b-c.d_e/python", "wss://example.org/codespace/a.b-c.d_e/"),
         ("https://example.org/behind/a/proxy/codespace/x", "wss://example.org/behind/a/proxy/codespace/x/"),
     ],
 )
@@ -34,6 +36,8 @@ def test_addresses_are_understood(given: str, understood: str) -> None:
         ("ws://example.org/codespace/a b/", "percent-encoded"),
         ("ws://example.org/codespace/é/", "percent-encoded"),
         ("ws://example.org/codespace/x/?name=me", "should end with the path"),
+        ("http://example.org/#a b", "should have the path"),
+        ("http://example.org/?x#abc", "should end with the path"),
         ("ws://example.org/codespace/x/#top", "should end with the path"),
     ],
 )

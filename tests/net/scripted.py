@@ -132,10 +132,17 @@ class Client:
 class World:
     """What a connection talks to: a client, an authenticator, a supervisor with one channel."""
 
-    def __init__(self, limits: ConnectionLimits, label: str, admit: Callable[[str], Awaitable[Admission]]) -> None:
+    def __init__(
+        self, limits: ConnectionLimits, label: str, admit: Callable[[str], Awaitable[Admission]], received: bytes
+    ) -> None:
         self._limits = limits
         self._label = label
         self._admit = admit
+        # What was read from the client before.
+        self._received = received
+        # What the connection was closed with; how much the wall clock was set forward.
+        self.closes: list[str] = []
+        self.set_seconds = 0.0
         here, there = socket.socketpair()
         for each in (here, there):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -156,10 +163,13 @@ class World:
             await serve_connection(
                 self._socket,
                 self._label,
+                self._received,
                 admit=self._admit,
                 open_channel=self.open_channel,
                 limits=self._limits,
                 new_session=lambda: NEW_SESSION,
+                now=lambda: trio.current_time() + self.set_seconds,
+                on_closed=self.closes.append,
             )
         assert self._socket.fileno() == -1
         self.ended.set()
@@ -196,10 +206,13 @@ async def admit_anyone(token: str) -> Admission:
 
 @asynccontextmanager
 async def serving(
-    limits: ConnectionLimits = LIMITS, *, admit: Callable[[str], Awaitable[Admission]] = admit_anyone
+    limits: ConnectionLimits = LIMITS,
+    *,
+    admit: Callable[[str], Awaitable[Admission]] = admit_anyone,
+    received: bytes = b"",
 ) -> AsyncIterator[World]:
     """Have one connection served; it has to end, and give back all it had, before the context is left."""
-    world = World(limits, "test", admit)
+    world = World(limits, "test", admit, received)
     async with trio.open_nursery() as nursery:
         # It has nothing to wait for: the client's bytes wait for it.
         nursery.start_soon(world.serve, name="connection test")  # noqa: ASYNC113

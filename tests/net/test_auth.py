@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from pyshare.core.errors import CloseCode, ConfigurationError, ConnectionRefused
 from pyshare.net.auth import Admission, ApiLimits, Authenticator, open_authenticator
+from pyshare.net.tokens import Grant, Signer
 
 TMP = "tmp-9b2d8c7e-1f3a-4c5d-8e6f-0a1b2c3d4e5f"
 UUID = "0d2b6f0e-7a51-4a3e-9c0c-6d3c6f1f7a10"
@@ -53,10 +54,13 @@ async def with_api(
     use: Callable[[Authenticator], Awaitable[None]],
     *,
     make_missing: bool = False,
+    signer: Signer | None = None,
     limits: ApiLimits | None = None,
 ) -> None:
     transport = httpx.MockTransport(api)
-    async with open_authenticator(ADDRESS, make_missing=make_missing, limits=limits, transport=transport) as them:
+    async with open_authenticator(
+        ADDRESS, make_missing=make_missing, signer=signer, limits=limits, transport=transport
+    ) as them:
         await use(them)
 
 
@@ -357,3 +361,40 @@ async def test_no_token_is_logged_whatever_happens(caplog: pytest.LogCaptureFixt
     assert "ConnectError" in logged
     assert "secret" not in logged
     assert TOKEN.rstrip("=") not in logged
+
+
+# Tokens of our own.
+
+SIGNER = Signer("s" * 32, now=lambda: 1000)
+
+
+async def test_a_token_of_ours_admits_to_what_it_names_without_the_api() -> None:
+    api = Api([KNOWN])
+
+    async def use(authenticator: Authenticator) -> None:
+        token = SIGNER.sign(Grant("class-7", "view_only", 2000))
+        assert await authenticator.admit(token) == Admission("class-7", "view_only", create=False, expires=2000)
+
+    await with_api(api, use, signer=SIGNER)
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("make_missing", [True, False])
+async def test_where_only_the_api_makes_codespaces_a_token_of_ours_does_not(make_missing: bool) -> None:
+    async def use(authenticator: Authenticator) -> None:
+        token = SIGNER.sign(Grant("class-7", "edit", create=True))
+        assert (await authenticator.admit(token)).create is make_missing
+
+    await with_api(Api([KNOWN]), use, make_missing=make_missing, signer=SIGNER)
+
+
+async def test_without_a_secret_our_tokens_are_nobodys() -> None:
+    async with open_authenticator(None, make_missing=False) as authenticator:
+        code, _ = await refusal(authenticator, SIGNER.sign(Grant("x", "edit")))
+    assert code == CloseCode.NOT_AUTHENTICATED
+
+
+async def test_without_an_api_a_token_of_ours_makes_its_codespace_if_it_says_so() -> None:
+    async with open_authenticator(None, make_missing=False, signer=SIGNER) as authenticator:
+        assert (await authenticator.admit(SIGNER.sign(Grant("x", "edit", create=True)))).create
+        assert not (await authenticator.admit(SIGNER.sign(Grant("x", "edit")))).create

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import struct
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -699,3 +700,58 @@ async def test_a_full_mailbox_does_not_keep_a_cancelled_connection(autojump_cloc
         await world.ended.wait()
 
         assert autojump_clock.current_time() - start <= 2 * LIMITS.close_seconds
+
+
+# Tokens that end.
+
+
+def admit_until(expires: int) -> Callable[[str], Awaitable[Admission]]:
+    async def admit(token: str) -> Admission:
+        await trio.lowlevel.checkpoint()
+        return Admission(CODESPACE, "edit", create=False, expires=expires)
+
+    return admit
+
+
+async def test_a_connection_ends_when_its_token_does(autojump_clock: MockClock) -> None:
+    expires = int(trio.current_time()) + 200
+    limits = replace(LIMITS, silence_seconds=1000)
+    async with serving(limits, admit=admit_until(expires)) as world:
+        await joined(world)
+        assert await world.client.closing() == (4410, "this link has expired; ask for a new one")
+        assert trio.current_time() == expires
+        await world.next(Leave)
+    assert world.closes == ["4410"]
+
+
+async def test_a_clock_that_was_set_is_met_within_a_minute(autojump_clock: MockClock) -> None:
+    start = trio.current_time()
+    limits = replace(LIMITS, silence_seconds=1000)
+    async with serving(limits, admit=admit_until(int(start) + 10_000)) as world:
+        await joined(world)
+        await trio.sleep(1)
+        world.set_seconds = 20_000
+        await world.client.closing()
+        assert trio.current_time() - start <= 61
+        await world.next(Leave)
+
+
+async def test_what_was_read_before_is_part_of_the_request(autojump_clock: MockClock) -> None:
+    async with serving(received=b"GET /codespace/") as world:
+        await world.client.stream.send_all(
+            f"{TOKEN}/ HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: pyshare.v1\r\n\r\n".encode()
+        )
+        assert (await world.client.stream.receive_some()).startswith(b"HTTP/1.1 101 ")
+        await world.next(Join)
+        world.client.stream.socket.close()
+        await world.next(Leave)
+    assert world.closes == ["1006"]
+
+
+async def test_a_connection_that_was_no_websocket_is_counted_as_http(autojump_clock: MockClock) -> None:
+    async with serving() as world:
+        await world.client.stream.send_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert "400" in await world.client.http()
+    assert world.closes == ["http"]

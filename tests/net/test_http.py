@@ -339,3 +339,96 @@ async def test_a_request_that_is_none_is_refused_and_others_are_served(readiness
                 answer = await told(stream)
                 assert answer.startswith(b"HTTP/1.1 4"), answer
         assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+
+
+# WebSockets on the HTTP port.
+
+
+class Adopted:
+    """Takes the sockets of clients that are handed on."""
+
+    def __init__(self) -> None:
+        self.clients: list[tuple[socket.socket, bytes]] = []
+        self.came = trio.Event()
+
+    def adopt(self, client: socket.socket, received: bytes) -> None:
+        self.clients.append((client, received))
+        self.came.set()
+
+
+@asynccontextmanager
+async def serving_both(readiness: Readiness, adopted: Adopted) -> AsyncIterator[int]:
+    app = build_app(readiness.why_not)
+    async with trio.open_nursery() as nursery:
+        listeners = await open_listeners("127.0.0.1", 0)
+        await nursery.start(partial(serve_http, listeners, app, adopt=adopted.adopt, limits=LIMITS))
+        yield int(listeners[0].socket.getsockname()[1])
+        nursery.cancel_scope.cancel()
+    for client, _ in adopted.clients:
+        client.close()
+
+
+@pytest.mark.parametrize("pieces", [[b"GET /codespace/x/ HTTP/1.1\r\n"], [b"GE", b"T /code", b"space/x/"]])
+async def test_a_client_that_asks_for_a_codespace_is_handed_on_with_what_was_read(
+    readiness: Readiness, pieces: list[bytes]
+) -> None:
+    adopted = Adopted()
+    with trio.fail_after(10):
+        async with serving_both(readiness, adopted) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            for piece in pieces:
+                await stream.send_all(piece)
+                await trio.sleep(0.02)
+            await adopted.came.wait()
+            ((client, received),) = adopted.clients
+            client.setblocking(False)
+            rest = b"".join(pieces).removeprefix(received)
+            assert received.startswith(b"GET /codespace/")
+            assert rest == b"" or client.recv(100) == rest
+
+
+@pytest.mark.parametrize(
+    "request_", [ASK, b"GET /codespaces HTTP/1.1\r\nHost: x\r\n\r\n", b"HEAD /codespace/ HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+async def test_whoever_asks_for_anything_else_is_answered_here(readiness: Readiness, request_: bytes) -> None:
+    adopted = Adopted()
+    with trio.fail_after(10):
+        async with serving_both(readiness, adopted) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            # In pieces: what was looked at first is still the first that is read.
+            await stream.send_all(request_[:3])
+            await trio.sleep(0.02)
+            await stream.send_all(request_[3:])
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 ")
+    assert adopted.clients == []
+
+
+async def test_a_client_that_says_nothing_does_not_hold_up_the_end(readiness: Readiness) -> None:
+    with trio.fail_after(5):
+        async with serving_both(readiness, Adopted()) as port:
+            stream = await trio.open_tcp_stream("127.0.0.1", port)
+            await stream.send_all(b"GET /co")
+            await trio.testing.wait_all_tasks_blocked()
+        await stream.aclose()
+
+
+async def test_all_bodies_together_take_no_more_than_their_limit(readiness: Readiness) -> None:
+    async def read(request: Request) -> PlainTextResponse:
+        await request.body()
+        return PlainTextResponse("read")
+
+    app = build_app(readiness.why_not, [Route("/", read, methods=["POST"])])
+    limits = HttpLimits(body_bytes=1000, bodies_bytes=1500, drain_seconds=0.5)
+    async with serving(readiness, app=app, limits=limits) as port, httpx.AsyncClient() as client:
+        url = f"http://127.0.0.1:{port}/"
+        async with await trio.open_tcp_stream("127.0.0.1", port) as slow:
+            await slow.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 710\r\n\r\n" + b"x" * 700)
+            with trio.fail_after(10):
+                while (answer := await client.post(url, content=b"x" * 800)).status_code == 200:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            await slow.send_all(b"x" * 10)
+            assert b"200" in await slow.receive_some()
+        # What was kept is let go, soon after the answer.
+        with trio.fail_after(10):
+            while (await client.post(url, content=b"x" * 800)).status_code == 503:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        assert (await client.post(url, content=b"x" * 1100)).status_code == 413

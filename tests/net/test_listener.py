@@ -209,3 +209,30 @@ async def test_an_address_that_cannot_be_had_is_one_clear_line(error: OSError, s
 async def test_a_number_that_is_no_port_is_not_cut_to_one(port: int) -> None:
     with pytest.raises(ConfigurationError, match=f"--web-port: {port} is no port"):
         await open_listeners("127.0.0.1", port, port_option="--web-port")
+
+
+async def test_a_client_of_another_listener_is_served_as_one_of_its_own(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    async def serve(client: socket.socket, label: str, received: bytes) -> None:
+        seen.append(received)
+        await echo(client, label, received)
+
+    here, there = socket.socketpair()
+    async with listening(tmp_path, serve) as place:
+        place.listener.adopt(here, b"read before")
+        async with trio.SocketStream(trio.socket.from_stdlib_socket(there)) as stream:
+            assert await says(stream, b"one") == b"one"
+            assert place.listener.statistics().open == 1
+    assert seen == [b"read before"]
+
+
+async def test_a_client_that_is_handed_on_too_late_is_told_to_come_back(tmp_path: Path) -> None:
+    async with listening(tmp_path) as place:
+        place.listener.stop_accepting()
+        await place.ended.wait()
+        here, there = socket.socketpair()
+        place.listener.adopt(here, b"")
+        assert b"503" in there.recv(1000)
+        there.close()
+    assert here.fileno() == -1

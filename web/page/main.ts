@@ -31,7 +31,10 @@ function described(status: Status): [look: string, text: string] {
   if (state === "closed") return ["closed", `Not connected${waiting}`];
   if (state === "connecting") return ["connecting", "Connecting…"];
   if (state === "reconnecting")
-    return ["reconnecting", `Reconnecting…${waiting}${kept ? "" : "; keep this page open"}`];
+    return [
+      "reconnecting",
+      `Reconnecting…${unsaved > 0 ? ` ${edits} not saved yet` : ""}${kept ? "" : "; keep this page open"}`,
+    ];
   if (storage === "down")
     return ["waiting", unsaved > 0 ? `The server cannot save now, ${edits} wait` : "The server cannot save now"];
   if (mode === "view_only") return ["saved", "Up to date"];
@@ -92,7 +95,8 @@ class Session {
   }
 
   #onStatus(status: Status): void {
-    part("mode", HTMLElement).hidden = status.mode === "edit" || status.state === "connecting";
+    part("mode", HTMLElement).hidden = status.mode === "edit" || !["connected", "reconnecting"].includes(status.state);
+    part("share", HTMLElement).hidden = status.state === "closed";
     const [look, text] = described(status);
     clearTimeout(this.#savingTimer);
     // Most edits are saved before one could read that they are not.

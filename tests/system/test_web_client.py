@@ -1,0 +1,54 @@
+"""The client for browsers, in Node without a screen, against real servers: one text, nothing lost, nothing twice."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.programs import require
+from tests.system.server import ROOT, running
+
+WEB = ROOT / "web"
+PATIENCE_SECONDS = 90.0
+
+
+@pytest.fixture
+def web() -> Path:
+    """The folder of the page's sources, with its packages."""
+    require("node", shutil.which("node") is not None, "install Node.js 18 or later")
+    require("the page's packages", (WEB / "node_modules" / "esbuild").is_dir(), "run ops/test, or npm ci in web")
+    return WEB
+
+
+@pytest.mark.parametrize(
+    ("flags", "arguments"),
+    [
+        ((), ("80", "12", "50")),
+        # The log reaches back so little that texts are merged.
+        (("--history-updates", "12"), ("80", "12", "400")),
+        # What was typed without a connection is more than one push takes.
+        (("--message-bytes", "1024", "--history-bytes", "4096"), ("60", "5", "300")),
+    ],
+)
+async def test_editors_that_lose_connections_and_pages_end_with_one_text(
+    web: Path, seed: int, flags: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
+    async with running(*flags) as server:
+        with trio.fail_after(PATIENCE_SECONDS):
+            done = await trio.run_process(
+                ["node", "tests/editors.mjs", server.address, str(seed), *arguments],
+                cwd=web,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+            )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
+async def test_what_the_package_has_is_what_the_sources_make(web: Path) -> None:
+    with trio.fail_after(PATIENCE_SECONDS):
+        done = await trio.run_process(
+            ["npm", "run", "--silent", "check"], cwd=web, capture_stdout=True, capture_stderr=True, check=False
+        )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
