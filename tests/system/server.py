@@ -13,6 +13,8 @@ from pathlib import Path
 import trio
 
 ROOT = Path(__file__).parent.parent.parent
+#: What servers sign links with that have no folder for a secret.
+SECRET = "for the tests of pyshare, and nowhere else"
 #: Seconds in which a server starts, or ends, on the slowest machine.
 PATIENCE_SECONDS = 30.0
 
@@ -97,6 +99,9 @@ async def running(*flags: str, exit_code: int | None = 0) -> AsyncIterator[Runni
     if not any(flag in {"--store", "--redis-url", "--data-folder"} for flag in flags):
         flags = (*flags, "--store", "memory")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYSHARE_")}
+    if "--data-folder" not in flags:
+        # None is to be kept in the home of whoever runs the tests.
+        environment["PYSHARE_SECRET"] = SECRET
     async with trio.open_nursery() as nursery:
         process = await trio.lowlevel.open_process(
             command("--port", "0", "--http-port", "0", *flags),

@@ -74,9 +74,7 @@ def test_haproxy_accepts_each_number_of_servers_that_variables_can_name(count: i
     assert check_config(CONFIG, tmp_path, **hosts) == "Configuration file is valid"
 
 
-@pytest.mark.parametrize(
-    "option", ["balance leastconn", "http-request deny status 404", "server-template", "statistics"]
-)
+@pytest.mark.parametrize("option", ["balance leastconn", "server-template", "statistics"])
 def test_haproxy_accepts_each_option_when_its_signs_are_taken_away(option: str, tmp_path: Path) -> None:
     text = CONFIG.read_text(encoding="utf-8")
     if option == "server-template":
@@ -249,6 +247,14 @@ async def test_a_url_longer_than_any_of_ours_is_refused_and_a_long_token_is_not(
         assert not servers[0].requests
         assert not servers[1].requests
         assert (await proxy.join("a" * 3000)).status == 101
+
+
+async def test_metrics_are_not_for_the_world() -> None:
+    servers = pair()
+    async with proxied(*servers) as proxy:
+        for path in ("/metrics", "/metrics?x"):
+            assert (await proxy.get(path)).status == 404
+        assert (await proxy.get("/metricsx")).status == 200
 
 
 async def test_a_token_is_not_in_the_log() -> None:

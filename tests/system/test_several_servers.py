@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
+from pyshare.client import connect
 from tests.haproxy import Proxy, open_haproxy
 from tests.redis import RedisServer, running_redis
 from tests.system.scene import PATIENCE_SECONDS, Scene, open_scene
@@ -125,3 +127,22 @@ async def test_editors_of_the_real_codemirror_behind_haproxy_survive_kills_of_ev
                     check=False,
                 )
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
+async def test_behind_haproxy_the_page_links_and_websockets_have_one_address_and_links_are_good_at_both_servers(
+    redis: RedisServer,
+) -> None:
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with two_servers(redis) as (proxy, _):
+            address = f"http://127.0.0.1:{proxy.port}"
+            async with httpx.AsyncClient(base_url=address) as client:
+                page = await client.get("/")
+                assert page.headers["content-type"] == "text/html; charset=utf-8"
+                assert f"ws://127.0.0.1:{proxy.port} " in page.headers["content-security-policy"]
+                made = (await client.post("/codespaces", json={"text": "x"})).json()
+                for _ in range(4):
+                    # Whichever server is asked, and wherever the token leads.
+                    link = (await client.post(f"/codespaces/{made['edit']['token']}/links")).json()["token"]
+                    assert (await client.get(f"/codespaces/{link}/text")).text == "x"
+                    async with connect(f"{address}/#{link}") as codespace:
+                        assert (codespace.text, codespace.mode) == ("x", "view_only")
