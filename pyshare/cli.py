@@ -67,10 +67,10 @@ _TOP_DESCRIPTION: Final = (
     "Show what servers are doing, live in a terminal: who is connected, edits and deliveries a second, how long "
     "commits take, who lags, why connections were closed. q ends it."
 )
-#: Where a server of this machine tells its metrics.
-_HERE: Final = "http://127.0.0.1:8889"
 #: The settings that a token depends on.
 _TOKEN_SETTINGS: Final = ("secret", "data_folder")
+#: The settings that say where a server of this machine tells its metrics.
+_TOP_SETTINGS: Final = ("http_host", "http_port")
 #: Seconds of the units in which times are given.
 _UNITS: Final[Mapping[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -201,7 +201,9 @@ def _top_parser() -> _Parser:
     parser = _Parser("top", "pyshare top [address...] [flags]", _TOP_DESCRIPTION)
     group = parser.add_argument_group("What is shown")
     group.add_argument(
-        "address", nargs="*", help=f"HTTP addresses of servers, as --http-host and --http-port say\ndefault {_HERE}"
+        "address",
+        nargs="*",
+        help="HTTP addresses of servers\ndefault http://127.0.0.1:8889, or where PYSHARE_HTTP_HOST and _PORT say",
     )
     group.add_argument(
         "--every",
@@ -228,8 +230,9 @@ def _interval(text: str) -> float:
     return seconds
 
 
-def _top(given: Mapping[str, object]) -> int:
+def _top(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
     """Show what servers are doing."""
+    from pyshare.server import authority  # noqa: PLC0415
     from pyshare.top.watch import watch  # noqa: PLC0415
 
     addresses = given["address"]
@@ -240,7 +243,10 @@ def _top(given: Mapping[str, object]) -> int:
             raise CommandError(f"{address}: must be an http:// or https:// address; see pyshare top --help")
     every = given["every"]
     assert isinstance(every, float)
-    return _until_ended(partial(watch, addresses or [_HERE], every_seconds=every, once=given["once"] is True))
+    names = {each for setting in SETTINGS if setting.name in _TOP_SETTINGS for each in setting.variables}
+    settings = settings_from({}, {name: value for name, value in environment.items() if name in names})
+    here = f"http://{authority(settings.http_host, settings.http_port)}"
+    return _until_ended(partial(watch, addresses or [here], every_seconds=every, once=given["once"] is True))
 
 
 def _seconds(text: str) -> int:
@@ -295,7 +301,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return 0 if given is None else _sign(given, environment)
     if command == "top":
         given = _top_parser().read(rest)
-        return 0 if given is None else _top(given)
+        return 0 if given is None else _top(given, environment)
     given = _serve_parser().read(rest)
     if given is None:
         return 0

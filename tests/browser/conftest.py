@@ -216,12 +216,13 @@ class Screens:
         name: str = "",
         dark: bool = False,
         phone: bool = False,
+        size: tuple[int, int] = (1000, 640),
         wait: bool = True,
     ) -> Window:
         """Open a page, and wait until its editor has its text."""
         if context is None:
             context = self._browser.new_context(
-                viewport={"width": 390, "height": 780} if phone else {"width": 1000, "height": 640},
+                viewport={"width": 390, "height": 780} if phone else {"width": size[0], "height": size[1]},
                 device_scale_factor=2 if phone else 1,
                 is_mobile=phone,
                 has_touch=phone,
@@ -247,14 +248,24 @@ class Screens:
             window.check()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser."""
-    program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
-    require("Chromium", program is not None, "apt-get install chromium")
+    """A browser. As long as there is one, Playwright's event loop runs in this thread, and no other can."""
+    require("Chromium", _program() is not None, "apt-get install chromium")
     require("the page", (FOLDER / "index.html").is_file(), "npm run build in web/")
+    with open_browser() as browser:
+        yield browser
+
+
+def _program() -> str | None:
+    return next(filter(None, map(shutil.which, _CHROMIUM)), None)
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Run a browser until the context is left."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=_program(), args=_FLAGS)
         yield browser
         browser.close()
 

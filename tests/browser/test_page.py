@@ -1,12 +1,14 @@
 """The page in a real browser: what people see, do, and live through."""
 
+import base64
 import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
-from tests.browser.conftest import Screens, Server, running
+from tests.browser import screenshot
+from tests.browser.conftest import SCREENSHOTS, Screens, Server, running
 
 LIMIT_OF_LOG = 12
 
@@ -362,3 +364,39 @@ def test_an_edit_above_the_limit_is_refused_here_and_its_text_can_be_had_back(
         assert window.text == "short"
         window.page.get_by_role("button", name="Copy what was taken back").click()
         assert window.page.evaluate("navigator.clipboard.readText()") == "much too long for this codespace"
+
+
+#: How much of the picture in the README may look different on another machine, whose letters have other edges.
+_DIFFERENT = 0.02
+_COMPARE = """
+async ([one, two]) => {
+  const load = async data => createImageBitmap(await (await fetch("data:image/png;base64," + data)).blob())
+  const [a, b] = await Promise.all([load(one), load(two)])
+  if (a.width !== b.width || a.height !== b.height) return 1
+  const pixels = image => {
+    const context = new OffscreenCanvas(image.width, image.height).getContext("2d")
+    context.drawImage(image, 0, 0)
+    return context.getImageData(0, 0, image.width, image.height).data
+  }
+  const [p, q] = [pixels(a), pixels(b)]
+  let different = 0
+  for (let i = 0; i < p.length; i += 4) {
+    if (Math.abs(p[i] - q[i]) + Math.abs(p[i + 1] - q[i + 1]) + Math.abs(p[i + 2] - q[i + 2]) > 96) different++
+  }
+  return different / (p.length / 4)
+}
+"""
+
+
+def test_the_picture_in_the_readme_is_what_the_page_looks_like(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    taken = tmp_path / "screenshot.png"
+    screenshot.take(server, browser, taken)
+    page = browser.new_page()
+    images = [base64.b64encode(path.read_bytes()).decode() for path in (taken, screenshot.TARGET)]
+    share = page.evaluate(_COMPARE, images)
+    page.close()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    (SCREENSHOTS / "screenshot.png").write_bytes(taken.read_bytes())
+    assert share < _DIFFERENT, "make it anew with python -m tests.browser.screenshot"

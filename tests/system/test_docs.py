@@ -1,0 +1,237 @@
+"""Every command and every example of the README and the docs, run as they stand, page by page.
+
+Blocks of `sh` are one shell session a page: a program that serves is started
+and waited for, any other has to end with 0, and servers go on until a block
+starts others. Blocks of `python` are programs and run meanwhile. Ports are replaced by free ones, so that nothing
+else is in the way. Blocks without a language hold what is not run here.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.haproxy import SYSTEM_PATH
+from tests.programs import require
+from tests.system.server import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PATIENCE_SECONDS = 60
+#: Ports of the docs, and by which variables programs are told of another one where a command does not name it.
+PORTS = (8000, 8080, 8888, 8889, 8890, 8891, 6379)
+#: What a program says when it serves.
+READY = {
+    "pyshare": "pyshare serves",
+    "redis-server": "Ready to accept connections",
+    "haproxy": "",
+    "python": "double is at",
+}
+#: Commands that are shown and not run, and why.
+NOT_RUN = {
+    "ops/run": "tests/test_ops.py runs it",
+    "ops/test": "is what runs this",
+    "npm": "tests/system/test_web_client.py builds and compares",
+}
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return language and text of the page's blocks."""
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def commands(text: str) -> list[str]:
+    """Return the commands of a block, a line each."""
+    return [line.partition("  #")[0].strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def program(command: str) -> str:
+    """Return what a command runs, without the variables before it."""
+    words = [word for word in shlex.split(command) if not re.match(r"[A-Z_]+=", word)]
+    return Path(words[0]).name if words and "/" not in words[0] else words[0] if words else ""
+
+
+def serves(command: str) -> bool:
+    """Whether a command goes on until it is stopped."""
+    return bool(re.search(r"\bpyshare serve\b|\bredis-server\b|\bhaproxy -f\b|-m tests\.api\b", command))
+
+
+@contextmanager
+def session(folder: Path) -> Iterator["Session"]:
+    """Run a page's commands until the context is left; then every server that it has started must end as it should."""
+    with ExitStack() as stack:
+        found = Session(folder)
+        stack.callback(found.kill)
+        yield found
+        found.stop()
+
+
+class Session:
+    """One page's shell, and the servers that it has started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with ExitStack() as stack:
+            sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
+            self._ports = {port: each.getsockname()[1] for port, each in zip(PORTS, sockets, strict=True)}
+        path = [str(Path(sys.executable).parent), os.environ["PATH"], SYSTEM_PATH]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSHARE_", "XDG_"))}
+        ports = self._ports
+        self._environment = {
+            **kept,
+            "PATH": os.pathsep.join(path),
+            "HOME": str(folder),
+            "PYSHARE_PORT": str(ports[8888]),
+            "PYSHARE_HTTP_PORT": str(ports[8889]),
+            "PYSHARE_SECRET": "for the tests of the docs, and nowhere else",
+            "PROXY_BIND": f"127.0.0.1:{ports[8080]}",
+            "SERVER_1_PORT": str(ports[8888]),
+            "SERVER_1_HTTP_PORT": str(ports[8889]),
+            "SERVER_2_PORT": str(ports[8890]),
+            "SERVER_2_HTTP_PORT": str(ports[8891]),
+        }
+        self._servers: list[tuple[str, subprocess.Popen[bytes], Path]] = []
+        # What one command leaves to the next: variables.
+        self._state = folder / "state"
+        self._state.touch()
+
+    def placed(self, text: str) -> str:
+        """Return a text with free ports in place of those of the docs, and its programs where they are."""
+        text = re.sub(r"\b(\d{4})\b", lambda found: str(self._ports.get(int(found[1]), found[1])), text)
+        text = text.replace(".venv/bin/python", sys.executable)
+        # What a page writes, it writes beside the project.
+        return re.sub(r"-o (\S+)", rf"-o {self._folder}/\1", text)
+
+    def run(self, command: str) -> str:
+        """Run a command that ends; return what it printed."""
+        script = f"set -eu; . {self._state}; {self.placed(command)}; set +x; declare -p > {self._state}.all; "
+        script += f"grep -E '^declare -- (TOKEN|MADE|LINK)=' {self._state}.all > {self._state} || true"
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}{self.logs()}"
+        return done.stdout
+
+    def start(self, command: str) -> None:
+        """Run a command that serves, and wait until it does."""
+        log = self._folder / f"server-{len(self._servers)}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                ["bash", "-c", self._as_server(command)],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=file,
+                stderr=file,
+            )
+        self._servers.append((command, process, log))
+        word = next(word for name, word in READY.items() if re.search(rf"\b{name}\b", command))
+        for _ in range(PATIENCE_SECONDS * 20):
+            assert process.poll() is None, f"{command}\n{log.read_text(encoding='utf-8')}"
+            if word in log.read_text(encoding="utf-8") and self._answers(command):
+                return
+            signal.sigtimedwait([], 0.05)
+        pytest.fail(f"{command} does not serve\n{log.read_text(encoding='utf-8')}")
+
+    def _as_server(self, command: str) -> str:
+        variables, _, rest = command.partition(" ")
+        if "=" in variables:
+            return f"export {self.placed(variables)}; exec {self.placed(rest)}"
+        return f"exec {self.placed(command)}"
+
+    def _answers(self, command: str) -> bool:
+        """Whether HAProxy, which says nothing, has found a server that is ready."""
+        if "haproxy" not in command:
+            return True
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._ports[8080])) == 0
+
+    def logs(self) -> str:
+        """Return what the servers have said."""
+        return "".join(f"\n{command}:\n{log.read_text(encoding='utf-8')}" for command, _, log in self._servers)
+
+    def stop(self) -> None:
+        """Have the servers end, the last one first."""
+        for command, process, log in reversed(self._servers):
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(PATIENCE_SECONDS)
+            # HAProxy ends with the signal's number.
+            assert code in {0, -signal.SIGTERM, 128 + signal.SIGTERM}, f"{command}\n{log.read_text(encoding='utf-8')}"
+        self._servers.clear()
+
+    def kill(self) -> None:
+        """End what still runs."""
+        for _, process, _ in self._servers:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_and_example_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    for name in ("redis-server", "haproxy", "curl", "openssl"):
+        if re.search(rf"^(\S+=\S+ )?.*\b{name}\b", "".join(text for _, text in blocks(page)), re.MULTILINE):
+            found = shutil.which(name, path=os.pathsep.join((os.environ["PATH"], SYSTEM_PATH)))
+            require(name, found is not None, f"apt-get install {name}")
+    with session(tmp_path) as shell:
+        for number, (language, text) in enumerate(blocks(page)):
+            if language == "sh":
+                if any(map(serves, commands(text))):
+                    # Each such block begins anew.
+                    shell.stop()
+                for command in commands(text):
+                    if serves(command):
+                        shell.start(command)
+                    else:
+                        shell.run(command)
+            elif language == "python":
+                file = tmp_path / f"example_{number}.py"
+                file.write_text(shell.placed(text), encoding="utf-8")
+                if "ws://" in text and not shell.logs():
+                    shell.start("pyshare serve --store memory")
+                assert shell.run(f"python {file}").strip()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_is_shown_and_not_run_here_is_run_elsewhere(page: Path) -> None:
+    for language, text in blocks(page):
+        assert language in {"", "sh", "python", "js", "json"}
+        if language == "":
+            assert [each for each in map(program, commands(text)) if each not in NOT_RUN] == []
+
+
+def test_every_page_is_on_the_map_and_every_link_leads_somewhere() -> None:
+    readme = PAGES[0].read_text(encoding="utf-8")
+    for page in PAGES[1:]:
+        assert f"(docs/{page.name})" in readme
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_flags_that_the_docs_name_are_flags() -> None:
+    helps = "".join(
+        subprocess.run(
+            [sys.executable, "-m", "pyshare", name, "--help"], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+        for name in ("serve", "token", "top")
+    )
+    known = set(re.findall(r"--[a-z][a-z-]+", helps))
+    for page in PAGES:
+        prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose))
+        assert named <= known | {"--prefix", "--help"}, page.name
