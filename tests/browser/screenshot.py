@@ -20,7 +20,7 @@ async def greet(name: str) -> None:
     await trio.sleep(1)
 
 '''
-_TYPED = "\n\ntrio.run(greet, 'world')  # typed by Grace"
+_TYPED = "\ntrio.run(greet, 'world')  # typed by Grace"
 
 
 def take(server: Server, browser: Browser, path: Path) -> None:

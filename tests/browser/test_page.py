@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from tests.browser import screenshot
-from tests.browser.conftest import SCREENSHOTS, Screens, Server, running
+from tests.browser.conftest import ROOT, SCREENSHOTS, Screens, Server, Window, running
+from tests.programs import require
 
 LIMIT_OF_LOG = 12
 
@@ -400,3 +401,43 @@ def test_the_picture_in_the_readme_is_what_the_page_looks_like(
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     (SCREENSHOTS / "screenshot.png").write_bytes(taken.read_bytes())
     assert share < _DIFFERENT, "make it anew with python -m tests.browser.screenshot"
+
+
+#: Rules that a person who cannot see, or uses no mouse, depends on (WCAG 2.2 to level AA).
+_AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def faults(window: Window) -> list[str]:
+    """Return what axe-core finds wrong with a page as it stands."""
+    window.page.evaluate(_AXE.read_text(encoding="utf-8"))
+    found = window.page.evaluate("rules => axe.run(document, {runOnly: rules})", _RULES)
+    return [f"{each['id']}: {node['html'][:120]}" for each in found["violations"] for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_is_as_accessible_as_axe_can_tell(server: Server, screens: Screens, dark: bool) -> None:
+    require("axe-core", _AXE.is_file(), "run ops/test, or npm ci in web")
+    start = screens.open(f"{server.address}/", dark=dark, wait=False)
+    assert faults(start) == []
+    text = 'import os  # a comment\n\n\nclass A:\n    """Doc."""\n\n    x = 1 + len("two")\n'
+    link = server.new_link(text=text)
+    one, two = screens.open(link, dark=dark, name="Ada"), screens.open(link, name="Grace")
+    two.type("!")
+    expect(one.page.locator(".cm-peer")).to_have_count(1)
+    assert faults(one) == []
+    one.page.get_by_role("button", name="Share").click()
+    assert faults(one) == []
+    one.page.keyboard.press("Escape")
+    one.page.get_by_role("button", name="Who is here").click()
+    assert faults(one) == []
+    one.page.keyboard.press("Escape")
+    one.page.get_by_role("button", name="More", exact=True).click()
+    assert faults(one) == []
+    one.page.keyboard.press("Escape")
+    one.editor.focus()
+    one.page.keyboard.press("Control+f")
+    assert faults(one) == []
+    server.kill()
+    expect(one.banner).to_be_visible()
+    assert faults(one) == []

@@ -3,6 +3,7 @@
  * no use.
  */
 
+import { Palette, type PresentPeer } from "./colors.js";
 import { noDrafts, type DraftStore } from "./drafts.js";
 import {
   mayComeBack,
@@ -39,7 +40,7 @@ export interface Status {
 export interface ConnectionHooks {
   onStatus?(status: Status): void;
   /** The others who are here. */
-  onPeers?(peers: readonly Peer[]): void;
+  onPeers?(peers: readonly PresentPeer[]): void;
   /** Edits were refused and taken back; `refusal.inserted` has their text, so that it can be offered again. */
   onRefused?(refusal: Refusal): void;
   /** Somebody has selected something else, in the text on the screen. */
@@ -103,6 +104,7 @@ export class Connection {
   #keepTimer: ReturnType<typeof setTimeout> | undefined;
   #selectTimer: ReturnType<typeof setTimeout> | undefined;
   #peers = new Map<string, Peer>();
+  readonly #palette = new Palette();
 
   constructor(editor: Editor, url: string | URL, options: ConnectionOptions = {}) {
     this.#address = socketAddress(url);
@@ -135,8 +137,13 @@ export class Connection {
   }
 
   /** The others who are here. */
-  get peers(): readonly Peer[] {
-    return [...this.#peers.values()];
+  get peers(): readonly PresentPeer[] {
+    return [...this.#peers.values()].map((peer) => ({ ...peer, color: this.#palette.of(peer.id) }));
+  }
+
+  /** One's own colour, as the number of one of `COLORS`. */
+  get color(): number {
+    return this.#palette.of(this.id);
   }
 
   /** This client's public id; empty before it was connected. */
@@ -353,9 +360,9 @@ export class Connection {
   }
 
   #setPeers(peers: readonly Peer[]): void {
-    if (peers.length === 0 && this.#peers.size === 0) return;
     this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
-    this.#peers.delete(this.#replica.id);
+    this.#peers.delete(this.id);
+    this.#palette.assign([this.id, ...this.#peers.keys()]);
     this.#hooks.onPeers?.(this.peers);
   }
 

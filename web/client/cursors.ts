@@ -7,32 +7,13 @@
 import { StateEffect, StateField, type EditorState, type Extension, type Range } from "@codemirror/state";
 import { Decoration, EditorView, WidgetType, type DecorationSet } from "@codemirror/view";
 
-import type { Peer, SelectedRange } from "./protocol.js";
-
-/**
- * The colours of clients: a line or a name on it, and the same for dark backgrounds. White on the first and black on
- * the second have a contrast of 4.5 or more (WCAG 2.2, 1.4.3).
- */
-export const COLORS: readonly { readonly light: string; readonly dark: string }[] = [
-  { light: "#b4232a", dark: "#ff8f8a" },
-  { light: "#1c6ab5", dark: "#7cbcff" },
-  { light: "#18774a", dark: "#62d69a" },
-  { light: "#8a3ffc", dark: "#c9a6ff" },
-  { light: "#a3480a", dark: "#ffb072" },
-  { light: "#00717c", dark: "#4fd6e2" },
-  { light: "#a62a72", dark: "#ff94cf" },
-  { light: "#5f6b00", dark: "#ccd84a" },
-];
-
-/** Return which of `COLORS` a client has, by its public id: the same on every screen. */
-export function colorOf(id: string): number {
-  let sum = 0;
-  for (const character of id) sum = (sum * 31 + character.codePointAt(0)!) >>> 0;
-  return sum % COLORS.length;
-}
+import { COLORS, type PresentPeer } from "./colors.js";
+import type { SelectedRange } from "./protocol.js";
 
 interface Shown {
   readonly name: string;
+  /** Which of `COLORS`. */
+  readonly color: number;
   readonly ranges: readonly SelectedRange[];
   /** Counts the moves that were its owner's. */
   readonly moves: number;
@@ -42,25 +23,26 @@ interface Shown {
 export const peerSelected = StateEffect.define<{ readonly id: string; readonly ranges: readonly SelectedRange[] }>();
 
 /** These are here, and nobody else. */
-export const peersPresent = StateEffect.define<readonly Peer[]>();
+export const peersPresent = StateEffect.define<readonly PresentPeer[]>();
 
 class Caret extends WidgetType {
   constructor(
     readonly id: string,
     readonly name: string,
+    readonly color: number,
     readonly moves: number,
   ) {
     super();
   }
 
   override eq(other: Caret): boolean {
-    return other.id === this.id && other.name === this.name && other.moves === this.moves;
+    return other.id === this.id && other.name === this.name && other.color === this.color && other.moves === this.moves;
   }
 
   override toDOM(view: EditorView): HTMLElement {
     const document = view.dom.ownerDocument;
     const caret = document.createElement("span");
-    caret.className = `cm-peer cm-peer-${colorOf(this.id)}`;
+    caret.className = `cm-peer cm-peer-${this.color}`;
     // Who is where is no part of the text that a screen reader reads.
     caret.ariaHidden = "true";
     const name = caret.appendChild(document.createElement("span"));
@@ -87,12 +69,19 @@ const shownPeers = StateField.define<ReadonlyMap<string, Shown>>({
       if (effect.is(peerSelected)) {
         const { id, ranges } = effect.value;
         const before = next.get(id);
-        next = new Map(next).set(id, { name: before?.name ?? "", ranges, moves: (before?.moves ?? 0) + 1 });
+        next = new Map(next).set(id, {
+          name: before?.name ?? "",
+          color: before?.color ?? 0,
+          ranges,
+          moves: (before?.moves ?? 0) + 1,
+        });
       } else if (effect.is(peersPresent)) {
         next = new Map(
           effect.value.map((peer) => {
             const before = next.get(peer.id);
-            return [peer.id, { name: peer.name || "guest", ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];
+            const { color } = peer;
+            const name = peer.name || "guest";
+            return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];
           }),
         );
       }
@@ -105,15 +94,15 @@ const shownPeers = StateField.define<ReadonlyMap<string, Shown>>({
 function decorations(state: EditorState, shown: ReadonlyMap<string, Shown>): DecorationSet {
   const { length } = state.doc;
   const all: Range<Decoration>[] = [];
-  for (const [id, { name, ranges, moves }] of shown) {
+  for (const [id, { name, color, ranges, moves }] of shown) {
     for (const [index, [anchor, head]] of ranges.entries()) {
       if (Math.max(anchor, head) > length) continue;
       if (anchor !== head) {
-        const mark = Decoration.mark({ class: `cm-peer-selection cm-peer-${colorOf(id)}` });
+        const mark = Decoration.mark({ class: `cm-peer-selection cm-peer-${color}` });
         all.push(mark.range(Math.min(anchor, head), Math.max(anchor, head)));
       }
       // One name is enough for several cursors.
-      const caret = new Caret(id, index === 0 ? name : "", moves);
+      const caret = new Caret(id, index === 0 ? name : "", color, moves);
       all.push(Decoration.widget({ widget: caret, side: 1 }).range(head));
     }
   }

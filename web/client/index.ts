@@ -18,7 +18,7 @@ import { peerCursors, peerSelected, peersPresent } from "./cursors.js";
 import { localDrafts } from "./drafts.js";
 
 export { Connection, type ConnectionHooks, type ConnectionOptions, type Status } from "./connection.js";
-export { COLORS, colorOf } from "./cursors.js";
+export { COLORS, type PresentPeer } from "./colors.js";
 export { localDrafts, newSession, noDrafts, type DraftStore } from "./drafts.js";
 export type { Limits, Mode, Peer, SelectedRange, Storage } from "./protocol.js";
 export type { Draft, Editor, Refusal } from "./replica.js";

@@ -1,6 +1,6 @@
 /** Parts of the page by their ids, and small things that are done with them. */
 
-import { COLORS, colorOf } from "../client/index.js";
+import { COLORS } from "../client/index.js";
 
 /** Return the part of that id, which must be of that class. */
 export function part<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
@@ -22,10 +22,10 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 /** Return the disc that stands for somebody. */
-export function makeAvatar(id: string, name: string): HTMLElement {
+export function makeAvatar(name: string, color: number): HTMLElement {
   const avatar = make("span", initials(name), "avatar");
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  avatar.style.setProperty("--peer", COLORS[colorOf(id)]![dark ? "dark" : "light"]);
+  avatar.style.setProperty("--peer", COLORS[color]![dark ? "dark" : "light"]);
   avatar.style.setProperty("--peer-text", dark ? "#000" : "#fff");
   avatar.title = name;
   return avatar;

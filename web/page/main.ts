@@ -55,7 +55,7 @@ class Session {
   constructor(place: Place) {
     this.#place = place;
     this.#language = languageOf(place.language).id;
-    for (const id of ["share", "menu", "editor", "footer"]) part(id, HTMLElement).hidden = false;
+    for (const id of ["share", "menu", "heading", "editor", "footer"]) part(id, HTMLElement).hidden = false;
     const position = part("place", HTMLElement);
     this.#editor = new PageEditor(
       part("editor", HTMLElement),

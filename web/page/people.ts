@@ -1,6 +1,6 @@
 /** Who is here: the discs in the bar, and the dialog with names and one's own. */
 
-import type { Connection, Peer } from "../client/index.js";
+import type { Connection, PresentPeer } from "../client/index.js";
 import { make, makeAvatar, part } from "./elements.js";
 import { saveName } from "./memory.js";
 
@@ -31,19 +31,20 @@ export function setUpPeople(connection: Connection): void {
 }
 
 /** Show who is here now. */
-export function showPeople(connection: Connection, peers: readonly Peer[]): void {
-  const own: Peer = { id: connection.id, name: connection.name, mode: connection.status.mode };
+export function showPeople(connection: Connection, peers: readonly PresentPeer[]): void {
+  const { id, name, color } = connection;
+  const own: PresentPeer = { id, name, color, mode: connection.status.mode };
   const all = [own, ...peers];
   const named = all.map((peer) => peer.name || "guest");
   button.hidden = false;
   label.textContent = `Who is here: ${all.length === 1 ? "nobody but you" : `you and ${peers.length} more`}`;
-  const discs = all.slice(0, MOST_AVATARS + 1).map((peer, index) => makeAvatar(peer.id, named[index]!));
+  const discs = all.slice(0, MOST_AVATARS + 1).map((peer, index) => makeAvatar(named[index]!, peer.color));
   if (all.length > discs.length) discs.push(make("span", `+${all.length - discs.length}`, "avatar more"));
   avatars.replaceChildren(...discs);
   list.replaceChildren(
     ...all.map((peer, index) => {
       const item = make("li");
-      const disc = makeAvatar(peer.id, named[index]!);
+      const disc = makeAvatar(named[index]!, peer.color);
       disc.ariaHidden = "true";
       const notes = [index === 0 ? "you" : "", peer.mode === "view_only" ? "looking" : ""].filter(Boolean);
       item.append(disc, make("span", named[index]), make("small", notes.join(", ")));

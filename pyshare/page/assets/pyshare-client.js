@@ -4,6 +4,42 @@
 import { StateEffect as StateEffect3, Transaction as Transaction2 } from "@codemirror/state";
 import { EditorView as EditorView2 } from "@codemirror/view";
 
+// client/colors.ts
+var COLORS = [
+  { light: "#b4232a", dark: "#ff8f8a" },
+  { light: "#1c6ab5", dark: "#7cbcff" },
+  { light: "#18774a", dark: "#62d69a" },
+  { light: "#8a3ffc", dark: "#c9a6ff" },
+  { light: "#a3480a", dark: "#ffb072" },
+  { light: "#00717c", dark: "#4fd6e2" },
+  { light: "#a62a72", dark: "#ff94cf" },
+  { light: "#5f6b00", dark: "#ccd84a" }
+];
+var Palette = class {
+  #given = /* @__PURE__ */ new Map();
+  /** Take it that these are here, and nobody else. */
+  assign(ids) {
+    const present = [...ids].sort();
+    this.#given = new Map([...this.#given].filter(([id]) => present.includes(id)));
+    for (const id of present) {
+      if (this.#given.has(id)) continue;
+      const taken = new Set(this.#given.values());
+      let color = preferred(id);
+      for (let tries = 1; taken.has(color) && tries < COLORS.length; tries++) color = (color + 1) % COLORS.length;
+      this.#given.set(id, color);
+    }
+  }
+  /** Return the colour of somebody who is here. */
+  of(id) {
+    return this.#given.get(id) ?? preferred(id);
+  }
+};
+function preferred(id) {
+  let sum = 0;
+  for (const character of id) sum = sum * 31 + character.codePointAt(0) >>> 0;
+  return sum % COLORS.length;
+}
+
 // client/drafts.ts
 var PREFIX = "pyshare";
 var ALIVE_MS = 2e4;
@@ -588,6 +624,7 @@ var Connection = class {
   #keepTimer;
   #selectTimer;
   #peers = /* @__PURE__ */ new Map();
+  #palette = new Palette();
   constructor(editor, url, options = {}) {
     this.#address = socketAddress(url);
     this.#hooks = options;
@@ -618,7 +655,11 @@ var Connection = class {
   }
   /** The others who are here. */
   get peers() {
-    return [...this.#peers.values()];
+    return [...this.#peers.values()].map((peer) => ({ ...peer, color: this.#palette.of(peer.id) }));
+  }
+  /** One's own colour, as the number of one of `COLORS`. */
+  get color() {
+    return this.#palette.of(this.id);
   }
   /** This client's public id; empty before it was connected. */
   get id() {
@@ -812,9 +853,9 @@ var Connection = class {
     this.#timer = setTimeout(() => this.#cut(LOST, "the server does not answer"), UNANSWERED_MS);
   }
   #setPeers(peers) {
-    if (peers.length === 0 && this.#peers.size === 0) return;
     this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
-    this.#peers.delete(this.#replica.id);
+    this.#peers.delete(this.id);
+    this.#palette.assign([this.id, ...this.#peers.keys()]);
     this.#hooks.onPeers?.(this.peers);
   }
   #keepSoon() {
@@ -839,40 +880,27 @@ var Connection = class {
 // client/cursors.ts
 import { StateEffect as StateEffect2, StateField } from "@codemirror/state";
 import { Decoration, EditorView, WidgetType } from "@codemirror/view";
-var COLORS = [
-  { light: "#b4232a", dark: "#ff8f8a" },
-  { light: "#1c6ab5", dark: "#7cbcff" },
-  { light: "#18774a", dark: "#62d69a" },
-  { light: "#8a3ffc", dark: "#c9a6ff" },
-  { light: "#a3480a", dark: "#ffb072" },
-  { light: "#00717c", dark: "#4fd6e2" },
-  { light: "#a62a72", dark: "#ff94cf" },
-  { light: "#5f6b00", dark: "#ccd84a" }
-];
-function colorOf(id) {
-  let sum = 0;
-  for (const character of id) sum = sum * 31 + character.codePointAt(0) >>> 0;
-  return sum % COLORS.length;
-}
 var peerSelected = StateEffect2.define();
 var peersPresent = StateEffect2.define();
 var Caret = class extends WidgetType {
-  constructor(id, name, moves) {
+  constructor(id, name, color, moves) {
     super();
     this.id = id;
     this.name = name;
+    this.color = color;
     this.moves = moves;
   }
   id;
   name;
+  color;
   moves;
   eq(other) {
-    return other.id === this.id && other.name === this.name && other.moves === this.moves;
+    return other.id === this.id && other.name === this.name && other.color === this.color && other.moves === this.moves;
   }
   toDOM(view) {
     const document2 = view.dom.ownerDocument;
     const caret = document2.createElement("span");
-    caret.className = `cm-peer cm-peer-${colorOf(this.id)}`;
+    caret.className = `cm-peer cm-peer-${this.color}`;
     caret.ariaHidden = "true";
     const name = caret.appendChild(document2.createElement("span"));
     name.className = "cm-peer-name";
@@ -896,12 +924,19 @@ var shownPeers = StateField.define({
       if (effect.is(peerSelected)) {
         const { id, ranges } = effect.value;
         const before = next.get(id);
-        next = new Map(next).set(id, { name: before?.name ?? "", ranges, moves: (before?.moves ?? 0) + 1 });
+        next = new Map(next).set(id, {
+          name: before?.name ?? "",
+          color: before?.color ?? 0,
+          ranges,
+          moves: (before?.moves ?? 0) + 1
+        });
       } else if (effect.is(peersPresent)) {
         next = new Map(
           effect.value.map((peer) => {
             const before = next.get(peer.id);
-            return [peer.id, { name: peer.name || "guest", ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];
+            const { color } = peer;
+            const name = peer.name || "guest";
+            return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];
           })
         );
       }
@@ -913,14 +948,14 @@ var shownPeers = StateField.define({
 function decorations(state, shown) {
   const { length } = state.doc;
   const all = [];
-  for (const [id, { name, ranges, moves }] of shown) {
+  for (const [id, { name, color, ranges, moves }] of shown) {
     for (const [index, [anchor, head]] of ranges.entries()) {
       if (Math.max(anchor, head) > length) continue;
       if (anchor !== head) {
-        const mark = Decoration.mark({ class: `cm-peer-selection cm-peer-${colorOf(id)}` });
+        const mark = Decoration.mark({ class: `cm-peer-selection cm-peer-${color}` });
         all.push(mark.range(Math.min(anchor, head), Math.max(anchor, head)));
       }
-      const caret = new Caret(id, index === 0 ? name : "", moves);
+      const caret = new Caret(id, index === 0 ? name : "", color, moves);
       all.push(Decoration.widget({ widget: caret, side: 1 }).range(head));
     }
   }
@@ -990,7 +1025,6 @@ function connect(view, url, options = {}) {
 export {
   COLORS,
   Connection,
-  colorOf,
   connect,
   localDrafts,
   newSession,

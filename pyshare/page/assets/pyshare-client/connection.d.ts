@@ -2,8 +2,9 @@
  * What keeps an editor connected to a codespace: one WebSocket after the other, with pauses between, until that is of
  * no use.
  */
+import { type PresentPeer } from "./colors.js";
 import { type DraftStore } from "./drafts.js";
-import { type Mode, type Peer, type SelectedRange, type Storage } from "./protocol.js";
+import { type Mode, type SelectedRange, type Storage } from "./protocol.js";
 import { type Editor, type Refusal } from "./replica.js";
 /** How it stands with a connection. */
 export interface Status {
@@ -28,7 +29,7 @@ export interface Status {
 export interface ConnectionHooks {
     onStatus?(status: Status): void;
     /** The others who are here. */
-    onPeers?(peers: readonly Peer[]): void;
+    onPeers?(peers: readonly PresentPeer[]): void;
     /** Edits were refused and taken back; `refusal.inserted` has their text, so that it can be offered again. */
     onRefused?(refusal: Refusal): void;
     /** Somebody has selected something else, in the text on the screen. */
@@ -48,7 +49,9 @@ export declare class Connection {
     constructor(editor: Editor, url: string | URL, options?: ConnectionOptions);
     get status(): Status;
     /** The others who are here. */
-    get peers(): readonly Peer[];
+    get peers(): readonly PresentPeer[];
+    /** One's own colour, as the number of one of `COLORS`. */
+    get color(): number;
     /** This client's public id; empty before it was connected. */
     get id(): string;
     /** What the others are told of who this is; they are told at once, by connecting anew. */

@@ -1,0 +1,56 @@
+/** The colours by which people are told apart. */
+
+import type { Peer } from "./protocol.js";
+
+/**
+ * The colours of clients: a line or a name on it, and the same for dark backgrounds. White on the first and black on
+ * the second have a contrast of 4.5 or more (WCAG 2.2, 1.4.3).
+ */
+export const COLORS: readonly { readonly light: string; readonly dark: string }[] = [
+  { light: "#b4232a", dark: "#ff8f8a" },
+  { light: "#1c6ab5", dark: "#7cbcff" },
+  { light: "#18774a", dark: "#62d69a" },
+  { light: "#8a3ffc", dark: "#c9a6ff" },
+  { light: "#a3480a", dark: "#ffb072" },
+  { light: "#00717c", dark: "#4fd6e2" },
+  { light: "#a62a72", dark: "#ff94cf" },
+  { light: "#5f6b00", dark: "#ccd84a" },
+];
+
+/** Somebody who is here, with the number of a colour in `COLORS`. */
+export interface PresentPeer extends Peer {
+  readonly color: number;
+}
+
+/**
+ * Gives each who is here a colour that nobody else has, as long as there are any, and lets them keep it.
+ *
+ * As a rule it is the same on all screens: it follows from the public id.
+ */
+export class Palette {
+  #given = new Map<string, number>();
+
+  /** Take it that these are here, and nobody else. */
+  assign(ids: Iterable<string>): void {
+    const present = [...ids].sort();
+    this.#given = new Map([...this.#given].filter(([id]) => present.includes(id)));
+    for (const id of present) {
+      if (this.#given.has(id)) continue;
+      const taken = new Set(this.#given.values());
+      let color = preferred(id);
+      for (let tries = 1; taken.has(color) && tries < COLORS.length; tries++) color = (color + 1) % COLORS.length;
+      this.#given.set(id, color);
+    }
+  }
+
+  /** Return the colour of somebody who is here. */
+  of(id: string): number {
+    return this.#given.get(id) ?? preferred(id);
+  }
+}
+
+function preferred(id: string): number {
+  let sum = 0;
+  for (const character of id) sum = (sum * 31 + character.codePointAt(0)!) >>> 0;
+  return sum % COLORS.length;
+}
