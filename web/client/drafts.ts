@@ -30,6 +30,9 @@ const PREFIX = "pyshare";
 const ALIVE_MS = 20_000;
 const GONE_MS = 120_000;
 
+/** Milliseconds that a page which is loaded anew waits for what it was before to let go of its session. */
+const LETTING_GO_MS = 1000;
+
 /** Milliseconds for which unsaved edits are kept that nobody has come back for. */
 const FORGOTTEN_MS = 90 * 24 * 3600 * 1000;
 
@@ -134,8 +137,11 @@ class LocalDrafts implements DraftStore {
       const kept = this.#read(session);
       return (own && (navigation?.type === "reload" || !kept)) || (kept !== null && Date.now() - kept.at > GONE_MS);
     }
+    // Only what is unsaved is worth waiting for.
+    const patient = own && this.#read(session) !== null;
+    const options = patient ? { signal: AbortSignal.timeout(LETTING_GO_MS) } : { ifAvailable: true };
     return new Promise((resolve) => {
-      const request = locks.request(`${this.#place}:${session}`, { ifAvailable: true }, async (lock) => {
+      const request = locks.request(`${this.#place}:${session}`, options, async (lock) => {
         resolve(lock !== null);
         if (lock !== null) await new Promise<void>((letGo) => (this.#letGo = letGo));
       });

@@ -44,6 +44,7 @@ function preferred(id) {
 var PREFIX = "pyshare";
 var ALIVE_MS = 2e4;
 var GONE_MS = 12e4;
+var LETTING_GO_MS = 1e3;
 var FORGOTTEN_MS = 90 * 24 * 3600 * 1e3;
 function newSession() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -124,8 +125,10 @@ var LocalDrafts = class {
       const kept = this.#read(session);
       return own && (navigation?.type === "reload" || !kept) || kept !== null && Date.now() - kept.at > GONE_MS;
     }
+    const patient = own && this.#read(session) !== null;
+    const options = patient ? { signal: AbortSignal.timeout(LETTING_GO_MS) } : { ifAvailable: true };
     return new Promise((resolve) => {
-      const request = locks.request(`${this.#place}:${session}`, { ifAvailable: true }, async (lock) => {
+      const request = locks.request(`${this.#place}:${session}`, options, async (lock) => {
         resolve(lock !== null);
         if (lock !== null) await new Promise((letGo) => this.#letGo = letGo);
       });
