@@ -135,7 +135,7 @@ class LocalDrafts implements DraftStore {
       // A window that was duplicated has the same memory as the one that lives on: only a reload is sure to be alone.
       const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
       const kept = this.#read(session);
-      return (own && (navigation?.type === "reload" || !kept)) || (kept !== null && Date.now() - kept.at > GONE_MS);
+      return (own && navigation?.type === "reload") || (kept !== null && Date.now() - kept.at > GONE_MS);
     }
     // Only what is unsaved is worth waiting for.
     const patient = own && this.#read(session) !== null;

@@ -123,7 +123,7 @@ var LocalDrafts = class {
     if (locks === void 0) {
       const [navigation] = performance.getEntriesByType("navigation");
       const kept = this.#read(session);
-      return own && (navigation?.type === "reload" || !kept) || kept !== null && Date.now() - kept.at > GONE_MS;
+      return own && navigation?.type === "reload" || kept !== null && Date.now() - kept.at > GONE_MS;
     }
     const patient = own && this.#read(session) !== null;
     const options = patient ? { signal: AbortSignal.timeout(LETTING_GO_MS) } : { ifAvailable: true };
