@@ -28,6 +28,8 @@ ROOT = Path(__file__).parent.parent.parent
 #: Where screenshots are left, for people to look at.
 SCREENSHOTS = ROOT / "build" / "screenshots"
 PATIENCE_SECONDS = 30
+#: What the machine is called as if it were another.
+ELSEWHERE = "pyshare.test"
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = [
     "--no-sandbox",
@@ -37,6 +39,8 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A name that is not the machine's own: without https browsers trust pages less there.
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
 #: What the browser says itself when a server is away, which is what some tests are about.
 _AWAY = re.compile(r"net::ERR_|WebSocket connection to .* failed|Failed to load resource")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from tests.browser import screenshot
-from tests.browser.conftest import ROOT, SCREENSHOTS, Screens, Server, Window, running
+from tests.browser.conftest import ELSEWHERE, ROOT, SCREENSHOTS, Screens, Server, Window, running
 from tests.programs import require
 
 LIMIT_OF_LOG = 12
@@ -144,6 +144,34 @@ def test_a_page_that_is_loaded_anew_while_away_shows_what_was_typed_and_saves_it
     one.wait_saved()
     for each in (one, other):
         each.wait_text(lambda text: text == "before\nunsaved!")
+
+
+def test_without_https_unsaved_edits_outlive_a_reload_and_a_duplicated_window_is_somebody_else(
+    server: Server, screens: Screens
+) -> None:
+    link = server.new_link(text="before\n").replace("127.0.0.1", ELSEWHERE)
+    one = screens.open(link)
+    assert one.page.evaluate("isSecureContext") is False
+    memory = one.page.evaluate("JSON.stringify(sessionStorage)")
+    context = one.page.context
+    line = Line()
+    one.page.route_web_socket(re.compile("/codespace/"), line.on_socket)
+    one.page.reload()
+    one.wait_saved()
+    line.cut()
+    one.type("unsaved")
+    expect(one.state).to_contain_text("not saved yet")
+    one.page.reload()
+    one.wait_text(lambda text: text == "before\nunsaved")
+    line.mend()
+    one.wait_saved()
+    context.add_init_script(f"Object.assign(sessionStorage, JSON.parse({memory!r}))")
+    two = screens.open(link, context=context)
+    two.wait_text(lambda text: text == "before\nunsaved")
+    expect(one.page.locator("#people-label")).to_have_text("Who is here: you and 1 more")
+    one.page.get_by_role("button", name="More", exact=True).click()
+    one.page.get_by_role("menuitem", name="Copy the text").click()
+    expect(one.page.locator("#announcer")).to_have_text("Text copied.")
 
 
 class Line:
