@@ -5,6 +5,7 @@ functions. Whatever a page does, its console must stay empty, and no request may
 leave its origin: each window looks at that when it is closed.
 """
 
+import asyncio
 import json
 import os
 import re
@@ -268,10 +269,15 @@ def _program() -> str | None:
 @contextmanager
 def open_browser() -> Iterator[Browser]:
     """Run a browser until the context is left."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_program(), args=_FLAGS)
-        yield browser
-        browser.close()
+    # Where trio-asyncio was imported, asyncio's loops are its own, unless a policy is set: Playwright needs asyncio's.
+    asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=_program(), args=_FLAGS)
+            yield browser
+            browser.close()
+    finally:
+        asyncio.set_event_loop_policy(None)
 
 
 @pytest.fixture
