@@ -28,35 +28,27 @@ import trio
 from starlette.routing import BaseRoute
 
 from pyshare import __version__
-from pyshare.actors.channel import ChannelLimits
-from pyshare.actors.committer import CommitterLimits
-from pyshare.actors.fanout import FanOutLimits
 from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMessage, open_lease
-from pyshare.core.document import DocumentLimits
 from pyshare.core.errors import ConfigurationError, leaves
-from pyshare.core.protocol import Limits
 from pyshare.folder import data_folder, secret_of
+from pyshare.limits import channel_limits, codespaces_limits, connection_limits, http_limits, store_limits
 from pyshare.net.application import build_app
 from pyshare.net.auth import ApiLimits, Authenticator, open_authenticator
-from pyshare.net.codespaces import Codespaces, CodespacesLimits
-from pyshare.net.connection import ConnectionLimits, serve_connection
-from pyshare.net.http import HttpLimits, serve_http
+from pyshare.net.codespaces import Codespaces
+from pyshare.net.connection import serve_connection
+from pyshare.net.http import serve_http
 from pyshare.net.listener import Listener, ListenerLimits, open_listeners
 from pyshare.net.metrics import Metrics, Reading, Siblings
 from pyshare.net.page import Page
 from pyshare.net.tokens import Signer
 from pyshare.settings import Settings
 from pyshare.store.embedded import open_embedded
-from pyshare.store.interface import Store, StoreLimits, StoreUnavailable
+from pyshare.store.interface import Store, StoreUnavailable
 from pyshare.store.memory import MemoryStore
 from pyshare.store.redis import RedisStore
 
 logger = logging.getLogger(__name__)
 
-#: Signs of life in a codespace's time to live: two may be lost without it expiring under its clients.
-_TOUCHES_A_LIFE = 3
-#: Seconds between two signs of life at most.
-_LONGEST_HEARTBEAT_SECONDS = 15.0
 #: Seconds in which the store must have given a sign of life for it to count as up.
 _PING_SECONDS = 1.0
 #: Open files beside those of connections: the program's own, the API's, some to spare.
@@ -87,65 +79,6 @@ def authority(host: str, port: int) -> str:
     """Return how a URL names a server that listens there, for those on its machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def channel_limits(settings: Settings) -> ChannelLimits:
-    """Return what the settings mean for a channel."""
-    shortest_life = min(settings.expire_seconds, settings.tmp_codespace_expire_seconds)
-    return ChannelLimits(
-        told=Limits(
-            message_bytes=settings.message_bytes,
-            text_units=settings.text_units,
-            clients=settings.clients,
-            pushes_per_second=settings.pushes_per_second,
-            history_updates=settings.history_updates,
-            presence_ms=settings.presence_ms,
-        ),
-        document=DocumentLimits(
-            text_units=settings.text_units,
-            history_updates=settings.history_updates,
-            history_bytes=settings.history_bytes,
-        ),
-        fanout=FanOutLimits(backlog_bytes=settings.history_bytes),
-        # What the API saves is what it reads in Redis at that moment: with one, no text is behind.
-        committer=CommitterLimits(text_with_append_units=settings.text_units)
-        if settings.api_base_url
-        else CommitterLimits(),
-        clients=settings.clients,
-        presence_seconds=settings.presence_ms / 1000,
-        heartbeat_seconds=min(_LONGEST_HEARTBEAT_SECONDS, shortest_life / _TOUCHES_A_LIFE),
-    )
-
-
-def connection_limits(settings: Settings) -> ConnectionLimits:
-    """Return what the settings mean for a connection."""
-    return ConnectionLimits(
-        message_bytes=settings.message_bytes,
-        pushes_per_second=settings.pushes_per_second,
-        handshake_seconds=settings.handshake_seconds,
-        authentication_seconds=settings.authentication_seconds,
-        ping_seconds=settings.ping_seconds,
-        silence_seconds=settings.silence_seconds,
-        slow_seconds=settings.slow_seconds,
-        close_seconds=settings.close_seconds,
-    )
-
-
-def http_limits(settings: Settings) -> HttpLimits:
-    """Return what the settings mean for the HTTP server."""
-    least = HttpLimits()
-    # As JSON, one UTF-16 code unit of a text may take six bytes.
-    body_bytes = max(least.body_bytes, 6 * settings.text_units + 1024) if settings.has_page else least.body_bytes
-    return HttpLimits(body_bytes=body_bytes, bodies_bytes=max(least.bodies_bytes, 2 * body_bytes))
-
-
-def store_limits(settings: Settings) -> StoreLimits:
-    """Return what the settings mean for a store."""
-    return StoreLimits(
-        log_updates=settings.history_updates,
-        expire_seconds=settings.expire_seconds,
-        tmp_expire_seconds=settings.tmp_codespace_expire_seconds,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,12 +233,8 @@ def _routes(
     """Return what there is over HTTP beside health."""
     if not settings.has_page or signer is None:
         return ()
-    limits = CodespacesLimits(
-        text_units=settings.text_units,
-        codespaces_per_minute=settings.codespaces_per_minute,
-        authentication_seconds=min(settings.authentication_seconds, CodespacesLimits().authentication_seconds),
-    )
-    return (*Codespaces(store, authenticator.admit, signer, limits=limits).routes, *Page().routes)
+    codespaces = Codespaces(store, authenticator.admit, signer, limits=codespaces_limits(settings))
+    return (*codespaces.routes, *Page().routes)
 
 
 async def _start_store(settings: Settings, redis_url: str | None, parts: trio.Nursery) -> Store:

@@ -1,23 +1,18 @@
-"""Every setting of the server: its name, what it means, its unit, bounds and default, and how it is read.
+"""Every setting of the server: its name, what it means, its unit, bounds and default.
 
-A setting is a field of `Settings`; its flag, its variable and its line of help follow from the field. Here
-nothing is read from the process: `settings_from` is given the flags and the environment, and answers the
-settings or one error in the words that the user used.
+A setting is a field of `Settings`; its flag, its variable and its line of help follow from the field.
 """
 
-import difflib
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, get_args, get_origin
 from urllib.parse import quote, urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
-from pyshare.core.errors import ConfigurationError
 from pyshare.net.tokens import SECRET_LENGTH
 
 LogFormat = Literal["auto", "console", "json"]
@@ -25,15 +20,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 VARIABLE_PREFIX: Final = "PYSHARE_"
 
-#: Variables of the tests, which the server leaves alone.
-TEST_VARIABLE_PREFIX: Final = "PYSHARE_TEST_"
-
 _SILENCE_PINGS: Final = "a client that is well must have a ping to answer before it counts as silent"
 _DRAIN_CLOSES: Final = "the closing handshakes are part of draining"
 #: The path of a Redis URL.
 _DATABASE: Final = re.compile(r"/?|/\d+/?")
-#: A password in a URL.
-_PASSWORD: Final = re.compile(r"(?<=:)[^:/@]*(?=@)")
 
 #: Seconds that a codespace lives unused: a week, or as the stock server has it.
 _EXPIRE_SECONDS: Final = 604_800
@@ -41,10 +31,6 @@ _EXPIRE_SECONDS_WITH_API: Final = 1200
 _WORKERS_SHARE: Final = "each worker would have texts of its own"
 _PORTS_DIFFER: Final = "each has its own listener"
 _HISTORY_HOLDS: Final = "the history must have room for the largest push"
-
-
-class SettingsError(ConfigurationError):
-    """Settings that cannot be used; the message names each by the flag or variable that the user wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +346,7 @@ class Settings(BaseModel):
             for name in ("redis_port", "redis_password"):
                 default: object = Settings.model_fields[name].default
                 if getattr(self, name) != default and self.store == "redis":
-                    raise PydanticCustomError(_LONELY, "{name}", {"name": name})
+                    raise PydanticCustomError(LONELY, "{name}", {"name": name})
         if self.workers > 1 and self.store == "memory":
             raise _contradiction("workers", "1 with", "store", _WORKERS_SHARE)
         return self
@@ -394,13 +380,14 @@ class Settings(BaseModel):
         return None
 
 
-_CONTRADICTION: Final = "contradiction"
-_LONELY: Final = "lonely"
+#: Kinds of errors that concern more than one setting.
+CONTRADICTION: Final = "contradiction"
+LONELY: Final = "lonely"
 
 
 def _contradiction(name: str, relation: str, other: str, reason: str) -> PydanticCustomError:
     context = {"name": name, "relation": relation, "other": other, "reason": reason}
-    return PydanticCustomError(_CONTRADICTION, "{name} must be {relation} {other}: {reason}", context)
+    return PydanticCustomError(CONTRADICTION, "{name} must be {relation} {other}: {reason}", context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,88 +438,3 @@ def _written(value: str | float) -> str:
 
 #: Every setting, in the order in which help lists them.
 SETTINGS: Final = tuple(_described(name, field) for name, field in Settings.model_fields.items())
-
-_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A value that the user gave, and in which words."""
-
-    value: str
-    words: str
-
-
-def _find_given(flags: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
-    for setting in SETTINGS:
-        if setting.name in flags:
-            value = flags[setting.name]
-            yield setting.name, _Given(value, f"{setting.flag} {_shown_value(setting, value)}")
-            continue
-        for variable in setting.variables:
-            # A variable that is empty counts as not set: that is how compose files pass on what is not there.
-            if value := environment.get(variable, ""):
-                yield setting.name, _Given(value, f"{variable}={_shown_value(setting, value)}")
-                break
-
-
-def _shown_value(setting: Setting, value: str) -> str:
-    if not setting.shown.secret:
-        return value or repr(value)
-    # Of an address, only the password is secret.
-    return _PASSWORD.sub("***", value) if setting.shown.unit == "URL" else "***"
-
-
-def settings_from(flags: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
-    """Return the settings that the user asked for: a flag counts before a variable, that before the default.
-
-    Of the variables ours, `PYSHARE_*`, counts before the stock server's. An empty variable counts as not set.
-
-    Args:
-        flags: What was given on the command line, by the name of the setting.
-        environment: The environment variables; others than those of settings are left alone.
-
-    Raises:
-        SettingsError: A value is not allowed, or two contradict each other; its message is one line.
-    """
-    given = dict(_find_given(flags, environment))
-    try:
-        return Settings.model_validate_strings({name: found.value for name, found in given.items()}, strict=True)
-    except ValidationError as error:
-        sentences = [_sentence(details, given) for details in error.errors(include_url=False)]
-    raise SettingsError("; ".join(sentences))
-
-
-def _sentence(details: ErrorDetails, given: Mapping[str, _Given]) -> str:
-    if details["type"] == _CONTRADICTION:
-        context = details["ctx"]
-        first, second = _words(context["name"], given), _words(context["other"], given)
-        return f"{first}: must be {context['relation']} {second}: {context['reason']}"
-    if details["type"] == _LONELY:
-        return f"{given[details['ctx']['name']].words}: of which Redis? give --redis-host or --redis-url too"
-    name = str(details["loc"][0])
-    return f"{given[name].words}: must be {_BY_NAME[name].allowed}"
-
-
-def _words(name: str, given: Mapping[str, _Given]) -> str:
-    if name in given:
-        return given[name].words
-    setting = _BY_NAME[name]
-    return f"{setting.flag} {setting.default} (its default)"
-
-
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each `PYSHARE_*` variable that is no setting, with the nearest that is one."""
-    known = {variable for setting in SETTINGS for variable in setting.variables}
-    names = [setting.name.upper() for setting in SETTINGS]
-    sentences = []
-    for variable in sorted(environment):
-        if variable in known or not variable.startswith(VARIABLE_PREFIX):
-            continue
-        if variable.startswith(TEST_VARIABLE_PREFIX):
-            continue
-        # Compared without the prefix, which would make any two of them alike.
-        near = difflib.get_close_matches(variable.removeprefix(VARIABLE_PREFIX), names, n=1)
-        hint = f"did you mean {VARIABLE_PREFIX}{near[0]}?" if near else "pyshare serve --help lists them all"
-        sentences.append(f"{variable} is not a setting and is ignored; {hint}")
-    return sentences

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pyshare.server import authority, channel_limits, connection_limits, store_limits
+from pyshare.limits import channel_limits, connection_limits, store_limits
+from pyshare.server import authority
 from pyshare.settings import Settings
 
 

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from pyshare.settings import SETTINGS, Setting, Settings, SettingsError, settings_from, unknown_variables
+from pyshare.given import SettingsError, settings_from, unknown_variables
+from pyshare.settings import SETTINGS, Setting, Settings
 
 NUMBERS = [setting for setting in SETTINGS if " from " in setting.allowed]
 CHOICES = [setting for setting in SETTINGS if setting.choices]

@@ -190,24 +190,78 @@ function parseFrame(message) {
 
 // client/replica.ts
 import { collab, receiveUpdates, sendableUpdates } from "@codemirror/collab";
-import { diff } from "@codemirror/merge";
 import {
   Annotation,
-  ChangeSet,
+  ChangeSet as ChangeSet2,
   Compartment,
   EditorState,
   StateEffect,
   Text,
   Transaction
 } from "@codemirror/state";
+
+// client/changes.ts
+import { diff } from "@codemirror/merge";
+import { ChangeSet } from "@codemirror/state";
+var PUSH_UPDATES = 256;
+var DIFFERENCE = { scanLimit: 1e3, timeout: 200 };
+function difference(from, to) {
+  const [before, after] = [from.toString(), to.toString()];
+  const specs = diff(before, after, DIFFERENCE).map(({ fromA, toA, fromB, toB }) => {
+    const start = splitsPair(before, fromA) || splitsPair(after, fromB) ? 1 : 0;
+    const end = splitsPair(before, toA) || splitsPair(after, toB) ? 1 : 0;
+    return { from: fromA - start, to: toA + end, insert: to.slice(fromB - start, toB + end) };
+  });
+  return ChangeSet.of(specs, from.length);
+}
+function splitsPair(text, pos) {
+  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
+}
+function composed(updates, length) {
+  const [first, ...others] = updates;
+  if (first === void 0) return ChangeSet.empty(length);
+  return others.reduce((changes, each) => changes.compose(each.changes), first.changes);
+}
+function byPush(updates) {
+  const pushes = [];
+  for (const update of updates) {
+    const last = pushes.at(-1);
+    if (last && last[0].sender === update.sender && last[0].seq === update.seq) last.push(update);
+    else pushes.push([update]);
+  }
+  return pushes;
+}
+function fitting(updates, limitBytes) {
+  let bytes = 0;
+  let count = 0;
+  for (const { changes } of updates.slice(0, PUSH_UPDATES)) {
+    bytes += jsonBytes(changes);
+    if (count > 0 && bytes > limitBytes) break;
+    count++;
+  }
+  return count;
+}
+function tooLarge(changes, limitBytes) {
+  return 6 * changes.newLength > limitBytes && jsonBytes(changes) > limitBytes;
+}
+function jsonBytes(changes) {
+  return new TextEncoder().encode(JSON.stringify(changes.toJSON())).length;
+}
+function insertedBy(changes) {
+  const parts = [];
+  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
+    if (inserted.length > 0) parts.push(inserted.toString());
+  });
+  return parts.join("\n");
+}
+
+// client/replica.ts
 var OutOfStep = class extends Error {
 };
 var byReplica = Annotation.define();
 var OWN = "own";
 var PUSH_SHARE = 2;
-var PUSH_UPDATES = 256;
 var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
-var DIFFERENCE = { scanLimit: 1e3, timeout: 200 };
 var Replica = class {
   #editor;
   #hooks;
@@ -341,7 +395,7 @@ var Replica = class {
   restore(draft) {
     const { state } = this.#editor;
     const base = state.toText(draft.base);
-    const changes = draft.changes.map((each) => ChangeSet.fromJSON(each));
+    const changes = draft.changes.map((each) => ChangeSet2.fromJSON(each));
     changes.reduce((text, each) => each.apply(text), base);
     this.#begin(base);
     this.#epoch = draft.epoch;
@@ -449,7 +503,7 @@ var Replica = class {
   }
   #advanceBy(push) {
     const { sender, seq } = push[0];
-    const changes = push.map((update) => ChangeSet.fromJSON(update.changes));
+    const changes = push.map((update) => ChangeSet2.fromJSON(update.changes));
     const after = changes.reduce((text, each) => each.apply(text), this.#committed);
     if (sender === this.#id && seq === this.#inFlight?.seq) {
       this.#confirm(this.#pending().slice(0, this.#inFlight.count));
@@ -531,61 +585,12 @@ var Replica = class {
     this.#editor.dispatch([change instanceof Transaction ? change : this.#editor.state.update(mine(change))]);
   }
 };
-function difference(from, to) {
-  const [before, after] = [from.toString(), to.toString()];
-  const specs = diff(before, after, DIFFERENCE).map(({ fromA, toA, fromB, toB }) => {
-    const start = splitsPair(before, fromA) || splitsPair(after, fromB) ? 1 : 0;
-    const end = splitsPair(before, toA) || splitsPair(after, toB) ? 1 : 0;
-    return { from: fromA - start, to: toA + end, insert: to.slice(fromB - start, toB + end) };
-  });
-  return ChangeSet.of(specs, from.length);
-}
-function splitsPair(text, pos) {
-  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
-}
 function mine(spec) {
   return {
     ...spec,
     annotations: [byReplica.of(true), Transaction.remote.of(true), Transaction.addToHistory.of(false)],
     filter: false
   };
-}
-function composed(updates, length) {
-  const [first, ...others] = updates;
-  if (first === void 0) return ChangeSet.empty(length);
-  return others.reduce((changes, each) => changes.compose(each.changes), first.changes);
-}
-function byPush(updates) {
-  const pushes = [];
-  for (const update of updates) {
-    const last = pushes.at(-1);
-    if (last && last[0].sender === update.sender && last[0].seq === update.seq) last.push(update);
-    else pushes.push([update]);
-  }
-  return pushes;
-}
-function fitting(updates, limitBytes) {
-  let bytes = 0;
-  let count = 0;
-  for (const { changes } of updates.slice(0, PUSH_UPDATES)) {
-    bytes += jsonBytes(changes);
-    if (count > 0 && bytes > limitBytes) break;
-    count++;
-  }
-  return count;
-}
-function tooLarge(changes, limitBytes) {
-  return 6 * changes.newLength > limitBytes && jsonBytes(changes) > limitBytes;
-}
-function jsonBytes(changes) {
-  return new TextEncoder().encode(JSON.stringify(changes.toJSON())).length;
-}
-function insertedBy(changes) {
-  const parts = [];
-  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
-    if (inserted.length > 0) parts.push(inserted.toString());
-  });
-  return parts.join("\n");
 }
 
 // client/connection.ts

@@ -6,7 +6,7 @@
  * No socket, no clock. Whatever the server does, no edit is lost in silence: it is unconfirmed, or committed, or handed
  * to `onRefused`.
  */
-import { ChangeSet, EditorState, Text, Transaction } from "@codemirror/state";
+import { EditorState, Transaction } from "@codemirror/state";
 import { type Limits, type Mode, type PushFrame, type RefusedFrame, type SelectedRange, type SelectFrame, type UpdatesFrame, type Welcome } from "./protocol.js";
 /** What a replica needs of an editor; an `EditorView` is one. */
 export interface Editor {
@@ -105,5 +105,3 @@ export declare class Replica {
     /** Leave the text on the screen as it is, for good: it cannot be typed into any more. */
     close(): void;
 }
-/** Return what leads from one text to another. */
-export declare function difference(from: Text, to: Text): ChangeSet;

@@ -1,0 +1,85 @@
+"""What the settings mean for each part: the limits that it declares beside the class that obeys them."""
+
+from pyshare.actors.channel import ChannelLimits
+from pyshare.actors.committer import CommitterLimits
+from pyshare.actors.fanout import FanOutLimits
+from pyshare.core.document import DocumentLimits
+from pyshare.core.protocol import Limits
+from pyshare.net.codespaces import CodespacesLimits
+from pyshare.net.connection import ConnectionLimits
+from pyshare.net.http import HttpLimits
+from pyshare.settings import Settings
+from pyshare.store.interface import StoreLimits
+
+#: Signs of life in a codespace's time to live: two may be lost without it expiring under its clients.
+_TOUCHES_A_LIFE = 3
+#: Seconds between two signs of life at most.
+_LONGEST_HEARTBEAT_SECONDS = 15.0
+
+
+def channel_limits(settings: Settings) -> ChannelLimits:
+    """Return what the settings mean for a channel."""
+    shortest_life = min(settings.expire_seconds, settings.tmp_codespace_expire_seconds)
+    return ChannelLimits(
+        told=Limits(
+            message_bytes=settings.message_bytes,
+            text_units=settings.text_units,
+            clients=settings.clients,
+            pushes_per_second=settings.pushes_per_second,
+            history_updates=settings.history_updates,
+            presence_ms=settings.presence_ms,
+        ),
+        document=DocumentLimits(
+            text_units=settings.text_units,
+            history_updates=settings.history_updates,
+            history_bytes=settings.history_bytes,
+        ),
+        fanout=FanOutLimits(backlog_bytes=settings.history_bytes),
+        # What the API saves is what it reads in Redis at that moment: with one, no text is behind.
+        committer=CommitterLimits(text_with_append_units=settings.text_units)
+        if settings.api_base_url
+        else CommitterLimits(),
+        clients=settings.clients,
+        presence_seconds=settings.presence_ms / 1000,
+        heartbeat_seconds=min(_LONGEST_HEARTBEAT_SECONDS, shortest_life / _TOUCHES_A_LIFE),
+    )
+
+
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return what the settings mean for a connection."""
+    return ConnectionLimits(
+        message_bytes=settings.message_bytes,
+        pushes_per_second=settings.pushes_per_second,
+        handshake_seconds=settings.handshake_seconds,
+        authentication_seconds=settings.authentication_seconds,
+        ping_seconds=settings.ping_seconds,
+        silence_seconds=settings.silence_seconds,
+        slow_seconds=settings.slow_seconds,
+        close_seconds=settings.close_seconds,
+    )
+
+
+def http_limits(settings: Settings) -> HttpLimits:
+    """Return what the settings mean for the HTTP server."""
+    least = HttpLimits()
+    # As JSON, one UTF-16 code unit of a text may take six bytes.
+    body_bytes = max(least.body_bytes, 6 * settings.text_units + 1024) if settings.has_page else least.body_bytes
+    return HttpLimits(body_bytes=body_bytes, bodies_bytes=max(least.bodies_bytes, 2 * body_bytes))
+
+
+def store_limits(settings: Settings) -> StoreLimits:
+    """Return what the settings mean for a store."""
+    return StoreLimits(
+        log_updates=settings.history_updates,
+        expire_seconds=settings.expire_seconds,
+        tmp_expire_seconds=settings.tmp_codespace_expire_seconds,
+    )
+
+
+def codespaces_limits(settings: Settings) -> CodespacesLimits:
+    """Return what the settings mean for codespaces over HTTP."""
+    return CodespacesLimits(
+        text_units=settings.text_units,
+        codespaces_per_minute=settings.codespaces_per_minute,
+        authentication_seconds=min(settings.authentication_seconds, CodespacesLimits().authentication_seconds),
+    )
