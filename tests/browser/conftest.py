@@ -189,12 +189,25 @@ class Window:
         self.page.keyboard.press(at)
         self.page.keyboard.type(text)
 
+    def hold_still(self) -> None:
+        """Have nothing in the editor move: the cursor shows, and so do the names of others."""
+        self.page.evaluate(_HOLD_STILL)
+
     def screenshot(self, name: str) -> None:
         """Leave a picture of it."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
+_HOLD_STILL = """
+() => {
+  const sheet = new CSSStyleSheet()
+  sheet.replaceSync(`.cm-peer-name { animation: none !important; opacity: 1 !important }
+    .cm-cursorLayer { animation: none !important; opacity: 1 !important }`)
+  const {shadowRoot} = document.getElementById("editor")
+  shadowRoot.adoptedStyleSheets = [...shadowRoot.adoptedStyleSheets, sheet]
+}
+"""
 #: What stands in the lines, without cursors and names of others.
 _LINES = """
 lines => lines.map(line => {

@@ -47,15 +47,7 @@ def _settle(window: Window) -> None:
     """Wait until nothing moves: the cursor is at rest and shows, and so do names."""
     expect(window.page.locator(".cm-peer-selection")).to_have_text("Grace")
     window.wait_saved()
-    window.page.evaluate(
-        """() => {
-          const sheet = new CSSStyleSheet()
-          sheet.replaceSync(`.cm-peer-name { animation: none !important; opacity: 1 !important }
-            .cm-cursorLayer { animation: none !important; opacity: 1 !important }`)
-          const {shadowRoot} = document.getElementById("editor")
-          shadowRoot.adoptedStyleSheets = [...shadowRoot.adoptedStyleSheets, sheet]
-        }"""
-    )
+    window.hold_still()
 
 
 def main() -> None:

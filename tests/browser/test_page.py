@@ -453,6 +453,7 @@ def test_the_page_is_as_accessible_as_axe_can_tell(server: Server, screens: Scre
     one, two = screens.open(link, dark=dark, name="Ada"), screens.open(link, name="Grace")
     two.type("!")
     expect(one.page.locator(".cm-peer")).to_have_count(1)
+    one.hold_still()
     assert faults(one) == []
     one.page.get_by_role("button", name="Share").click()
     assert faults(one) == []

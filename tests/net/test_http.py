@@ -250,7 +250,11 @@ def _open_files() -> int:
 async def test_a_body_in_many_parts_that_nobody_reads_does_not_stop_the_connection(readiness: Readiness) -> None:
     readiness.known = trio.Event()
     head = b"GET /readyz HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
-    async with serving(readiness, limits=HttpLimits()) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+    app = build_app(readiness.why_not)
+    async with (
+        serving(readiness, app=app, limits=HttpLimits()) as port,
+        await trio.open_tcp_stream("127.0.0.1", port) as stream,
+    ):
         await stream.send_all(head + b"1\r\na\r\n" * 5_000)
         await readiness.asked.wait()
         await trio.testing.wait_all_tasks_blocked(0.01)
