@@ -2,6 +2,7 @@
 
 import base64
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,23 @@ def test_edits_of_one_who_was_away_for_longer_than_the_log_reaches_are_merged(
         text = here.wait_text(lambda found: "1" in found and found.endswith("omega"))
         assert text.replace("1", "") == "x" * 3 * LIMIT_OF_LOG + "alpha\nbeta\ngamma\nomega"
         away.wait_text(lambda found: found == text)
+
+
+def test_a_codespace_that_was_lost_leaves_its_text_on_the_screen(
+    tmp_path: Path, browser: Browser, screens: Screens
+) -> None:
+    with running(tmp_path, "--store", "memory") as server:
+        link = f"{server.address}/#tmp-{uuid.uuid4()}"
+        window = screens.open(link)
+        window.type("nowhere else")
+        window.wait_saved()
+        server.kill()
+        server.start()
+        expect(window.banner).to_contain_text("its text is still on this screen")
+        assert window.text == "nowhere else"
+        window.page.get_by_role("button", name="New codespace with this text").click()
+        window.wait_saved()
+        window.wait_text(lambda text: text == "nowhere else")
 
 
 def test_a_link_that_expires_closes_its_window_says_so_and_leaves_the_text(server: Server, screens: Screens) -> None:

@@ -17,7 +17,7 @@ import {
   type ServerFrame,
   type Storage,
 } from "./protocol.js";
-import { OutOfStep, Replica, type Editor, type Refusal } from "./replica.js";
+import { MadeAnew, OutOfStep, Replica, type Editor, type Refusal } from "./replica.js";
 
 /** How it stands with a connection. */
 export interface Status {
@@ -69,6 +69,11 @@ const UNANSWERED_MS = 10_000;
 const KEEP_MS = 300;
 /** A connection that ended without the server's saying so. */
 const LOST = 1006;
+
+/** What a server says when a codespace has expired; and the reason where the server does not know that there was one. */
+const GONE = 4410;
+const MADE_ANEW =
+  "this codespace has expired, and another one has begun at its address; its text is still on this screen";
 
 /** Return the WebSocket address of a codespace, from that or the http one. */
 function socketAddress(url: string | URL): URL {
@@ -235,6 +240,7 @@ export class Connection {
     try {
       if (frame !== null) this.#onFrame(frame);
     } catch (error) {
+      if (error instanceof MadeAnew) return this.#end({ code: GONE, reason: MADE_ANEW });
       if (!(error instanceof OutOfStep)) throw error;
       return this.#cut(LOST, error.message);
     }

@@ -72,6 +72,9 @@ export interface ReplicaHooks {
 /** What the server sent does not follow what the replica has: connect again, from its `resumePoint`. */
 export class OutOfStep extends Error {}
 
+/** The codespace is another one, and empty: the text that was in it is on this screen, and perhaps nowhere else. */
+export class MadeAnew extends Error {}
+
 /** The transactions that this module makes; all others are the user's. */
 const byReplica = Annotation.define<boolean>();
 
@@ -247,8 +250,11 @@ export class Replica {
    * Take the first frame of a connection: go on from the log, or merge the text.
    *
    * @throws OutOfStep if it does not follow what the replica has.
+   * @throws MadeAnew if the codespace is gone, and another one has begun under its name; nothing is changed.
    */
   resume(welcome: Welcome): void {
+    const other = this.#version !== null && welcome.epoch !== this.#epoch;
+    if (other && welcome.version === 0 && welcome.text === "" && this.#committed.length > 0) throw new MadeAnew();
     this.#id = welcome.id;
     this.#limits = welcome.limits;
     this.#selectDue = true;

@@ -258,6 +258,8 @@ function insertedBy(changes) {
 // client/replica.ts
 var OutOfStep = class extends Error {
 };
+var MadeAnew = class extends Error {
+};
 var byReplica = Annotation.define();
 var OWN = "own";
 var PUSH_SHARE = 2;
@@ -410,8 +412,11 @@ var Replica = class {
    * Take the first frame of a connection: go on from the log, or merge the text.
    *
    * @throws OutOfStep if it does not follow what the replica has.
+   * @throws MadeAnew if the codespace is gone, and another one has begun under its name; nothing is changed.
    */
   resume(welcome) {
+    const other = this.#version !== null && welcome.epoch !== this.#epoch;
+    if (other && welcome.version === 0 && welcome.text === "" && this.#committed.length > 0) throw new MadeAnew();
     this.#id = welcome.id;
     this.#limits = welcome.limits;
     this.#selectDue = true;
@@ -601,6 +606,8 @@ var SETTLED_MS = 1e3;
 var UNANSWERED_MS = 1e4;
 var KEEP_MS = 300;
 var LOST = 1006;
+var GONE = 4410;
+var MADE_ANEW = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
 function socketAddress(url) {
   const base = typeof document === "undefined" ? void 0 : document.baseURI;
   const address = new URL(url, base);
@@ -746,6 +753,7 @@ var Connection = class {
     try {
       if (frame !== null) this.#onFrame(frame);
     } catch (error) {
+      if (error instanceof MadeAnew) return this.#end({ code: GONE, reason: MADE_ANEW });
       if (!(error instanceof OutOfStep)) throw error;
       return this.#cut(LOST, error.message);
     }

@@ -46,6 +46,9 @@ export interface ReplicaHooks {
 /** What the server sent does not follow what the replica has: connect again, from its `resumePoint`. */
 export declare class OutOfStep extends Error {
 }
+/** The codespace is another one, and empty: the text that was in it is on this screen, and perhaps nowhere else. */
+export declare class MadeAnew extends Error {
+}
 export declare class Replica {
     #private;
     /** The editor cannot be typed into until there is a text to type into. */
@@ -90,6 +93,7 @@ export declare class Replica {
      * Take the first frame of a connection: go on from the log, or merge the text.
      *
      * @throws OutOfStep if it does not follow what the replica has.
+     * @throws MadeAnew if the codespace is gone, and another one has begun under its name; nothing is changed.
      */
     resume(welcome: Welcome): void;
     /**
