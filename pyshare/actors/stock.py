@@ -16,6 +16,7 @@ import trio
 from pyshare.actors.fanout import Outlet
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, Push, Update, by_push
+from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Peer, Range
 from pyshare.core.shadow import Shadow
 from pyshare.core.sharepython import connected_frame, edit_frame, selection_frame
@@ -38,6 +39,10 @@ class StockLimits:
     loading_units: int = 4_194_304
     #: Bytes of one push.
     push_bytes: int = 1_048_576
+    #: Units of text that may be copied to follow one editor, for each second, and seconds that may be used up at once.
+    #: About a twentieth of a processor.
+    work_units_per_second: int = 67_108_864
+    work_seconds: float = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +58,8 @@ class StockMember:
     seq: int = 0
     #: When it made an edit last.
     edited: float = 0
+    #: When the work that following it has been will have been made good.
+    made_good: float = 0
     #: Whether its socket is full, or it has left: nothing is sent then.
     full: bool = False
     left: bool = False
@@ -110,7 +117,14 @@ class StockRoom:
         return next((member for member in self._everybody() if member.peer.id == client), None)
 
     def edit(self, member: StockMember, changes: ChangeSet, now: float) -> None:
-        """Take an edit that an editor has made; see `next_pushes`."""
+        """Take an edit that an editor has made; see `next_pushes`. One that is too much work is closed."""
+        limits = self._limits
+        member.made_good = max(now, member.made_good) + member.shadow.work_units / limits.work_units_per_second
+        if member.made_good > now + limits.work_seconds:
+            reason = "more edits than can be followed in a text of this length; reload, and go on more slowly"
+            member.outlet.close_nowait(Closing(CloseCode.TOO_MANY, reason))
+            self.give_up(member)
+            return
         member.edited = now
         member.unconfirmed.add(member.shadow.receive(changes))
         self._correct(member, quiet=False)

@@ -29,6 +29,11 @@ from pyshare.core.units import splits_pair
 _MOST_SENT = 512
 #: Texts that an editor may hold and that are told apart.
 _MOST_GUESSES = 64
+#: Both are less where texts are long, so that trying each text with each edit copies no more units than about this
+#: (some milliseconds), which whoever types for somebody else's editor could have done for each of its edits.
+_MOST_WORK_UNITS = 16_777_216
+#: But never less than this.
+_LEAST = 4
 #: Stands for text that is not known; no editor has it.
 _UNKNOWN = "\0"
 
@@ -66,6 +71,11 @@ class Shadow:
         """What the editor is to hold."""
         return self._aim
 
+    @property
+    def work_units(self) -> int:
+        """About how many units are copied to find out where an edit belongs that the editor makes now."""
+        return len(self._guesses) * (len(self._sent) + 1) * (len(self._aim) + 1)
+
     def follow(self, changes: ChangeSet, aim: str) -> bool:
         """Have the editor hold `aim` from now on, to which `changes` lead from what it was to hold.
 
@@ -94,6 +104,8 @@ class Shadow:
             # What was sent last is the likeliest to be still on its way.
             held = found[0]
             rebased = edit.map(self._path_to_aim(held))
+            most = _MOST_WORK_UNITS // (len(held.text) + 1) // (len(self._sent) + 1)
+            found = found[: max(_LEAST, min(_MOST_GUESSES, most))]
             self._guesses = tuple({_Guess(edit.apply(each.text), each.handled): None for each in found})
         else:
             # It holds something that it cannot hold: what it has typed is kept, near where it was.
@@ -158,7 +170,7 @@ class Shadow:
                     text = changes.apply(text)
                 if len(text) == length:
                     found[_Guess(text, number)] = None
-        return list(found)[:_MOST_GUESSES]
+        return list(found)
 
     def _rest(self, guess: _Guess) -> str:
         """Return what the editor holds when it has handled all that it was sent."""
@@ -180,8 +192,10 @@ class Shadow:
 
     def _send(self, changes: ChangeSet) -> None:
         self._sent.append(changes)
-        if len(self._sent) > _MOST_SENT:
-            self._arrive(self._first + len(self._sent) - _MOST_SENT // 2)
+        most = _MOST_WORK_UNITS // (changes.length + 1) // len(self._guesses)
+        most = max(_LEAST, min(_MOST_SENT, most))
+        if len(self._sent) > most:
+            self._arrive(self._first + len(self._sent) - most // 2)
 
     def _arrive(self, number: int) -> None:
         """Take what was sent up to `number` to have been handled."""

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from pyshare.actors.messages import Drained, Join, Leave, Received
+from pyshare.actors.stock import StockLimits
 from pyshare.actors.supervisor import Mailbox, SupervisorLimits, open_lease
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import CloseCode, Closing
@@ -340,3 +341,29 @@ async def test_any_number_of_stock_and_new_editors_that_type_at_random_agree_in_
         texts = {each.text for each in stock} | {client.text for client in new}
         assert texts == {await stored_text(store)}
         assert sorted(texts.pop()) == sorted(letters)
+
+
+async def test_an_editor_that_is_too_much_work_to_follow_is_closed_and_nobody_else_is(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    stock = StockLimits(work_units_per_second=1000, work_seconds=2)
+    limits = SupervisorLimits(replace(channel_limits(), stock=stock))
+    async with open_world(store, limits=limits) as world:
+        other = world.client("other")
+        await world.settles()
+        other.types("x" * 400)
+        await world.settles()
+        async with stock_client(world, "hasty", other.text) as hasty, stock_client(world, "calm", other.text) as calm:
+            await world.settles()
+            await calm.types("c")
+            await world.settles()
+            hasty.handles()
+            for _ in range(8):
+                await hasty.types("h")
+                await world.settles()
+            assert hasty.outlet.closing
+            assert hasty.outlet.closing.code == CloseCode.TOO_MANY
+            assert calm.outlet.closing is None
+        await world.settles()
+        assert other.text.count("c") == 1
+        assert other.text.count("h") < 8

@@ -246,3 +246,34 @@ def test_what_was_dropped_long_ago_is_forgotten_as_dropped() -> None:
         line.editor_handles()
     line.rests()
     assert line.editor.text.endswith("Atextx")
+
+
+def test_following_an_editor_costs_no_more_than_its_bound_however_long_the_text_and_alike_the_edits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    length = 400_000
+    copied = [0]
+    apply = ChangeSet.apply
+
+    def counting(changes: ChangeSet, text: str) -> str:
+        copied[0] += len(text)
+        return apply(changes, text)
+
+    monkeypatch.setattr(ChangeSet, "apply", counting)
+    shadow = Shadow("a" * length)
+    aim = shadow.aim
+    for turn in range(3):
+        for number in range(300):
+            # Of one length all of them: any may have been handled when the editor types.
+            changes = ChangeSet.of([Change(number, number + 1, "bcd"[turn])], length)
+            aim = apply(changes, aim)
+            before = copied[0]
+            if not shadow.follow(changes, aim):
+                shadow.corrections(quiet=True)
+            assert copied[0] - before < 8 * 16_777_216
+        before = copied[0]
+        shadow.receive(ChangeSet.of([Change(0, 1, "x")], length))
+        shadow.corrections(quiet=True)
+        aim = shadow.aim
+        assert copied[0] - before < 8 * 16_777_216
+        assert shadow.work_units < 8 * 16_777_216
