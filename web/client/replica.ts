@@ -104,6 +104,11 @@ export class Replica {
   #seq = 0;
   /** Whether only a whole text helps. */
   #mustFetch = false;
+  /**
+   * Whether something of the server's is being taken. What listens to the editor may change it in the middle of that,
+   * when the text on the screen and what is known of the log do not fit one another yet: nothing is sent then.
+   */
+  #taking = false;
   /** What the last welcome said. */
   #id = "";
   #mode: Mode = "view_only";
@@ -176,7 +181,8 @@ export class Replica {
    * any other.
    */
   nextPush(): PushFrame | null {
-    if (this.#version === null || this.#mustFetch || this.#limits === null || this.#mode !== "edit") return null;
+    if (this.#version === null || this.#limits === null || this.#mode !== "edit") return null;
+    if (this.#mustFetch || this.#taking) return null;
     const pending = this.#pending();
     if (this.#inFlight === null && pending.length > 0) {
       const count = fitting(pending, this.#limits.message_bytes / PUSH_SHARE);
@@ -191,6 +197,7 @@ export class Replica {
 
   /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
   nextSelect(): SelectFrame | null {
+    if (this.#taking) return null;
     const pending = this.#pending();
     const hidden = pending.length > 0;
     if (this.#version === null || !(this.#selectDue || (this.#selectRough && !hidden))) return null;
@@ -236,14 +243,13 @@ export class Replica {
     const base = state.toText(draft.base);
     const changes = draft.changes.map((each) => ChangeSet.fromJSON(each));
     changes.reduce((text, each) => each.apply(text), base);
-    this.#begin(base);
     this.#epoch = draft.epoch;
     this.#version = draft.version;
     this.#seq = draft.seq;
     this.#inFlight = draft.inFlight && { ...draft.inFlight, sent: false };
     this.#mode = "edit";
-    this.#dispatch({ effects: this.#accessEffect() });
-    for (const each of changes) this.#dispatch({ changes: each });
+    const unsaved = changes.map((each) => ({ changes: each }));
+    this.#take(() => this.#begin(base, { effects: this.#accessEffect() }, ...unsaved));
   }
 
   /**
@@ -255,6 +261,10 @@ export class Replica {
   resume(welcome: Welcome): void {
     const other = this.#version !== null && welcome.epoch !== this.#epoch;
     if (other && welcome.version === 0 && welcome.text === "" && this.#committed.length > 0) throw new MadeAnew();
+    this.#take(() => this.#resume(welcome));
+  }
+
+  #resume(welcome: Welcome): void {
     this.#id = welcome.id;
     this.#limits = welcome.limits;
     this.#selectDue = true;
@@ -282,7 +292,7 @@ export class Replica {
    * @throws OutOfStep if they do not follow what the replica has.
    */
   receive(frame: UpdatesFrame): void {
-    this.#advance(frame.version, frame.updates);
+    this.#take(() => this.#advance(frame.version, frame.updates));
   }
 
   /** Take the news that a push did not happen. Its edits are taken back, unless they may be pushed again. */
@@ -291,7 +301,7 @@ export class Replica {
     if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
     this.#mustFetch = true;
     if (STALE.has(frame.code)) this.#inFlight = null;
-    else this.#takeBack(flying.count, frame.code, frame.reason);
+    else this.#take(() => this.#takeBack(flying.count, frame.code, frame.reason));
   }
 
   /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
@@ -311,6 +321,15 @@ export class Replica {
   close(): void {
     this.#mode = "view_only";
     this.#dispatch({ effects: this.#accessEffect() });
+  }
+
+  #take(act: () => void): void {
+    this.#taking = true;
+    try {
+      act();
+    } finally {
+      this.#taking = false;
+    }
   }
 
   #follow(welcome: Welcome): void {
@@ -390,7 +409,6 @@ export class Replica {
 
   /** Take back the first `count` unconfirmed updates; what was typed since stays. */
   #takeBack(count: number, code: string, reason: string): void {
-    const { state } = this.#editor;
     const pending = this.#pending();
     const { length } = this.#committed;
     const refused = composed(pending.slice(0, count), length);
@@ -398,23 +416,22 @@ export class Replica {
     const rest = composed(pending.slice(count), refused.newLength);
     const kept = rest.map(undo);
     // @codemirror/collab has no way to forget an edit: it is taken out, and put in again for what is kept.
-    const back = state.update(mine({ changes: undo.map(rest, true), effects: this.#collab.reconfigure([]) }));
-    const steps = [back];
-    const step = (spec: TransactionSpec): void => void steps.push(steps.at(-1)!.state.update(mine(spec)));
-    if (!kept.empty) step({ changes: kept.invert(this.#committed) });
-    step({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
-    if (!kept.empty) step({ changes: kept, selection: back.newSelection });
-    this.#editor.dispatch(steps);
+    const back = { changes: undo.map(rest, true), effects: this.#collab.reconfigure([]) };
+    const selection = this.#editor.state.selection.map(back.changes);
+    const again = { effects: this.#collab.reconfigure(collab({ clientID: OWN })) };
     this.#inFlight = null;
+    if (kept.empty) this.#dispatchAll([back, again]);
+    else this.#dispatchAll([back, { changes: kept.invert(this.#committed) }, again, { changes: kept, selection }]);
     this.#hooks.onRefused({ code, reason, inserted: insertedBy(refused) });
   }
 
-  /** Have `text` on the screen, whatever was there, and nothing unconfirmed. */
-  #begin(text: Text): void {
-    const { state } = this.#editor;
-    if (!text.eq(state.doc)) this.#dispatch({ changes: { from: 0, to: state.doc.length, insert: text } });
-    this.#dispatch({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
+  /** Have `text` on the screen, whatever was there, and what follows it in the same step; that is unconfirmed. */
+  #begin(text: Text, ...following: readonly TransactionSpec[]): void {
+    const { doc } = this.#editor.state;
+    const specs: TransactionSpec[] = text.eq(doc) ? [] : [{ changes: { from: 0, to: doc.length, insert: text } }];
+    specs.push({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
     this.#committed = text;
+    this.#dispatchAll([...specs, ...following]);
   }
 
   #accessEffect(): StateEffect<unknown> {
@@ -442,6 +459,16 @@ export class Replica {
     // Later: a filter may only look.
     queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
     return false;
+  }
+
+  /** Make several changes one after the other, in one step to whoever listens to the editor. */
+  #dispatchAll(specs: readonly TransactionSpec[]): void {
+    const transactions: Transaction[] = [];
+    for (const spec of specs) {
+      const state = transactions.at(-1)?.state ?? this.#editor.state;
+      transactions.push(state.update(mine(spec)));
+    }
+    this.#editor.dispatch(transactions);
   }
 
   #dispatch(change: TransactionSpec | Transaction): void {

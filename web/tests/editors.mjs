@@ -81,6 +81,8 @@ class Editor {
           if (each.startState !== editor.state) fail("a transaction is for another state");
           editor.state = each.state;
         }
+        // As an extension may that changes the text when others have: in the middle of what the client does.
+        if (transactions.some((each) => each.docChanged) && random() < 0.1) editor.edit();
       },
     };
     const editor = this;
@@ -115,7 +117,8 @@ class Editor {
 
   edit() {
     // As a browser does, nothing is typed where nothing can be.
-    if (this.state.readOnly || this.loading) return;
+    if (this.state.readOnly || this.loading || this.editing || !this.connection) return;
+    this.editing = true;
     const text = this.state.doc.toString();
     let from = below(text.length + 1);
     if (LOW_SURROGATE.test(text[from] ?? "")) from--;
@@ -130,6 +133,7 @@ class Editor {
       selection: { anchor: from },
     }).state;
     this.connection.changed();
+    this.editing = false;
   }
 
   get text() {

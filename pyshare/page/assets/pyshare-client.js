@@ -281,6 +281,11 @@ var Replica = class {
   #seq = 0;
   /** Whether only a whole text helps. */
   #mustFetch = false;
+  /**
+   * Whether something of the server's is being taken. What listens to the editor may change it in the middle of that,
+   * when the text on the screen and what is known of the log do not fit one another yet: nothing is sent then.
+   */
+  #taking = false;
   /** What the last welcome said. */
   #id = "";
   #mode = "view_only";
@@ -342,7 +347,8 @@ var Replica = class {
    * any other.
    */
   nextPush() {
-    if (this.#version === null || this.#mustFetch || this.#limits === null || this.#mode !== "edit") return null;
+    if (this.#version === null || this.#limits === null || this.#mode !== "edit") return null;
+    if (this.#mustFetch || this.#taking) return null;
     const pending = this.#pending();
     if (this.#inFlight === null && pending.length > 0) {
       const count = fitting(pending, this.#limits.message_bytes / PUSH_SHARE);
@@ -356,6 +362,7 @@ var Replica = class {
   }
   /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
   nextSelect() {
+    if (this.#taking) return null;
     const pending = this.#pending();
     const hidden = pending.length > 0;
     if (this.#version === null || !(this.#selectDue || this.#selectRough && !hidden)) return null;
@@ -399,14 +406,13 @@ var Replica = class {
     const base = state.toText(draft.base);
     const changes = draft.changes.map((each) => ChangeSet2.fromJSON(each));
     changes.reduce((text, each) => each.apply(text), base);
-    this.#begin(base);
     this.#epoch = draft.epoch;
     this.#version = draft.version;
     this.#seq = draft.seq;
     this.#inFlight = draft.inFlight && { ...draft.inFlight, sent: false };
     this.#mode = "edit";
-    this.#dispatch({ effects: this.#accessEffect() });
-    for (const each of changes) this.#dispatch({ changes: each });
+    const unsaved = changes.map((each) => ({ changes: each }));
+    this.#take(() => this.#begin(base, { effects: this.#accessEffect() }, ...unsaved));
   }
   /**
    * Take the first frame of a connection: go on from the log, or merge the text.
@@ -417,6 +423,9 @@ var Replica = class {
   resume(welcome) {
     const other = this.#version !== null && welcome.epoch !== this.#epoch;
     if (other && welcome.version === 0 && welcome.text === "" && this.#committed.length > 0) throw new MadeAnew();
+    this.#take(() => this.#resume(welcome));
+  }
+  #resume(welcome) {
     this.#id = welcome.id;
     this.#limits = welcome.limits;
     this.#selectDue = true;
@@ -442,7 +451,7 @@ var Replica = class {
    * @throws OutOfStep if they do not follow what the replica has.
    */
   receive(frame) {
-    this.#advance(frame.version, frame.updates);
+    this.#take(() => this.#advance(frame.version, frame.updates));
   }
   /** Take the news that a push did not happen. Its edits are taken back, unless they may be pushed again. */
   refuse(frame) {
@@ -450,7 +459,7 @@ var Replica = class {
     if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
     this.#mustFetch = true;
     if (STALE.has(frame.code)) this.#inFlight = null;
-    else this.#takeBack(flying.count, frame.code, frame.reason);
+    else this.#take(() => this.#takeBack(flying.count, frame.code, frame.reason));
   }
   /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
   select(id, version, ranges) {
@@ -468,6 +477,14 @@ var Replica = class {
   close() {
     this.#mode = "view_only";
     this.#dispatch({ effects: this.#accessEffect() });
+  }
+  #take(act) {
+    this.#taking = true;
+    try {
+      act();
+    } finally {
+      this.#taking = false;
+    }
   }
   #follow(welcome) {
     if (this.resumePoint === null || welcome.epoch !== this.#epoch) {
@@ -539,29 +556,27 @@ var Replica = class {
   }
   /** Take back the first `count` unconfirmed updates; what was typed since stays. */
   #takeBack(count, code, reason) {
-    const { state } = this.#editor;
     const pending = this.#pending();
     const { length } = this.#committed;
     const refused = composed(pending.slice(0, count), length);
     const undo = refused.invert(this.#committed);
     const rest = composed(pending.slice(count), refused.newLength);
     const kept = rest.map(undo);
-    const back = state.update(mine({ changes: undo.map(rest, true), effects: this.#collab.reconfigure([]) }));
-    const steps = [back];
-    const step = (spec) => void steps.push(steps.at(-1).state.update(mine(spec)));
-    if (!kept.empty) step({ changes: kept.invert(this.#committed) });
-    step({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
-    if (!kept.empty) step({ changes: kept, selection: back.newSelection });
-    this.#editor.dispatch(steps);
+    const back = { changes: undo.map(rest, true), effects: this.#collab.reconfigure([]) };
+    const selection = this.#editor.state.selection.map(back.changes);
+    const again = { effects: this.#collab.reconfigure(collab({ clientID: OWN })) };
     this.#inFlight = null;
+    if (kept.empty) this.#dispatchAll([back, again]);
+    else this.#dispatchAll([back, { changes: kept.invert(this.#committed) }, again, { changes: kept, selection }]);
     this.#hooks.onRefused({ code, reason, inserted: insertedBy(refused) });
   }
-  /** Have `text` on the screen, whatever was there, and nothing unconfirmed. */
-  #begin(text) {
-    const { state } = this.#editor;
-    if (!text.eq(state.doc)) this.#dispatch({ changes: { from: 0, to: state.doc.length, insert: text } });
-    this.#dispatch({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
+  /** Have `text` on the screen, whatever was there, and what follows it in the same step; that is unconfirmed. */
+  #begin(text, ...following) {
+    const { doc } = this.#editor.state;
+    const specs = text.eq(doc) ? [] : [{ changes: { from: 0, to: doc.length, insert: text } }];
+    specs.push({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
     this.#committed = text;
+    this.#dispatchAll([...specs, ...following]);
   }
   #accessEffect() {
     return this.#access.reconfigure(EditorState.readOnly.of(this.#mode === "view_only"));
@@ -585,6 +600,15 @@ var Replica = class {
     const inserted = insertedBy(transaction.changes);
     queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
     return false;
+  }
+  /** Make several changes one after the other, in one step to whoever listens to the editor. */
+  #dispatchAll(specs) {
+    const transactions = [];
+    for (const spec of specs) {
+      const state = transactions.at(-1)?.state ?? this.#editor.state;
+      transactions.push(state.update(mine(spec)));
+    }
+    this.#editor.dispatch(transactions);
   }
   #dispatch(change) {
     this.#editor.dispatch([change instanceof Transaction ? change : this.#editor.state.update(mine(change))]);
