@@ -14,7 +14,7 @@ import trio
 from pyshare.client.address import joining_url
 from pyshare.client.errors import CodespaceClosed, ConnectionEnded
 from pyshare.client.events import Event, Reconnected
-from pyshare.client.replica import OutOfStep, Replica
+from pyshare.client.replica import MadeAnew, OutOfStep, Replica
 from pyshare.client.transport import PING_SECONDS, SILENCE_SECONDS, Connection, OpenConnection
 from pyshare.core.errors import CloseCode, ConnectionRefused
 from pyshare.core.protocol import ClientFrame, Limits, ServerFrame, Welcome, encode, parse_server_frame
@@ -186,6 +186,10 @@ class Link:
         except OutOfStep as error:
             first = []
             raise ConnectionEnded(None, str(error)) from None
+        except MadeAnew:
+            first = []
+            reason = "this codespace has expired, and another one has begun under its name; its text is still here"
+            raise ConnectionEnded(CloseCode.GONE, reason) from None
         finally:
             self._on_change([*first, *self._replica.take_events()])
 

@@ -57,6 +57,10 @@ class OutOfStep(PyshareError):  # noqa: N818 - named for what is so
     """What the server sent does not follow what the replica has: connect again, from its `resume_point`."""
 
 
+class MadeAnew(PyshareError):  # noqa: N818 - named for what happened
+    """The codespace is another one, and empty: what was in it is in the replica's text, and perhaps nowhere else."""
+
+
 class Replica:
     """One client's text, and what it knows of the codespace.
 
@@ -219,7 +223,11 @@ class Replica:
 
         Raises:
             OutOfStep: if it does not follow what the replica has.
+            MadeAnew: if the codespace is gone, and another has begun under its name; nothing is changed.
         """
+        other = self._version is not None and welcome.epoch != self._epoch
+        if other and welcome.version == 0 and welcome.text == "" and self._committed:
+            raise MadeAnew("another codespace has begun under this name")
         self.id, self.mode, self.limits = welcome.id, welcome.mode, welcome.limits
         self._tell_peers({peer.id: peer for peer in welcome.peers})
         self._tell_storage("ok")

@@ -16,7 +16,7 @@ from pyshare.client.events import (
     StorageChanged,
     TextChanged,
 )
-from pyshare.client.replica import OutOfStep, Replica
+from pyshare.client.replica import MadeAnew, OutOfStep, Replica
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Push, Update
 from pyshare.core.protocol import (
@@ -481,16 +481,28 @@ def test_a_push_in_flight_that_is_acknowledged_by_a_text_is_not_made_twice() -> 
     assert server.document.text == "axyb!"
 
 
-def test_a_codespace_made_anew_gets_what_is_unconfirmed_and_takes_the_rest_away() -> None:
+def test_a_codespace_made_anew_with_a_text_is_merged_with_what_is_unconfirmed() -> None:
     server = ModelServer("old text")
     alice = joined(server)
     types(alice, 8, " x")
     alice.pushes()
-    server.make_anew("")
+    server.make_anew("new text")
     alice.connects()
     settle(server, alice)
-    assert server.document.text == alice.replica.text == " x"
+    assert server.document.text == alice.replica.text == "new text x"
     assert alice.replica.resume_point == ("first'", 1)
+
+
+def test_a_codespace_made_anew_and_empty_does_not_take_the_text_away() -> None:
+    server = ModelServer("nowhere else")
+    alice = joined(server)
+    types(alice, 12, " x")
+    server.make_anew("")
+    alice.connects()
+    with pytest.raises(MadeAnew):
+        settle(server, alice)
+    assert alice.replica.text == "nowhere else x"
+    assert server.document.text == ""
 
 
 def test_a_push_of_the_last_connection_that_arrives_after_the_text_is_taken_as_the_server_has_it() -> None:
