@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from pyshare.net.tokens import Grant, Signer
 from tests.haproxy import CONFIG, OUT_SECONDS, PATIENCE_SECONDS, SYSTEM_PATH, FakeServer, Proxy, haproxy, proxied
 
 #: As long as the tokens of the API.
@@ -172,6 +173,27 @@ async def test_tokens_are_shared_out_to_all_servers(count: int) -> None:
     # Half of an even share is far below what so many tokens come to.
     for server in servers:
         assert len(server.requests) > len(TOKENS) / count / 2, [len(each.requests) for each in servers]
+
+
+async def test_clients_with_different_links_to_one_codespace_meet_on_one_server() -> None:
+    signer = Signer("s" * 32)
+    servers = pair()
+    async with proxied(*servers) as proxy:
+        homes = set()
+        for number in range(12):
+            grants = [
+                Grant(f"class-{number}", mode, expires) for mode in ("edit", "view_only") for expires in (None, 2**40)
+            ]
+            found = {(await proxy.join(signer.sign(each))).server for each in grants}
+            assert len(found) == 1
+            homes |= found
+    assert len(homes) == 2
+
+
+@pytest.mark.parametrize("token", ["a.b.c", "..", "eyJhbGciOiJIUzI1NiJ9.e30.x", f"{'a.' * 100}b"])
+async def test_a_token_that_only_looks_like_a_links_goes_to_some_server(token: str) -> None:
+    async with proxied(*pair()) as proxy:
+        assert (await proxy.join(token)).status == 101
 
 
 async def test_nobody_is_refused_when_a_server_is_killed() -> None:
