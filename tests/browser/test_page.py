@@ -243,7 +243,7 @@ def test_a_codespace_that_was_lost_leaves_its_text_on_the_screen(
 
 
 def test_a_link_that_expires_closes_its_window_says_so_and_leaves_the_text(server: Server, screens: Screens) -> None:
-    made = server.post("/codespaces", {"text": "mine to keep", "expires_in": 4})
+    made = server.post("/codespaces", {"text": "mine to keep", "expires_in": 8})
     token = dict(made["edit"])["token"]  # type: ignore[call-overload]
     window = screens.open(f"{server.address}/#{token}")
     expect(window.banner).to_contain_text("This link has expired")

@@ -40,7 +40,7 @@ async def test_one_writes_by_a_link_another_looks_and_a_third_reads_the_text() -
 async def test_a_link_that_expires_ends_a_connection_and_admits_nobody_afterwards() -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         async with running() as server:
-            address, tokens = await make(server, expires_in=2)
+            address, tokens = await make(server, expires_in=4)
             async with connect(f"{address}/#{tokens['edit']}") as codespace:
                 with pytest.raises(CodespaceClosed) as caught:
                     await codespace.wait_version(100)
