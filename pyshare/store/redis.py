@@ -194,10 +194,12 @@ class RedisStore:
                 self._holdings.note_append(codespace, succeeded=True)
                 return Appended(found)
             case [b"conflict", int(found), missed]:
+                self._unheard.pop(number, None)
                 self._note_found(codespace)
                 self._holdings.note_append(codespace, succeeded=False)
                 return Conflict(_tail(found, missed))
             case _:
+                self._unheard.pop(number, None)
                 return await self._missing(codespace, answer)
 
     async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone | Lost:
@@ -248,6 +250,10 @@ class RedisStore:
 
     async def touch(self, codespace: str, epoch: str) -> bool:
         """Start the time to live anew; see `Store.touch`."""
+        if self._holdings.is_unsure_of(codespace):
+            # Whether what is there is what was known has to be found out first.
+            await trio.lowlevel.checkpoint()
+            return False
         answer = await self._run(lua.TOUCH, codespace, epoch, self._milliseconds_to_live(codespace))
         if answer != [b"ok"]:
             return False
@@ -300,11 +306,12 @@ class RedisStore:
     async def _missing(self, codespace: str, answer: Reply) -> Gone | Lost:
         """Return what has become of a codespace that is not as it was."""
         match answer:
-            case [b"replaced"]:
-                return Gone(replaced=True)
-            case [b"gone" | b"unmarked" as kind]:
+            case [b"replaced" | b"gone" | b"unmarked" as kind]:
+                # Lost, and made anew by somebody since, is lost all the same: what is put back decides.
                 if await self._has_lost(codespace):
                     return Lost()
+                if kind == b"replaced":
+                    return Gone(replaced=True)
                 await self._run(lua.FORGET, codespace)
                 return Gone(replaced=kind == b"unmarked")
             case _:
@@ -327,13 +334,11 @@ class RedisStore:
         if topic in self._event_topics:
             self._deliver(data.decode(errors="replace"), self._event_topics[topic])
             return
-        event: StoreEvent | None = self._own_event(data)
-        if event is None:
-            try:
-                event = read_event(data)
-            except ValueError as error:
-                logger.warning("a message that pyshare has not sent", extra={"topic": topic, "error": str(error)})
-                return
+        try:
+            event: StoreEvent = self._own_event(data) or read_event(data)
+        except (ValueError, RecursionError) as error:
+            logger.warning("a message that pyshare has not sent", extra={"topic": topic, "error": str(error)})
+            return
         self._deliver(topic, event)
 
     def _own_event(self, data: bytes) -> Committed | None:

@@ -7,10 +7,15 @@ local version, text_version, turn = find(ARGV[1])
 if version == nil then
   return {text_version}
 end
+-- What cannot be written to is found before anything is written.
+redis.call('XLEN', KEYS[2])
+redis.call('HLEN', KEYS[3])
 local whose, until_ms = string.match(turn or '', '^(%S+) (%d+)$')
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local others_turn = whose and whose ~= ARGV[9] and tonumber(until_ms) > now_ms
+-- No turn is as long as ten seconds: one that seems so is of a clock that went back.
+local left_ms = tonumber(until_ms or '0') - now_ms
+local others_turn = whose and whose ~= ARGV[9] and left_ms > 0 and left_ms < 10000
 if version ~= tonumber(ARGV[2]) then
   if ARGV[10] ~= '0' and not others_turn then
     redis.call('HSET', KEYS[1], 'turn', ARGV[9] .. ' ' .. string.format('%.0f', now_ms + ARGV[10]))

@@ -10,7 +10,9 @@ end
 -- little longer, so that the text is never there without it.
 local function keep(milliseconds)
   local left = redis.call('PTTL', KEYS[1])
-  if left > milliseconds or left < milliseconds - math.min(1000, milliseconds / 20) then
+  -- A log that began just now has no end of its own yet.
+  local endless = redis.call('PTTL', KEYS[2]) == -1 or redis.call('PTTL', KEYS[3]) == -1
+  if endless or left > milliseconds or left < milliseconds - math.min(1000, milliseconds / 20) then
     redis.call('PEXPIRE', KEYS[1], milliseconds)
     redis.call('PEXPIRE', KEYS[2], milliseconds + 60000)
     redis.call('PEXPIRE', KEYS[3], milliseconds + 60000)

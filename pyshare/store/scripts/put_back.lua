@@ -1,6 +1,6 @@
 -- Put back what was lost of a codespace, from what an instance holds of it.
 -- ARGV: 1 epoch; 2 version held; 3 time to live; 4 an epoch to go on under if the logs differ; 5 the text held;
---       6 what to publish if the codespace is another one afterwards; 7 number of updates held, the last ones;
+--       6 what to publish if something has changed; 7 number of updates held, the last ones;
 --       8 twice the number of other fields; then the updates; then the fields with their values; then sender and
 --       number of each one's last push
 local epoch, held, count, fields = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -37,15 +37,18 @@ elseif stored[1] ~= epoch then
   return {'replaced'}
 end
 local both = math.min(version, held)
-local entry = redis.call('XRANGE', KEYS[2], entry_id(both), entry_id(both))[1]
-if entry and place(both) > 8 then
-  if entry[2][2] ~= ARGV[place(both)] then
+local compared = false
+for _, entry in ipairs(redis.call('XRANGE', KEYS[2], entry_id(math.max(1, held - count + 1)), entry_id(both))) do
+  local at = tonumber(string.match(entry[1], '^%d+'))
+  compared = compared or at == both
+  if entry[2][2] ~= ARGV[place(at)] then
     -- The logs differ: what is stored stays, and nobody takes it for what it was.
     redis.call('HSET', KEYS[1], 'epoch', ARGV[4])
     redis.call('PUBLISH', KEYS[1], ARGV[6])
     return {'replaced'}
   end
-elseif version < held then
+end
+if not compared and version < held then
   -- Whether they differ cannot be told; the longer one stays.
   replace(ARGV[4])
   return {'replaced'}
@@ -57,5 +60,7 @@ if version < held then
     redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1])
   end
   keep(tonumber(ARGV[3]))
+  -- Whoever is behind has not heard of what came back.
+  redis.call('PUBLISH', KEYS[1], ARGV[6])
 end
 return {'ok', math.max(version, held), log_after(held, version)}
