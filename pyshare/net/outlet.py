@@ -215,11 +215,11 @@ class SocketOutlet:
 
     def _send_more(self) -> bool:
         """Write to a socket that has room; return whether it took anything."""
-        sent = 0
-        if self._rest is not None:
-            sent = self._send(self._rest)
-            if sent < len(self._rest):
-                self._rest = self._rest[sent:]
+        rest = self._rest
+        if rest is not None:
+            sent = self._send(rest)
+            if sent < len(rest):
+                self._rest = rest[sent:]
                 return sent > 0
         self._rest = None
         self._full = False
