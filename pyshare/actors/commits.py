@@ -7,12 +7,15 @@ next append, what a committed update settles. The channel waits; this does not.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pyshare.core.document import Document, Draft, Push, Update, Work, weight
+from pyshare.core.document import Document, Draft, Push, Update, weight
 from pyshare.core.errors import PushRefused, RefusalCode
+from pyshare.core.work import Work, WorkSpent
 
 #: Committed pushes that are remembered, and how large one may be.
 _REMEMBERED_PUSHES = 1024
 _REMEMBERED_BYTES = 4096
+#: What a client is told whose push would take too many steps.
+_TOO_MUCH = "rebasing these updates is too much work; compose them, or fetch the text again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class PendingPushes:
         A draft that is full takes no further push. What is committed already or refused waits no more.
         """
         limits = self._limits
-        steps = 0.0
+        steps = 0
         draft = Draft(document)
         clients = set()
         refused = []
@@ -126,9 +129,13 @@ class PendingPushes:
                 refused.append((push, refusal))
                 done.append(client)
                 continue
+            except WorkSpent:
+                refused.append((push, PushRefused(RefusalCode.TOO_MUCH, _TOO_MUCH)))
+                done.append(client)
+                continue
             finally:
-                self._charge(client, allowed - work.steps, now)
-                steps += allowed - work.steps
+                self._charge(client, work.spent, now)
+                steps += work.spent
             if added:
                 clients.add(client)
             else:

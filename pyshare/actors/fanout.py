@@ -21,7 +21,7 @@ from pyshare.core.protocol import Peer, push_frames
 
 
 class Outlet(Protocol):
-    """What the fan-out needs of a client's socket. Both methods return at once and never raise."""
+    """The channel's view of a client's socket. All methods return at once and never raise."""
 
     def write_nowait(self, data: bytes) -> bool:
         """Take `data`, one or more whole frames, to be sent in order; or return False and take nothing of it.
@@ -33,6 +33,13 @@ class Outlet(Protocol):
 
     def close_nowait(self, closing: Closing) -> None:
         """Have the connection closed after what was taken; the first call counts."""
+
+    def charge(self, steps: int) -> None:
+        """Have the client pay for work that was done for it (see `pyshare.core.work`).
+
+        The connection pays from a bucket that fills with time. While it is in debt, nothing more is read from the
+        client.
+        """
 
 
 @dataclass(frozen=True, slots=True)

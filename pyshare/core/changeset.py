@@ -188,6 +188,11 @@ class ChangeSet:
         return parts
 
     @property
+    def steps(self) -> int:
+        """Steps of one walk over the sections (see `pyshare.core.work`)."""
+        return len(self.sections) // 2
+
+    @property
     def empty(self) -> bool:
         """Whether nothing changes."""
         sections = self.sections

@@ -22,6 +22,7 @@ from typing import Protocol, TypeVar
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.errors import PushRefused, RefusalCode
 from pyshare.core.units import has_lone_surrogate, normalise_line_breaks, splits_pair, to_units
+from pyshare.core.work import Work, copy_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,10 @@ class DocumentLimits:
     history_bytes: int = 8_388_608
     #: Senders whose last push is remembered; the one that pushed longest ago is forgotten first.
     senders: int = 4096
-    #: Work that one push may cause, in sections visited, about half a microsecond each; and one selection.
+    #: Steps that one push may cause (see `pyshare.core.work`), and one selection.
     #: What an editor types while nothing can be committed for long takes much, once.
     rebase_steps: int = 2_000_000
     select_steps: int = 200_000
-
-
-#: Text units that are copied in about the time one section is visited.
-_UNITS_A_STEP = 5000
 
 
 class HistoryGap(ValueError):  # noqa: N818 - a fact about the updates offered, not a failure
@@ -109,25 +106,6 @@ def by_push(updates: Iterable[_Sent]) -> Iterator[list[_Sent]]:
         yield list(push)
 
 
-class Work:
-    """Work that may still be done, in sections visited."""
-
-    def __init__(self, steps: float = float("inf")) -> None:
-        # What is left.
-        self.steps = steps
-
-    def visit(self, *visited: ChangeSet) -> None:
-        """Do the work of walking through change sets together.
-
-        Raises:
-            PushRefused: if it is more than is left.
-        """
-        self.steps -= sum(len(changes.sections) for changes in visited) // 2
-        if self.steps < 0:
-            reason = "rebasing these updates is too much work; compose them, or fetch the text again"
-            raise PushRefused(RefusalCode.TOO_MUCH, reason)
-
-
 def rebase(
     updates: Sequence[ChangeSet], over: Iterable[Update], sender: str, *, work: Work | None = None
 ) -> list[ChangeSet]:
@@ -139,11 +117,12 @@ def rebase(
     once for each push in `over`.
 
     Raises:
-        PushRefused: if it takes more than `work`. That cannot be known before: what others insert into
+        WorkSpent: if it takes more than `work`. That cannot be known before: what others insert into
             a range that is deleted cuts it into ever more sections.
     """
     work = work or Work()
-    work.visit(*updates)
+    for each in updates:
+        work.charge(each.steps)
     rebased = list(updates)
     for push in by_push(over):
         if not rebased:
@@ -153,10 +132,10 @@ def rebase(
             continue
         changes = push[0].changes
         for update in push[1:]:
-            work.visit(changes, update.changes)
+            work.charge(changes.steps + update.changes.steps)
             changes = changes.compose(update.changes)
         for index, own in enumerate(rebased):
-            work.visit(own, changes)
+            work.charge(own.steps + changes.steps)
             rebased[index] = own.map(changes)
             if index + 1 < len(rebased):
                 changes = changes.map(own, before=True)
@@ -287,7 +266,8 @@ class Document:
         committed since.
 
         Raises:
-            PushRefused: if it cannot be committed, ever, or takes more than `work`.
+            PushRefused: if it cannot be committed, ever.
+            WorkSpent: if it takes more than `work`.
         """
         over = self.since(push.version)
         if over is None and push.version > self._version:
@@ -361,13 +341,14 @@ class Draft:
 
         Raises:
             PushRefused: if it cannot be committed, ever; the draft is as it was.
+            WorkSpent: if it takes more than `work`; the draft is as it was.
         """
         if push.seq <= max(self._document.last_seq(push.sender), self._seqs.get(push.sender, 0)):
             return False
         text = self.text
         limits = self._document.limits
         work = work or Work(limits.rebase_steps)
-        work.steps -= len(push.updates) * (1 + len(text) // _UNITS_A_STEP)
+        work.charge(len(push.updates) * copy_steps(len(text)))
         current = self._document.rebased(push, work)
         rebased = rebase(current.updates, self.updates, push.sender, work=work)
         for changes in rebased:

@@ -83,6 +83,9 @@ class ConnectionLimits:
     message_bytes: int = 1_048_576
     #: Messages of up to 4 KiB a second, for good; twice as many at once. Larger ones count as several.
     pushes_per_second: int = 50
+    #: Steps of work that may be done for the client each second, and at once (see `pyshare.core.work`).
+    steps_per_second: int = 200_000
+    burst_steps: int = 2_000_000
     #: Seconds from the connection to the end of the HTTP request.
     handshake_seconds: float = 10
     #: Seconds for finding out what the token is good for.
@@ -174,7 +177,9 @@ async def serve_connection(
     Raises:
         ExceptionGroup: of what nobody foresaw; the client was told 1011.
     """
-    connection = _Connection(SocketOutlet(client, received), label, admit, open_channel, limits, new_session, now)
+    work = TokenBucket(limits.steps_per_second, burst=limits.burst_steps, now=trio.current_time())
+    outlet = SocketOutlet(client, received, work=work)
+    connection = _Connection(outlet, label, admit, open_channel, limits, new_session, now)
     try:
         await connection.run()
     finally:

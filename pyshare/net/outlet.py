@@ -51,8 +51,10 @@ class SocketOutlet:
     frame, or has found its socket dead.
     """
 
-    def __init__(self, client: socket.socket, received: bytes = b"") -> None:
+    def __init__(self, client: socket.socket, received: bytes = b"", *, work: TokenBucket) -> None:
         self._socket = client
+        # Steps of work that may be done for the client.
+        self._work = work
         # What the client has sent that was read before.
         self._received = received
         # The same socket, for whoever waits on it.
@@ -124,6 +126,14 @@ class SocketOutlet:
             self._closing = closing
         self._room.set()
         self.lifetime.cancel()
+
+    def charge(self, steps: int) -> None:
+        """Have the client pay for work that was done for it: in debt, it is read no further."""
+        self._work.take(steps, trio.current_time())
+
+    def debt_seconds(self) -> float:
+        """Return how long it takes until the work done for the client is paid."""
+        return self._work.debt_seconds(trio.current_time())
 
     async def write(self, data: bytes) -> None:
         """Have `data` taken, when there is room for it. Cancelled, none of it was taken."""
@@ -282,8 +292,8 @@ class OutletStream(trio.abc.Stream):
         self._unfinished_bytes = 0
 
     async def pause(self) -> None:
-        """Wait until the client's debt is paid."""
-        if seconds := self._bucket.debt_seconds(trio.current_time()):
+        """Wait until the client's debts are paid: for what it sent, and for the work that it caused."""
+        if seconds := max(self._bucket.debt_seconds(trio.current_time()), self._outlet.debt_seconds()):
             await trio.sleep(seconds)
 
     @override

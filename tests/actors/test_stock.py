@@ -31,6 +31,8 @@ class StockOutlet:
         self.closing: Closing | None = None
         self.full = False
         self.refused = False
+        # Steps of work that it was charged.
+        self.steps = 0
 
     def write_nowait(self, data: bytes) -> bool:
         """Take whole frames, unless the socket is full."""
@@ -50,6 +52,10 @@ class StockOutlet:
     def close_nowait(self, closing: Closing) -> None:
         """Note why."""
         self.closing = self.closing or closing
+
+    def charge(self, steps: int) -> None:
+        """Note what the editor has to pay for."""
+        self.steps += steps
 
 
 @dataclass

@@ -69,6 +69,8 @@ class FakeOutlet:
         # Bytes taken in all, and writes.
         self.bytes = 0
         self.writes = 0
+        # Steps of work that it was charged.
+        self.steps = 0
 
     def write_nowait(self, data: bytes) -> bool:
         """Take whole frames, unless the socket is full."""
@@ -84,6 +86,10 @@ class FakeOutlet:
     def close_nowait(self, closing: Closing) -> None:
         """Note why; the first reason counts."""
         self.closing = self.closing or closing
+
+    def charge(self, steps: int) -> None:
+        """Note what the client has to pay for."""
+        self.steps += steps
 
 
 class Client:

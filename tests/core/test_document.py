@@ -22,6 +22,7 @@ from pyshare.core.document import (
 )
 from pyshare.core.errors import PushRefused, RefusalCode
 from pyshare.core.units import from_units, has_lone_surrogate, to_units
+from pyshare.core.work import WorkSpent
 
 LIMITS = DocumentLimits()
 EMOJI = to_units("\U0001f600")
@@ -326,13 +327,14 @@ def test_a_text_that_is_too_long_already_may_shrink_and_be_replaced_but_not_grow
     assert refusal(document, Push("me", 1, 0, (change(10, 0, 1, "yy"),))).code == RefusalCode.TOO_LONG
 
 
-def test_a_push_that_would_take_too_much_work_is_refused() -> None:
+def test_a_push_that_would_take_too_much_work_is_given_up() -> None:
     updates = [typed("y", at=2 * index + 1, length=100 + index, sender=f"s{index}") for index in range(50)]
     everything = Push("me", 1, 0, (change(100, 0, 100),))
     letter = Push("me", 1, 0, (change(100, 3, 3, "x"),))
     # Deleting all cuts into one section more for each letter that others inserted, and each is visited each time.
     document = document_of("x" * 100, *updates, limits=replace(LIMITS, rebase_steps=1000))
-    assert refusal(document, everything).code == RefusalCode.TOO_MUCH
+    with pytest.raises(WorkSpent):
+        Draft(document).add(everything)
     assert Draft(document).add(letter)
     document = document_of("x" * 100, *updates, limits=replace(LIMITS, rebase_steps=4000))
     assert Draft(document).add(everything)
@@ -341,14 +343,16 @@ def test_a_push_that_would_take_too_much_work_is_refused() -> None:
 def test_many_updates_in_one_push_count_as_work_for_all_who_are_rebased_over_them() -> None:
     push = [replace(update, seq=1) for update in letters(200)]
     document = document_of("", *push, limits=replace(LIMITS, rebase_steps=300))
-    assert refusal(document, Push("me", 1, 0, (change(0, 0, 0, "x"),))).code == RefusalCode.TOO_MUCH
+    with pytest.raises(WorkSpent):
+        Draft(document).add(Push("me", 1, 0, (change(0, 0, 0, "x"),)))
     assert Draft(document).add(Push("me", 1, 200, (change(200, 0, 0, "x"),)))
 
 
 def test_copies_of_a_long_text_count_as_work() -> None:
     document = document_of("x" * 100_000, limits=replace(LIMITS, rebase_steps=100))
     updates = tuple(change(100_000, 0, 1, "y") for _ in range(10))
-    assert refusal(document, Push("me", 1, 0, updates)).code == RefusalCode.TOO_MUCH
+    with pytest.raises(WorkSpent):
+        Draft(document).add(Push("me", 1, 0, updates))
     assert Draft(document).add(Push("me", 1, 0, updates[:4]))
 
 

@@ -38,7 +38,7 @@ class Pair:
     def __init__(self) -> None:
         here, self.peer = socket.socketpair()
         here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        self.outlet = SocketOutlet(here)
+        self.outlet = SocketOutlet(here, work=TokenBucket(1000, burst=10_000, now=trio.current_time()))
         self.drained = Drained()
         self.peer.setblocking(False)
 
@@ -342,6 +342,19 @@ async def test_a_stream_is_silent_only_while_it_listens(pair: Pair, autojump_clo
     assert pair.outlet.closing is not None
     assert pair.outlet.closing.code == CloseCode.TOO_SLOW
     assert trio.current_time() - start == 200
+
+
+async def test_a_client_is_not_read_while_it_owes_for_work_that_was_done_for_it(
+    pair: Pair, autojump_clock: MockClock
+) -> None:
+    stream = make_stream(pair)
+    pair.peer.send(b"x")
+    start = trio.current_time()
+    pair.outlet.charge(12_000)
+
+    assert await stream.receive_some() == b"x"
+
+    assert trio.current_time() - start == 2
 
 
 async def test_the_pause_of_one_in_debt_is_not_silence(pair: Pair, autojump_clock: MockClock) -> None:
