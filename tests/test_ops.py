@@ -14,7 +14,7 @@ import pytest
 from tests.programs import require
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = [ROOT / "ops" / name for name in ("environment", "lock", "run", "test")] + [ROOT / ".ci" / "run"]
+SCRIPTS = [ROOT / "ops" / name for name in ("environment", "lock", "pythons", "run", "test")] + [ROOT / ".ci" / "run"]
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -55,11 +55,11 @@ def test_a_script_is_executable_and_its_syntax_is_right(script: Path, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["environment", "lock"])
+@pytest.mark.parametrize("name", ["environment", "lock", "pythons"])
 def test_a_script_explains_itself_from_any_folder(name: str, tmp_path: Path) -> None:
     done = run(ROOT / "ops" / name, "--help", cwd=tmp_path)
     assert done.returncode == 0
-    assert done.stdout.startswith(f"usage: ops/{name} ")
+    assert done.stdout.startswith(f"usage: ops/{name}")
 
 
 @pytest.mark.parametrize("script", ["ops/environment", "ops/run"])
@@ -85,6 +85,56 @@ def test_a_python_that_cannot_be_run_is_one_line(project: Path) -> None:
     done = run(project / "ops/environment", cwd=project, PYTHON="/nowhere/python3")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("pyshare: PYTHON=/nowhere/python3: ")
+
+
+@pytest.mark.parametrize("name", ["", "venv", "../.venv-3.12", ".venv-a/b"])
+def test_a_folder_that_is_not_an_environments_own_is_one_line_and_exit_code_2(name: str, project: Path) -> None:
+    done = run(project / "ops/environment", "--folder", name, cwd=project)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"--folder '{name}'" in done.stderr
+
+
+def test_an_environment_of_another_folder_leaves_the_first_as_it_is(project: Path) -> None:
+    python = make_python(
+        project,
+        f'if [ "$2" = venv ]; then mkdir -p "$4/bin"; printf "#!/bin/sh\\n" >"$4/bin/python"; '
+        f'chmod +x "$4/bin/python"; exit; fi; exec {sys.executable} "$@"',
+    )
+    for _ in range(2):
+        done = run(project / "ops/environment", "--folder", ".venv-other", cwd=project, PYTHON=str(python))
+        assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert (project / ".venv-other" / "bin" / "python").exists()
+    assert not (project / ".venv").exists()
+
+
+def make_pythons(folder: Path, *versions: str) -> str:
+    """Return a PATH on which just these Pythons can be run; each prints its version and passes all tests."""
+    (folder / "bin").mkdir()
+    for version in ("3.11", "3.12", "3.13"):
+        python = folder / "bin" / f"python{version}"
+        # A version that pyenv has, but that is not chosen, is on PATH all the same and fails.
+        works = f'echo {version}; case "$*" in *pytest*) echo "tested with {version}" ;; esac'
+        python.write_text(f"#!/bin/sh\n{works if version in versions else 'exit 127'}\n")
+        python.chmod(0o755)
+    (folder / "bin" / "pyenv").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "bin" / "pyenv").chmod(0o755)
+    return f"{folder / 'bin'}:{os.environ['PATH']}"
+
+
+def test_tests_are_passed_on_each_python_that_is_found_but_the_one_of_the_environment(project: Path) -> None:
+    shutil.copy(ROOT / "ops/pythons", project / "ops")
+    # It makes an environment of what it is told to, and nothing else.
+    (project / "ops/environment").write_text(
+        '#!/bin/sh\nset -e\nmkdir -p "$3/bin"\ncp "$(command -v "$PYTHON")" "$3/bin/python"\n'
+    )
+    path = make_pythons(project, "3.11", "3.13")
+    (project / ".venv/bin").mkdir(parents=True)
+    shutil.copy(project / "bin" / "python3.11", project / ".venv/bin/python")
+    done = run(project / "ops/pythons", cwd=project, PATH=path)
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("tested with")] == ["tested with 3.13"]
+    assert "pyshare: Python 3.12 was not found" in done.stderr
 
 
 def test_a_set_up_that_fails_is_not_taken_for_finished(project: Path) -> None:
