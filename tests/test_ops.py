@@ -100,10 +100,10 @@ def test_an_environment_of_another_folder_leaves_the_first_as_it_is(project: Pat
         f'if [ "$2" = venv ]; then mkdir -p "$4/bin"; printf "#!/bin/sh\\n" >"$4/bin/python"; '
         f'chmod +x "$4/bin/python"; exit; fi; exec {sys.executable} "$@"',
     )
-    for _ in range(2):
-        done = run(project / "ops/environment", "--folder", ".venv-other", cwd=project, PYTHON=str(python))
-        assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    first, second = (
+        run(project / "ops/environment", "--folder", ".venv-other", cwd=project, PYTHON=str(python)) for _ in range(2)
+    )
+    assert (first.returncode, second.returncode, second.stderr) == (0, 0, "")
     assert (project / ".venv-other" / "bin" / "python").exists()
     assert not (project / ".venv").exists()
 

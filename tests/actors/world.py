@@ -177,8 +177,8 @@ class Client:
             except ConnectionRefused as refusal:
                 self.refusal = refusal.closing
             except trio.BrokenResourceError:
-                # The channel has ended, and has closed the outlet.
-                assert outlet.closing is not None
+                # The channel ended before it knew of this client, or it has told why.
+                outlet.close_nowait(Closing(CloseCode.TRY_LATER, "this codespace is closing; reconnect"))
             finally:
                 if self._connection is scope:
                     self._connection = self._mailbox = None
