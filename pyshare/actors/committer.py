@@ -15,7 +15,7 @@ import trio
 
 from pyshare.actors.commits import Batch, PendingPushes
 from pyshare.actors.counts import Counts
-from pyshare.core.document import Document, Push, Update
+from pyshare.core.document import Document, Push, Update, weight
 from pyshare.core.errors import PushRefused, PyshareError
 from pyshare.store.interface import (
     Appended,
@@ -42,9 +42,12 @@ class LogLost(PyshareError):  # noqa: N818 - a state, not a mistake
 class CommitterLimits:
     """When texts are stored, and how patient the committer is."""
 
-    #: Texts up to this length are stored with every append, longer ones `text_seconds` later at most.
+    #: Texts up to this length are stored with every append, longer ones `text_seconds` later at most; earlier with
+    #: the append that makes the updates since weigh as much as the text, and this much. So a store's log, which has
+    #: to keep them until then, is bounded, and texts are half of what is written at most.
     text_with_append_units: int = 65_536
     text_seconds: float = 0.25
+    without_text_bytes: int = 1_048_576
     #: Seconds before the first and, doubled each time, at most before a later try of what failed.
     first_retry_seconds: float = 0.1
     #: Seconds before an append is tried again where it is another instance's turn.
@@ -111,8 +114,9 @@ class Committer:
         self._must_put_back = False
         # Whether events may have been missed, and what the store has may not be what follows the document.
         self._in_doubt = False
-        # By when the text has to be stored.
+        # By when the text has to be stored, and what the updates appended since it was weigh.
         self._text_due = _NEVER
+        self._without_text_bytes = 0
         # Whether nothing is to be put off any more, and set when nothing is left.
         self._hurries = False
         self._done = trio.Event()
@@ -224,6 +228,7 @@ class Committer:
         version = document.version
         await self._store.write_text(self._codespace, self._epoch, version=version, text=document.text)
         self._text_due = _NEVER if version == document.version else self._text_by()
+        self._without_text_bytes = 0
 
     def _text_by(self) -> float:
         return trio.current_time() + self._limits.text_seconds
@@ -236,7 +241,9 @@ class Committer:
         draft = batch.draft
         if not draft.updates:
             return
+        self._without_text_bytes += sum(weight(update.changes) for update in draft.updates)
         with_text = len(draft.text) <= self._limits.text_with_append_units
+        with_text |= self._without_text_bytes > max(len(draft.text), self._limits.without_text_bytes)
         self._appending = batch.clients
         try:
             answer = await self._store.append(
@@ -251,6 +258,7 @@ class Committer:
         if isinstance(answer, Appended):
             self._counts.group_pushes.observe(len(batch.clients))
             self._text_due = _NEVER if with_text else min(self._text_due, self._text_by())
+            self._without_text_bytes = 0 if with_text else self._without_text_bytes
             self._listener.on_log(answer.version, draft.updates)
         else:
             self._on_answer(answer.tail if isinstance(answer, Conflict) else answer, after=draft.base)

@@ -19,6 +19,7 @@ from pyshare.actors.channel import Channel, ChannelLimits, ChannelStatistics
 from pyshare.actors.counts import Counts
 from pyshare.actors.messages import ChannelMessage, Drain
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, shortened
+from pyshare.store.folding import folded
 from pyshare.store.interface import NotACodespace, Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -297,6 +298,7 @@ class Supervisor:
                 closing = Closing(CloseCode.NO_SUCH_CODESPACE, "there is no such codespace, or it has expired")
                 self._answer_waiting(entry, closing)
                 return
+            snapshot = await folded(snapshot)
             limits = self._limits.channel
             channel = Channel(codespace, snapshot, self._store, instance=self._instance, limits=limits)
             entry.channel = channel

@@ -5,7 +5,7 @@ codespace can make others from it that are good for as much, or for less.
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, TypeVar
@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.document import Document, DocumentLimits, Update
+from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import Mode, explain
 from pyshare.core.units import from_units, normalise_line_breaks, to_units
@@ -26,7 +26,8 @@ from pyshare.net.answers import answer
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.tokens import Grant, Signer
-from pyshare.store.interface import Appended, Store
+from pyshare.store.folding import folded
+from pyshare.store.interface import Appended, Standing, Store
 
 #: Seconds that a link may work: ten years.
 LONGEST_SECONDS = 315_360_000
@@ -49,6 +50,8 @@ class CodespacesLimits:
 
     #: UTF-16 code units of a text.
     text_units: int = 524_288
+    #: Texts that are read from the store at one time; other requests wait.
+    texts_at_once: int = 4
     #: Codespaces that are made in a minute; as many at once.
     codespaces_per_minute: int = 60
     #: Seconds for finding out what a token is good for.
@@ -96,6 +99,8 @@ class Codespaces:
         self._signer = signer
         self._limits = limits or CodespacesLimits()
         self._new_id = new_id
+        # Who reads a text: each takes memory and turns for it.
+        self._reading = trio.CapacityLimiter(self._limits.texts_at_once)
         most = self._limits.codespaces_per_minute
         self._bucket = TokenBucket(most / 60, burst=most - 1, now=trio.current_time())
 
@@ -136,22 +141,18 @@ class Codespaces:
     async def _text(self, request: Request) -> Response:
         """Answer the committed text."""
         admission = await self._admitted(request)
-        snapshot = await self._store.load(admission.codespace, create=False)
-        if snapshot is None:
+        standing = await self._store.look(admission.codespace)
+        if standing is None:
             raise ConnectionRefused(_NO_SUCH)
-        document = Document.load(
-            snapshot.text,
-            snapshot.text_version,
-            log=snapshot.log,
-            log_version=snapshot.version,
-            last_seqs=snapshot.last_seqs,
-            limits=DocumentLimits(),
-        )
-        tag = f'"{snapshot.epoch}-{document.version}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return Response(from_units(document.text), headers=headers, media_type="text/plain")
+        if _tag(standing) in request.headers.get("if-none-match", ""):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_text_headers(_tag(standing)))
+        async with self._reading:
+            snapshot = await self._store.read_text(admission.codespace)
+            if snapshot is None:
+                raise ConnectionRefused(_NO_SUCH)
+            snapshot = await folded(snapshot)
+        tag = _tag(Standing(snapshot.epoch, snapshot.version))
+        return Response(from_units(snapshot.text), headers=_text_headers(tag), media_type="text/plain")
 
     async def _admitted(self, request: Request) -> Admission:
         with trio.move_on_after(self._limits.authentication_seconds):
@@ -184,6 +185,15 @@ class Codespaces:
 
     def _sign(self, grant: Grant) -> dict[str, object]:
         return {"token": self._signer.sign(grant), "expires": grant.expires}
+
+
+def _tag(standing: Standing) -> str:
+    """Return the tag of the text of that epoch and version."""
+    return f'"{standing.epoch}-{standing.version}"'
+
+
+def _text_headers(tag: str) -> Mapping[str, str]:
+    return {"ETag": tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 
 async def _parse(request: Request, adapter: TypeAdapter[_Body]) -> _Body:

@@ -63,6 +63,8 @@ class LineLimits:
     start_seconds: float = 10
     #: Seconds to connect, and in which the server has to give each answer that is waited for.
     answer_seconds: float = 5
+    #: Bytes of commands for which the server has a second more.
+    sent_bytes_per_second: int = 1_048_576
     #: Seconds before the first and, doubled each time, at most before a later try to connect again.
     first_retry_seconds: float = 0.05
     last_retry_seconds: float = 1
@@ -209,6 +211,11 @@ class Line:
     def expect(self, seconds: float | None = None) -> None:
         """Give the server so many seconds from now to say something, as many as for an answer unless given."""
         self._patience.deadline = trio.current_time() + (self._limits.answer_seconds if seconds is None else seconds)
+
+    def expect_answer(self, sent_bytes: int) -> None:
+        """Give the server time to read so many bytes, and then as long as for any answer."""
+        limits = self._limits
+        self.expect(limits.answer_seconds + sent_bytes / limits.sent_bytes_per_second)
 
     def expect_nothing(self) -> None:
         """Let the server be silent."""

@@ -24,8 +24,10 @@ async def greet_aio(ask: AskAio) -> tuple[Identity, bool]:
         ConfigurationError: if it is too old.
         StoreUnavailable: if it refuses what the store cannot do without.
     """
-    for script in SCRIPTS:
-        checked(await ask("SCRIPT", "LOAD", script.text))
+    known = await ask("SCRIPT", "EXISTS", *(script.digest for script in SCRIPTS))
+    for index, script in enumerate(SCRIPTS):
+        if not isinstance(known, list) or known[index] != 1:
+            checked(await ask("SCRIPT", "LOAD", script.text))
     facts = _facts(await ask("INFO", "server"))
     version = facts.get("redis_version", "")
     if version and tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_REDIS:

@@ -29,12 +29,18 @@ class NotACodespace(PyshareError):  # noqa: N818 - a fact about what is stored
     """What is stored under a codespace's id is something else; the message says what."""
 
 
+#: Bytes that an entry of a log takes beside its update, about.
+ENTRY_BYTES = 64
+
+
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
     """What a store keeps."""
 
     #: Updates of a codespace's log that are kept.
     log_updates: int = 4096
+    #: Bytes of those updates: their JSON, or about as much, and `ENTRY_BYTES` for each.
+    log_bytes: int = 8_388_608
     #: Senders of a codespace whose last push is remembered.
     senders: int = 4096
     #: Seconds that a codespace lives after its last use; `tmp-` ones and others.
@@ -60,6 +66,14 @@ class Snapshot:
     log: tuple[Update, ...] = ()
     #: Last push of each sender that is remembered.
     last_seqs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A codespace's epoch and the version of its log at one moment, which name its text."""
+
+    epoch: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +183,24 @@ class Store(Protocol):
             StoreUnavailable: nothing could be read; it may have been made.
         """
 
+    async def look(self, codespace: str) -> Standing | None:
+        """Return epoch and version of the codespace, None if there is none; counts as use. Reads no text.
+
+        Raises:
+            NotACodespace: if something else has the place.
+            StoreUnavailable: nothing could be read.
+        """
+
+    async def read_text(self, codespace: str) -> Snapshot | None:
+        """Return the codespace with only the updates that follow its text; counts as use.
+
+        The snapshot has no last pushes. To read it does not make the codespace known to whoever holds it.
+
+        Raises:
+            NotACodespace: if something else has the place.
+            StoreUnavailable: nothing could be read.
+        """
+
     async def append(
         self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
     ) -> Appended | Conflict | Gone | Lost:
@@ -176,7 +208,9 @@ class Store(Protocol):
 
         One atomic step: the log grows, `text` (that after the last update) is
         kept if it is given, the time to live starts anew, and `Committed` is
-        published to all subscribers. Their order of events is the log's.
+        published to all subscribers. Their order of events is the log's. The
+        log's beginning is forgotten above `log_updates` and `log_bytes`, but
+        neither `updates` nor anything that the stored text has yet to take in.
 
         Raises:
             StoreUnavailable: it may or may not have happened; the log knows.

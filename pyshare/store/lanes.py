@@ -148,8 +148,8 @@ class CommandLane:
             while not self._waiting:
                 line.expect_nothing()
                 await self._work.wait_aio()
-            self._take_batch()
-            line.expect()
+            weight = self._take_batch()
+            line.expect_answer(weight)
             await line.send_aio([call.words for call in self._sent])
             while self._sent:
                 reply = await line.receive_aio()
@@ -158,7 +158,8 @@ class CommandLane:
                 call.done.set()
                 line.expect()
 
-    def _take_batch(self) -> None:
+    def _take_batch(self) -> int:
+        """Have what waits sent, up to the limits; return about how many bytes that is."""
         weight = 0
         while self._waiting and len(self._sent) < self._limits.batch_commands and weight < self._limits.batch_bytes:
             call = self._waiting.popleft()
@@ -166,6 +167,7 @@ class CommandLane:
             self._sent.append(call)
         self._commands += len(self._sent)
         self._batches += 1
+        return weight
 
     def _on_lost(self, reason: str) -> None:
         self._work = None

@@ -2,7 +2,7 @@
 
 | key | type | what |
 | --- | --- | --- |
-| `<id>` | hash | the API's fields (`code`, `name`, `uuid`) and ours: `epoch`, `version`, `code_version`, `turn` |
+| `<id>` | hash | the API's (`code`, `name`, `uuid`) and `epoch`, `version`, `code_version`, `turn`, `log_bytes` |
 | `{<id>}:log` | stream | the log; the entry `7-0` is the update that made version 7 |
 | `{<id>}:seqs` | hash | each recent sender's last push, as `<seq> <version>` |
 
@@ -19,12 +19,12 @@ from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Update, normalise
 from pyshare.core.presence import Announcement
 from pyshare.core.units import from_units
-from pyshare.store.interface import Announced, Committed, Gap, NotACodespace, Snapshot
+from pyshare.store.interface import Announced, Committed, Gap, NotACodespace, Snapshot, Standing
 
 #: What says that events were missed.
 GAP = b'{"gap":true}'
 #: The fields of the hash that are ours; `code` is the API's and ours.
-_OURS = frozenset({"code", "epoch", "version", "code_version", "turn"})
+_OURS = frozenset({"code", "epoch", "version", "code_version", "turn", "log_bytes"})
 
 _ANNOUNCEMENTS: TypeAdapter[Announcement] = TypeAdapter(Announcement)
 
@@ -93,26 +93,39 @@ def read_event(data: bytes) -> Committed | Announced | Gap:
             raise ValueError("a list that tells of no updates")
 
 
+def read_standing(codespace: str, fields: Mapping[str, bytes]) -> Standing:
+    """Return the epoch and the version that are stored.
+
+    Raises:
+        NotACodespace: if what is stored makes no sense.
+    """
+    try:
+        return Standing(fields["epoch"].decode(), int(fields["version"]))
+    except (ValueError, KeyError) as error:
+        raise damaged(codespace, repr(error)) from None
+
+
 def read_snapshot(
-    codespace: str, fields: Mapping[str, bytes], log: Sequence[bytes], seqs: Mapping[str, bytes]
+    codespace: str, fields: Mapping[str, bytes], updates: Sequence[Update], seqs: Mapping[str, bytes]
 ) -> Snapshot:
-    """Return the codespace that is stored.
+    """Return the codespace that is stored; `updates` are the last ones of its log.
 
     Raises:
         NotACodespace: if what is stored makes no sense; the message says where.
     """
+    standing = read_standing(codespace, fields)
+    version = standing.version
     try:
-        updates = tuple(map(read_update, log))
         last = [(int(found.split()[1]), sender, int(found.split()[0])) for sender, found in seqs.items()]
-        version, text_version = int(fields["version"]), int(fields["code_version"])
-        epoch = fields["epoch"].decode()
+        text_version = int(fields["code_version"])
     except (ValueError, KeyError, IndexError) as error:
-        raise NotACodespace(f"what is stored of codespace {codespace} is damaged: {error!r}") from None
+        raise damaged(codespace, repr(error)) from None
     text = normalise(fields.get("code", b"").decode(errors="replace"))
     if not version - len(updates) <= text_version <= version:
         reason = f"its text is of version {text_version}, its log has the last {len(updates)} of {version}"
-        raise NotACodespace(f"what is stored of codespace {codespace} is damaged: {reason}")
-    return Snapshot(epoch, text, text_version, version, updates, {sender: seq for _, sender, seq in sorted(last)})
+        raise damaged(codespace, reason)
+    last_seqs = {sender: seq for _, sender, seq in sorted(last)}
+    return Snapshot(standing.epoch, text, text_version, version, tuple(updates), last_seqs)
 
 
 def other_fields(fields: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -135,6 +148,11 @@ def last_seqs_of(updates: Iterable[Update]) -> list[str | int]:
     for update in updates:
         last[update.sender] = max(last.pop(update.sender, 0), update.seq)
     return [item for pair in last.items() for item in pair]
+
+
+def damaged(codespace: str, reason: str) -> NotACodespace:
+    """Return the error for a codespace that is stored in another way than pyshare does."""
+    return NotACodespace(f"what is stored of codespace {codespace} is damaged: {reason}")
 
 
 def _update(body: object) -> Update:

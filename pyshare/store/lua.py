@@ -23,9 +23,10 @@ def _read(name: str) -> Script:
 LOAD = _read("load")
 APPEND = _read("append")
 READ_LOG = _read("read_log")
+READ_BACK = _read("read_back")
 PUT_BACK = _read("put_back")
 WRITE_TEXT = _read("write_text")
 TOUCH = _read("touch")
 FORGET = _read("forget")
 
-SCRIPTS = (LOAD, APPEND, READ_LOG, PUT_BACK, WRITE_TEXT, TOUCH, FORGET)
+SCRIPTS = (LOAD, APPEND, READ_LOG, READ_BACK, PUT_BACK, WRITE_TEXT, TOUCH, FORGET)

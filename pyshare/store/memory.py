@@ -18,10 +18,11 @@ from typing import Literal
 
 import trio
 
-from pyshare.core.document import Update
+from pyshare.core.document import Update, weight
 from pyshare.core.presence import Announcement
 from pyshare.store.faults import Faults
 from pyshare.store.interface import (
+    ENTRY_BYTES,
     Announced,
     Appended,
     Committed,
@@ -32,6 +33,7 @@ from pyshare.store.interface import (
     Gone,
     Lost,
     Snapshot,
+    Standing,
     StoreEvent,
     StoreLimits,
     StoreUnavailable,
@@ -64,8 +66,9 @@ class _Record:
     text_version: int = 0
     #: Version that the log's last update made.
     version: int = 0
-    #: The log's tail, oldest first.
+    #: The log's tail, oldest first, and about its bytes.
     log: deque[Update] = field(default_factory=deque)
+    log_bytes: int = 0
     #: The last push of each sender, the latest sender last.
     last_seqs: dict[str, int] = field(default_factory=dict)
 
@@ -78,14 +81,16 @@ class _Record:
         """Put `updates` at the log's end."""
         self.version += len(updates)
         self.log.extend(updates)
+        self.log_bytes += sum(map(_weight, updates))
         for update in updates:
             last = self.last_seqs.pop(update.sender, 0)
             self.last_seqs[update.sender] = max(last, update.seq)
 
-    def trim(self, limits: StoreLimits) -> None:
-        """Forget the oldest above the limits, but nothing that the text has yet to take in."""
-        while len(self.log) > max(limits.log_updates, self.version - self.text_version):
-            self.log.popleft()
+    def trim(self, limits: StoreLimits, *, kept: int = 0) -> None:
+        """Forget the oldest above the limits, but not the last `kept`, nor what the text has yet to take in."""
+        kept = max(kept, self.version - self.text_version)
+        while len(self.log) > kept and (len(self.log) > limits.log_updates or self.log_bytes > limits.log_bytes):
+            self.log_bytes -= _weight(self.log.popleft())
         while len(self.last_seqs) > limits.senders:
             del self.last_seqs[next(iter(self.last_seqs))]
 
@@ -148,13 +153,11 @@ class MemoryStore:
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
         """Return the codespace as it is; see `Store.load`."""
         await self._enter("load", codespace)
-        record = self._records.get(codespace)
+        record = self._used(codespace)
         if record is None:
             if not create:
                 return None
             record = self._keep(codespace, _Record(self._new_epoch(), self._next_deadline(codespace)))
-        else:
-            record.deadline = self._next_deadline(codespace)
         return Snapshot(
             epoch=record.epoch,
             text=record.text,
@@ -163,6 +166,21 @@ class MemoryStore:
             log=tuple(record.log),
             last_seqs=dict(record.last_seqs),
         )
+
+    async def look(self, codespace: str) -> Standing | None:
+        """Return epoch and version of the codespace; see `Store.look`."""
+        await self._enter("look", codespace)
+        record = self._used(codespace)
+        return Standing(record.epoch, record.version) if record else None
+
+    async def read_text(self, codespace: str) -> Snapshot | None:
+        """Return the codespace with what follows its text; see `Store.read_text`."""
+        await self._enter("read_text", codespace)
+        record = self._used(codespace)
+        if record is None:
+            return None
+        following = record.tail(record.text_version).updates or ()
+        return Snapshot(record.epoch, record.text, record.text_version, record.version, following)
 
     async def append(
         self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
@@ -181,7 +199,7 @@ class MemoryStore:
         record.commit(updates)
         if text is not None:
             record.text, record.text_version = text, record.version
-        record.trim(self._limits)
+        record.trim(self._limits, kept=len(updates))
         record.deadline = self._next_deadline(codespace)
         self._publish(codespace, Committed(record.version, tuple(updates), epoch))
         if faults.fail_after > 0:
@@ -279,10 +297,18 @@ class MemoryStore:
         if faults.down:
             raise StoreUnavailable(f"told to be down; {operation} did nothing")
 
+    def _used(self, codespace: str) -> _Record | None:
+        """Return the codespace, if it is there, and start its time to live again."""
+        record = self._records.get(codespace)
+        if record is not None:
+            record.deadline = self._next_deadline(codespace)
+        return record
+
     def _replace(self, codespace: str, held: Snapshot, *, epoch: str) -> _Record:
         """Put `held` in the place of whatever is there."""
         record = _Record(epoch, self._next_deadline(codespace), held.text, held.version, held.version)
         record.log.extend(held.log)
+        record.log_bytes = sum(map(_weight, held.log))
         record.last_seqs.update(held.last_seqs)
         return self._keep(codespace, record)
 
@@ -342,6 +368,10 @@ class MemoryStore:
         if not self._delayed[codespace]:
             del self._delayed[codespace]
         self._subscriptions.deliver(event, subscribers)
+
+
+def _weight(update: Update) -> int:
+    return ENTRY_BYTES + weight(update.changes)
 
 
 def _compare(record: _Record, held: Snapshot) -> Literal["same", "different", "unknown"]:

@@ -29,8 +29,8 @@ from pyshare.store.interface import (
     Gap,
     Gone,
     Lost,
-    NotACodespace,
     Snapshot,
+    Standing,
     StoreEvent,
     StoreLimits,
     StoreUnavailable,
@@ -46,13 +46,13 @@ from pyshare.store.layout import (
     origin_prefix,
     other_fields,
     read_event,
-    read_snapshot,
-    read_update,
+    read_standing,
     write_announcement,
     write_committed,
     write_text,
     write_update,
 )
+from pyshare.store.pages import Found, found_in, read_following, read_tail, read_whole, unexpected
 from pyshare.store.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,8 @@ _POLL_SECONDS = 2.0
 #: farther away, would always come too late beside one that appends without pause.
 _PATIENT_CONFLICTS = 2
 _TURN_MILLISECONDS = 100
+#: Times that a codespace is read in parts, if it changes in between.
+_TRIES = 5
 #: Appends of this instance whose echo has not been heard yet and that are remembered.
 _REMEMBERED_APPENDS = 1024
 
@@ -135,28 +137,45 @@ class RedisStore:
 
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
         """Return the codespace as it is; see `Store.load`."""
+        for _ in range(_TRIES):
+            found = await self._find(codespace, "all", create=create)
+            if found is None:
+                return None
+            snapshot = await read_whole(self._run, found)
+            if snapshot is not None:
+                if not self._holdings.is_unsure_of(codespace):
+                    # Where it is held already, a log that may have parted from that is compared before it is trusted.
+                    self._note_found(codespace, found.fields)
+                return snapshot
+        raise StoreUnavailable(f"codespace {codespace} changes faster than it can be read")
+
+    async def look(self, codespace: str) -> Standing | None:
+        """Return epoch and version of the codespace; see `Store.look`."""
+        found = await self._find(codespace, "standing")
+        return None if found is None else read_standing(codespace, found.fields)
+
+    async def read_text(self, codespace: str) -> Snapshot | None:
+        """Return the codespace with what follows its text; see `Store.read_text`."""
+        for _ in range(_TRIES):
+            found = await self._find(codespace, "text")
+            if found is None:
+                return None
+            snapshot = await read_following(self._run, found)
+            if snapshot is not None:
+                return snapshot
+        raise StoreUnavailable(f"codespace {codespace} changes faster than it can be read")
+
+    async def _find(self, codespace: str, part: str, *, create: bool = False) -> Found | None:
         answer = await self._run(
             lua.LOAD,
             codespace,
             "1" if create else "0",
             secrets.token_urlsafe(),
             self._milliseconds_to_live(codespace),
+            part,
             *new_fields(codespace),
         )
-        match answer:
-            case [b"ok", list(fields), list(log), list(seqs)]:
-                found = _by_name(fields)
-                snapshot = read_snapshot(
-                    codespace, found, [each for each in log if isinstance(each, bytes)], _by_name(seqs)
-                )
-                self._note_found(codespace, found)
-                return snapshot
-            case [b"missing"]:
-                return None
-            case [b"foreign", bytes(kind)]:
-                raise NotACodespace(f"the key {codespace} holds a {kind.decode()}, no codespace")
-            case _:
-                raise _unexpected(answer)
+        return found_in(codespace, answer)
 
     async def append(
         self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None
@@ -184,6 +203,7 @@ class RedisStore:
             b"" if text is None else write_text(text),
             self._origin,
             _TURN_MILLISECONDS if self._holdings.conflicts_of(codespace) >= _PATIENT_CONFLICTS else 0,
+            self._limits.log_bytes,
             len(written),
             *written,
             *last_seqs_of(updates),
@@ -197,7 +217,7 @@ class RedisStore:
                 self._unheard.pop(number, None)
                 self._note_found(codespace)
                 self._holdings.note_append(codespace, succeeded=False)
-                return Conflict(_tail(found, missed))
+                return Conflict(await read_tail(self._run, codespace, epoch, expected, found, missed))
             case _:
                 self._unheard.pop(number, None)
                 return await self._missing(codespace, answer)
@@ -211,7 +231,7 @@ class RedisStore:
         match answer:
             case [b"ok", int(found), updates]:
                 self._note_found(codespace)
-                return _tail(found, updates)
+                return await read_tail(self._run, codespace, epoch, after, found, updates)
             case _:
                 return await self._missing(codespace, answer)
 
@@ -238,15 +258,17 @@ class RedisStore:
         match answer:
             case [b"ok", int(found), updates]:
                 self._note_found(codespace)
-                return _tail(found, updates)
+                return await read_tail(self._run, codespace, held.epoch, held.version, found, updates)
             case [b"replaced"]:
                 return Gone(replaced=True)
             case _:
-                raise _unexpected(answer)
+                raise unexpected(answer)
 
     async def write_text(self, codespace: str, epoch: str, *, version: int, text: str) -> None:
         """Keep `text` as that of `version`; see `Store.write_text`."""
-        await self._run(lua.WRITE_TEXT, codespace, epoch, version, write_text(text), self._limits.log_updates)
+        limits = self._limits
+        written = write_text(text)
+        await self._run(lua.WRITE_TEXT, codespace, epoch, version, written, limits.log_updates, limits.log_bytes)
 
     async def touch(self, codespace: str, epoch: str) -> bool:
         """Start the time to live anew; see `Store.touch`."""
@@ -315,7 +337,7 @@ class RedisStore:
                 await self._run(lua.FORGET, codespace)
                 return Gone(replaced=kind == b"unmarked")
             case _:
-                raise _unexpected(answer)
+                raise unexpected(answer)
 
     async def _has_lost(self, codespace: str) -> bool:
         mark = await self._commands.call("GET", MARK)
@@ -383,22 +405,3 @@ class RedisStore:
                 self._deliver(codespace, Deleted())
         except StoreUnavailable as error:
             logger.debug("codespace not looked for", extra={"codespace": codespace, "error": str(error)})
-
-
-def _unexpected(answer: Reply) -> StoreUnavailable:
-    return StoreUnavailable(f"Redis answered what no script of pyshare does: {answer!r:.80}")
-
-
-def _tail(version: int, updates: Reply) -> Tail:
-    if not isinstance(updates, list):
-        return Tail(version, None)
-    try:
-        return Tail(version, tuple(read_update(each) for each in updates if isinstance(each, bytes)))
-    except ValueError as error:
-        raise StoreUnavailable(f"the log in Redis is damaged: {error}") from None
-
-
-def _by_name(pairs: Sequence[Reply]) -> dict[str, bytes]:
-    """Return what a hash holds, from its fields and values by turns."""
-    found = [each for each in pairs if isinstance(each, bytes)]
-    return {name.decode(errors="replace"): value for name, value in zip(found[::2], found[1::2], strict=True)}

@@ -573,6 +573,26 @@ async def test_a_long_text_is_stored_a_moment_after_its_edit(
         assert (snapshot.text, snapshot.text_version) == ("long text", 1)
 
 
+async def test_a_log_that_outgrows_its_bytes_before_the_text_is_stored_brings_the_text_with_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    store = MemoryStore(StoreLimits(log_bytes=2000), new_epoch=lambda: "e")
+    channel = channel_limits()
+    committer = type(channel.committer)(text_with_append_units=3, text_seconds=1000, without_text_bytes=1000)
+    limits = SupervisorLimits(type(channel)(told=LIMITS, committer=committer))
+    async with open_world(store, limits=limits) as world:
+        alice = world.client("alice")
+        for number in range(60):
+            alice.types("x" * 100)
+            await world.settles()
+            snapshot = await store.load("tmp-a", create=False)
+            assert snapshot is not None
+            assert snapshot.version == number + 1
+            untaken = snapshot.log[len(snapshot.log) - (snapshot.version - snapshot.text_version) :]
+            assert len(untaken) * 116 <= max(len(alice.text), 1000)
+            assert len(snapshot.log) * 180 <= max(2000, len(alice.text) * 2)
+
+
 async def test_updates_reach_a_codespace_of_its_own_only(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -1,6 +1,7 @@
 """Codespaces over HTTP: made, linked to, read; and every way to ask for them wrongly."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.net.application import build_app
 from pyshare.net.auth import Admission, Authenticator
 from pyshare.net.codespaces import Codespaces, CodespacesLimits
 from pyshare.net.tokens import Grant, Signer
 from pyshare.store.faults import Faults
-from pyshare.store.interface import StoreLimits
+from pyshare.store.interface import Snapshot, StoreLimits
 from pyshare.store.memory import MemoryStore
 
 NOW = 1_800_000_000
@@ -164,6 +167,47 @@ async def test_a_text_that_has_not_changed_is_not_sent_again(world: World) -> No
     again = await world.text(made.edit, **{"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.text) == (304, "")
     assert (await world.text(made.edit, **{"If-None-Match": '"other"'})).status_code == 200
+
+
+async def test_a_text_that_has_not_changed_is_not_read(world: World) -> None:
+    made = await world.make(text="x")
+    tag = (await world.text(made.edit)).headers["etag"]
+    asked: list[str] = []
+
+    def note(operation: str, codespace: str) -> float:
+        asked.append(operation)
+        return 0
+
+    world.faults.call_delay = note
+    assert (await world.text(made.edit, **{"If-None-Match": tag})).status_code == 304
+    assert asked == ["look"]
+
+
+async def test_a_text_behind_its_log_is_answered_as_it_is_now(world: World) -> None:
+    made = await world.make(text="x")
+    epoch = (await world.store.load(made.codespace, create=False) or Snapshot("", "", 0, 0)).epoch
+    update = Update("a", 1, ChangeSet.of([Change(1, 1, "y")], 1))
+    await world.store.append(made.codespace, epoch, expected=1, updates=[update], text=None)
+    answer = await world.text(made.edit)
+    assert (answer.text, answer.headers["etag"]) == ("xy", f'"{epoch}-2"')
+
+
+async def test_no_more_texts_are_read_at_once_than_the_limit(world: World, autojump_clock: MockClock) -> None:
+    made = await world.make(text="x")
+    starts: list[float] = []
+
+    def note(operation: str, codespace: str) -> float:
+        if operation != "read_text":
+            return 0
+        starts.append(trio.current_time())
+        return 1
+
+    world.faults.call_delay = note
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(world.text, made.edit)
+    assert len(starts) == 20
+    assert max(Counter(starts).values()) == CodespacesLimits().texts_at_once
 
 
 @pytest.mark.parametrize(

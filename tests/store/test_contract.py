@@ -4,7 +4,7 @@ A store joins by a name in `BACKENDS` and its making in the fixture `store`. Onl
 that let time pass ask for `clock`, which is a mock one where the store allows it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
@@ -15,7 +15,7 @@ import trio
 from trio.testing import MockClock, assert_checkpoints
 
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.document import Document, DocumentLimits, Update
+from pyshare.core.document import Document, DocumentLimits, Update, weight
 from pyshare.core.presence import Announcement, Attendee, Selection
 from pyshare.core.protocol import Peer
 from pyshare.core.units import to_units
@@ -29,6 +29,7 @@ from pyshare.store.interface import (
     Gone,
     Lost,
     Snapshot,
+    Standing,
     Store,
     StoreEvent,
     StoreLimits,
@@ -39,7 +40,7 @@ from pyshare.store.redis import RedisStore
 from tests.redis import PROGRAMS, RedisServer, running_redis
 
 BACKENDS = ("memory", *PROGRAMS)
-LIMITS = StoreLimits(log_updates=8, senders=4, expire_seconds=1200, tmp_expire_seconds=1)
+LIMITS = StoreLimits(log_updates=8, log_bytes=2_000_000, senders=4, expire_seconds=1200, tmp_expire_seconds=1)
 
 Events = trio.MemoryReceiveChannel[StoreEvent]
 
@@ -130,6 +131,17 @@ async def store(server: RedisServer | None) -> AsyncIterator[Store]:
     """A running store, empty."""
     async with trio.open_nursery() as nursery:
         store = MemoryStore(LIMITS) if server is None else RedisStore(server.url, LIMITS)
+        await nursery.start(store.run)
+        yield store
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def big_store(server: RedisServer | None) -> AsyncIterator[Store]:
+    """A running store, empty, whose logs may have more updates than bytes."""
+    limits = replace(LIMITS, log_updates=100)
+    async with trio.open_nursery() as nursery:
+        store = MemoryStore(limits) if server is None else RedisStore(server.url, limits)
         await nursery.start(store.run)
         yield store
         nursery.cancel_scope.cancel()
@@ -414,6 +426,65 @@ async def test_the_log_never_begins_after_the_text_however_long_no_text_was_writ
     assert len((await loaded(store)).log) < 200, "what the text has taken in is forgotten"
 
 
+def long_edit(number: int, *, sender: str = "alice") -> Update:
+    """Return the update that puts 200 000 letters in the place of as many, or of none for the first one."""
+    length = 200_000 if number > 1 else 0
+    return Update(sender, number, ChangeSet.of([Change(0, length, "xy"[number % 2] * 200_000)], length))
+
+
+def is_within(log: Sequence[Update], most_bytes: int) -> bool:
+    return sum(weight(update.changes) for update in log) <= most_bytes
+
+
+async def test_the_log_is_bounded_by_bytes_as_well_as_by_updates(big_store: Store) -> None:
+    epoch = await created(big_store)
+    for number in range(1, 31):
+        await appended(big_store, epoch, number - 1, [long_edit(number)], "xy"[number % 2] * 200_000)
+    snapshot = await loaded(big_store)
+    assert is_within(snapshot.log, LIMITS.log_bytes)
+    assert [update.seq for update in snapshot.log] == list(range(22, 31)), "nine fit, the newest stay"
+    assert await big_store.read_log("room", epoch, after=21) == Tail(30, snapshot.log)
+    assert await big_store.read_log("room", epoch, after=20) == Tail(30, None)
+
+
+async def test_an_append_larger_than_the_log_may_be_succeeds_and_stays_until_the_next(big_store: Store) -> None:
+    epoch = await created(big_store)
+    updates = [long_edit(number) for number in range(1, 13)]
+    await appended(big_store, epoch, 0, updates, "x" * 200_000)
+    assert await big_store.read_log("room", epoch, after=0) == Tail(12, tuple(updates))
+    await appended(big_store, epoch, 12, [long_edit(13)], "y" * 200_000)
+    assert is_within((await loaded(big_store)).log, LIMITS.log_bytes)
+
+
+async def test_what_the_text_has_not_taken_in_stays_above_any_limit_until_the_text_is_written(
+    big_store: Store,
+) -> None:
+    epoch = await created(big_store)
+    for number in range(1, 21):
+        await appended(big_store, epoch, number - 1, [long_edit(number)])
+    assert len((await loaded(big_store)).log) == 20
+    await big_store.write_text("room", epoch, version=20, text="x" * 200_000)
+    assert is_within((await loaded(big_store)).log, LIMITS.log_bytes)
+
+
+async def test_a_conflict_tells_everything_that_was_missed_however_much_it_is(big_store: Store) -> None:
+    epoch = await created(big_store)
+    updates = [long_edit(number) for number in range(1, 7)]
+    await appended(big_store, epoch, 0, updates)
+    late = [typed("late", length=1, sender="bob")]
+    answer = await big_store.append("room", epoch, expected=1, updates=late, text=None)
+    assert answer == Conflict(Tail(6, tuple(updates[1:])))
+
+
+async def test_what_follows_what_is_put_back_is_told_however_much_it_is(big_store: Store) -> None:
+    epoch = await created(big_store)
+    await appended(big_store, epoch, 0, [long_edit(1)])
+    held = replace(await loaded(big_store), text="y" * 200_000, text_version=1)
+    updates = [long_edit(number) for number in range(2, 7)]
+    await appended(big_store, epoch, 1, updates)
+    assert await big_store.put_back("room", held) == Tail(6, tuple(updates))
+
+
 async def test_the_last_push_of_recent_senders_is_remembered_and_old_ones_are_forgotten(store: Store) -> None:
     epoch = await created(store)
     await fill(store, epoch)
@@ -473,6 +544,33 @@ async def test_a_text_of_the_version_that_is_kept_takes_its_place(store: Store) 
     await store.write_text("room", epoch, version=0, text="put back")
     snapshot = await loaded(store)
     assert (snapshot.text, snapshot.text_version, snapshot.version) == ("put back", 0, 0)
+
+
+async def test_a_codespace_is_looked_at_without_its_text(store: Store) -> None:
+    assert await store.look("room") is None
+    epoch = await created(store)
+    assert await store.look("room") == Standing(epoch, 0)
+    await appended(store, epoch, 0, typed_one_by_one(3))
+    assert await store.look("room") == Standing(epoch, 3)
+
+
+async def test_a_text_is_read_with_what_follows_it_and_nothing_else(store: Store) -> None:
+    assert await store.read_text("room") is None
+    epoch = await created(store)
+    assert await store.read_text("room") == Snapshot(epoch, "", 0, 0)
+    await appended(store, epoch, 0, typed_one_by_one(3), "xxx")
+    following = typed_one_by_one(2, after=3)
+    await appended(store, epoch, 3, following)
+    assert await store.read_text("room") == Snapshot(epoch, "xxx", 3, 5, tuple(following))
+
+
+async def test_a_text_is_read_with_everything_that_follows_it_however_much_it_is(big_store: Store) -> None:
+    epoch = await created(big_store)
+    await appended(big_store, epoch, 0, [long_edit(1)], "y" * 200_000)
+    following = [long_edit(number) for number in range(2, 13)]
+    await appended(big_store, epoch, 1, following)
+    snapshot = await big_store.read_text("room")
+    assert snapshot == Snapshot(epoch, "y" * 200_000, 1, 12, tuple(following))
 
 
 # What was lost
@@ -822,6 +920,8 @@ async def test_every_method_is_a_checkpoint_but_subscribe(store: Store) -> None:
         store.ping,
         lambda: store.load("room", create=False),
         lambda: store.load("new", create=True),
+        lambda: store.look("room"),
+        lambda: store.read_text("room"),
         lambda: store.append("room", epoch, expected=0, updates=typed_one_by_one(1), text=None),
         lambda: store.append("room", epoch, expected=0, updates=typed_one_by_one(1), text=None),
         lambda: store.append("room", "another", expected=0, updates=typed_one_by_one(1), text=None),

@@ -1,6 +1,7 @@
 """Corners of the store on Redis: what was lost and made anew meanwhile, what others write there, what is forgotten."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import trio
@@ -8,7 +9,11 @@ import trio
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.presence import Announcement
-from pyshare.store.interface import Announced, Appended, Gone, Lost, StoreUnavailable, Tail
+from pyshare.store import lua
+from pyshare.store.bridge import Reply, Word
+from pyshare.store.interface import Announced, Appended, Gone, Lost, Snapshot, StoreLimits, StoreUnavailable, Tail
+from pyshare.store.layout import keys_of, write_update
+from pyshare.store.redis import RedisStore
 from tests.redis import RedisServer, running_redis
 from tests.store.test_redis import append, loaded, next_event, running, until_answered
 
@@ -146,3 +151,104 @@ async def test_an_append_that_cannot_be_done_wholly_is_not_done_at_all(server: R
         with pytest.raises(StoreUnavailable):
             await append(store, epoch, 1)
         assert server.client.hget("room", "version") == b"0"
+
+
+# Logs in parts
+
+#: Logs that have more bytes than they may before they have more updates.
+LONG = StoreLimits(log_updates=100)
+
+
+def long_edit(version: int) -> Update:
+    """Return an update that puts 300 000 letters in the place of as many, or of none for the first one."""
+    length = 300_000 if version > 1 else 0
+    return Update("alice", version, ChangeSet.of([Change(0, length, "xy"[version % 2] * 300_000)], length))
+
+
+async def append_long(store: RedisStore, epoch: str, version: int, *, text: bool = False) -> None:
+    """Append the long edit that makes `version`."""
+    written = "xy"[version % 2] * 300_000 if text else None
+    answer = await store.append("room", epoch, expected=version - 1, updates=[long_edit(version)], text=written)
+    assert answer == Appended(version)
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        (lua.LOAD, ["0", "e", 1000, "all"]),
+        (lua.LOAD, ["0", "e", 1000, "text"]),
+        (lua.READ_LOG, ["e1", 0]),
+        (lua.READ_BACK, ["e1", 13]),
+    ],
+)
+async def test_no_answer_has_more_of_a_log_than_a_mebibyte_and_an_update(
+    server: RedisServer, script: lua.Script, arguments: list[str | int]
+) -> None:
+    async with running(server.url) as store:
+        epoch = (await loaded(store)).epoch
+        for version in range(1, 13):
+            await append_long(store, epoch, version)
+    server.client.hset("room", "epoch", "e1")
+    answer = server.client.eval(script.text, 3, *keys_of("room"), *arguments)
+    assert isinstance(answer, list)
+    updates = answer[1] if isinstance(answer[1], list) and not isinstance(answer[1][0], bytes) else answer[2]
+    assert 1_000_000 < sum(map(len, updates)) < 1_400_000
+
+
+async def test_a_log_without_a_sum_of_its_bytes_is_bounded_all_the_same(server: RedisServer) -> None:
+    async with running(server.url, keeps=LONG) as store:
+        epoch = (await loaded(store)).epoch
+        for version in range(1, 31):
+            # As servers left it that kept no sum.
+            server.client.hdel("room", "log_bytes")
+            await append_long(store, epoch, version, text=version == 30)
+        assert len((await loaded(store)).log) == 27
+        assert int(server.client.hget("room", "log_bytes") or 0) < LONG.log_bytes
+        await append_long(store, epoch, 31, text=True)
+        assert len((await loaded(store)).log) == 27
+
+
+async def test_a_log_that_is_trimmed_while_it_is_read_is_read_again(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(server.url, keeps=LONG) as store:
+        epoch = (await loaded(store)).epoch
+        for version in range(1, 13):
+            await append_long(store, epoch, version)
+        run = store._run
+
+        async def run_late(script: lua.Script, codespace: str, *arguments: Word) -> Reply:
+            if script in {lua.READ_BACK, lua.READ_LOG}:
+                # Somebody else has stored the text, and all that it has taken in is forgotten.
+                server.client.hset("room", mapping={"code": "x" * 300_000, "code_version": 12})
+                server.client.xtrim("{room}:log", minid="12-0", approximate=False)
+            return await run(script, codespace, *arguments)
+
+        monkeypatch.setattr(store, "_run", run_late)
+        snapshot = await loaded(store)
+        assert (snapshot.text_version, snapshot.version, len(snapshot.log)) == (12, 12, 1)
+        server.client.hset("room", mapping={"code": "", "code_version": 0})
+        server.client.delete("{room}:log")
+        for version in range(1, 13):
+            server.client.xadd("{room}:log", {"u": write_update(long_edit(version))}, id=f"{version}-0")
+        text = await store.read_text("room")
+        assert text == Snapshot(epoch, "x" * 300_000, 12, 12)
+
+
+async def test_reading_the_text_does_not_make_other_data_those_that_were_known() -> None:
+    with running_redis("redis-server", "--appendonly", "no") as server:
+        async with running(server.url) as store, running(server.url) as other, store.subscribe("room"):
+            epoch = (await loaded(store)).epoch
+            await append(store, epoch, 1)
+            server.client.save()
+            await append(store, epoch, 2)
+            server.kill()
+            server.start()
+            await until_answered(store.ping)
+            await until_answered(other.ping)
+            for version in (2, 3):
+                update = inserts("bob", version, "B", version - 1)
+                await other.append("room", epoch, expected=version - 1, updates=[update], text=None)
+            for read in (store.read_text, store.look, partial(store.load, create=False)):
+                assert await read("room") is not None
+                assert await store.read_log("room", epoch, after=2) == Lost()

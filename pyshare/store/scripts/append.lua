@@ -1,9 +1,9 @@
 -- Commit updates if the log has the version that is expected, else answer what was missed.
 -- ARGV: 1 epoch; 2 expected version; 3 time to live; 4 updates that the log keeps; 5 senders that are remembered;
 --       6 what to publish; 7 whether there is a text, '1' or '0'; 8 the text; 9 who appends; 10 the milliseconds for
---       which the next append is to be theirs if this one does nothing, or 0; 11 number of updates; then the updates;
---       then sender and number of each one's last push
-local version, text_version, turn = find(ARGV[1])
+--       which the next append is to be theirs if this one does nothing, or 0; 11 bytes that the log keeps;
+--       12 number of updates; then the updates; then sender and number of each one's last push
+local version, text_version, turn, log_bytes = find(ARGV[1])
 if version == nil then
   return {text_version}
 end
@@ -26,16 +26,18 @@ elseif others_turn then
 elseif whose then
   redis.call('HDEL', KEYS[1], 'turn')
 end
-local count = tonumber(ARGV[11])
-version = extend_log(version, 12, count)
+local bytes = measure_log(log_bytes)
+local before, count = version, tonumber(ARGV[12])
+local added
+version, added = extend_log(version, 13, count)
 if ARGV[7] == '1' then
   text_version = version
-  redis.call('HSET', KEYS[1], 'version', version, 'code_version', version, 'code', ARGV[8])
-else
-  redis.call('HSET', KEYS[1], 'version', version)
+  redis.call('HSET', KEYS[1], 'code_version', version, 'code', ARGV[8])
 end
-trim_log(version, text_version, tonumber(ARGV[4]))
-for index = 12 + count, #ARGV, 2 do
+-- These updates stay, however many they are: an append whose answer is lost is looked for in the log.
+bytes = trim_log(math.min(before, text_version), tonumber(ARGV[4]), bytes + added, tonumber(ARGV[11]))
+redis.call('HSET', KEYS[1], 'version', version, 'log_bytes', string.format('%.0f', bytes))
+for index = 13 + count, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1] .. ' ' .. version)
 end
 local limit = tonumber(ARGV[5])

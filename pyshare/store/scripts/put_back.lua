@@ -15,8 +15,9 @@ local function replace(under)
   for index = 9 + count, 8 + count + fields, 2 do
     redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
   end
-  extend_log(held - count, 9, count)
-  redis.call('HSET', KEYS[1], 'epoch', under, 'version', held, 'code_version', held, 'code', ARGV[5])
+  local _, bytes = extend_log(held - count, 9, count)
+  redis.call('HSET', KEYS[1], 'epoch', under, 'version', held, 'code_version', held, 'code', ARGV[5],
+    'log_bytes', string.format('%.0f', bytes))
   for index = 9 + count + fields, #ARGV, 2 do
     redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1])
   end
@@ -28,7 +29,7 @@ local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'hash' and kind ~= 'none' then
   return {'replaced'}
 end
-local stored = redis.call('HMGET', KEYS[1], 'epoch', 'version')
+local stored = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'log_bytes')
 local version = tonumber(stored[2] or '0')
 if not stored[1] or version == 0 then
   replace(epoch)
@@ -54,8 +55,10 @@ if not compared and version < held then
   return {'replaced'}
 end
 if version < held then
-  extend_log(version, place(version + 1), held - version)
-  redis.call('HSET', KEYS[1], 'version', held, 'code_version', held, 'code', ARGV[5])
+  local bytes = measure_log(stored[3])
+  local _, added = extend_log(version, place(version + 1), held - version)
+  redis.call('HSET', KEYS[1], 'version', held, 'code_version', held, 'code', ARGV[5],
+    'log_bytes', string.format('%.0f', bytes + added))
   for index = 9 + count + fields, #ARGV, 2 do
     redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1])
   end
