@@ -20,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 #: Signs of life that an instance may miss before its clients count as gone.
 _MISSED_HEARTBEATS = 3
-#: Former clients of whom it is remembered that they left from here.
-_FORMER_CLIENTS = 4096
 
 
 class Attendance:
@@ -39,8 +37,6 @@ class Attendance:
         # Seconds between two tellings.
         self._seconds = seconds
         self._presence = Presence(instance)
-        # Clients that were here last, not on another instance; the last one last.
-        self._former: dict[str, None] = {}
         # Whether the other instances are to hear of all clients, and whether they are asked for theirs.
         self._tells_all = True
         self._asks = True
@@ -50,15 +46,11 @@ class Attendance:
 
     def join(self, peer: Peer) -> None:
         """A client has come."""
-        self._former.pop(peer.id, None)
         self._presence.join(peer)
         self._news.set()
 
     def leave(self, client: str) -> None:
         """A client has left."""
-        self._former[client] = None
-        if len(self._former) > _FORMER_CLIENTS:
-            del self._former[next(iter(self._former))]
         self._presence.leave(client)
         self._news.set()
 
@@ -66,10 +58,6 @@ class Attendance:
         """A client has selected something."""
         self._presence.select(client, selection)
         self._news.set()
-
-    def was_here_last(self, client: str) -> bool:
-        """Whether `client` was connected to this instance before, and to no other since."""
-        return client in self._former
 
     def peers(self, client: str) -> list[Peer]:
         """Return everybody but `client`."""
@@ -105,8 +93,6 @@ class Attendance:
             self.ask()
         if not self._presence.hear(announcement, now):
             return
-        for attendee in announcement.here:
-            self._former.pop(attendee.peer.id, None)
         self._tells_all |= announcement.asks
         if self._presence.changed or self._tells_all:
             self._news.set()

@@ -239,7 +239,7 @@ class Channel:
 
     def _admit(self, join: Join) -> None:
         client = join.peer.id
-        if self._members.admit(join, pushed=self._pending.last_committed(client)):
+        if self._members.admit(join):
             # It is being told what is committed, and sends again what is not.
             self._pending.drop((client,))
             self._times.dropped(client)
@@ -391,6 +391,10 @@ class Channel:
     def _refuse(self, push: Push, refusal: PushRefused) -> None:
         self._members.refuse(push.sender, push.seq, code=refusal.code, reason=refusal.reason)
         self._push_stock()
+
+    def on_work(self, client: str, steps: int) -> None:
+        """Have it pay."""
+        self._members.charge(client, steps)
 
     def on_unanswerable(self, client: str) -> None:
         """Have it come back: a welcome tells it what is committed.

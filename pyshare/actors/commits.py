@@ -4,36 +4,22 @@ Plain decisions: what a push is answered before it is tried, what goes into the
 next append, what a committed update settles. The channel waits; this does not.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from pyshare.core.document import Document, Draft, Push, Update, weight
+from pyshare.core.changeset import ChangeSetError
+from pyshare.core.document import Document, Push, Update, weight
+from pyshare.core.draft import Draft, WaitingPush
 from pyshare.core.errors import PushRefused, RefusalCode
-from pyshare.core.work import Work, WorkSpent
+from pyshare.core.work import Work
 
-#: Committed pushes that are remembered, and how large one may be.
-_REMEMBERED_PUSHES = 1024
-_REMEMBERED_BYTES = 4096
-#: What a client is told whose push would take too many steps.
-_TOO_MUCH = "rebasing these updates is too much work; compose them, or fetch the text again"
-
-
-@dataclass(frozen=True, slots=True)
-class DraftLimits:
-    """What one draft takes, and how much work the pushes of one client may be."""
-
-    #: Updates, and work in sections visited, after which a draft takes no further push: others have their turn.
-    updates: int = 1024
-    steps: int = 100_000
-    #: Work of one client's pushes at once, and for each second since. At once: what was typed while nothing could
-    #: be committed has to be rebased over what all others have typed. For good: that nobody occupies the server.
-    client_steps: int = 4_000_000
-    client_steps_per_second: int = 200_000
+#: Updates after which a draft takes no further push: others have their turn.
+_DRAFT_UPDATES = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What goes into one append, and what can never be committed."""
+    """Pushes that go into one append, and those that can never be committed."""
 
     draft: Draft
     #: Clients whose pushes are in the draft.
@@ -41,23 +27,18 @@ class Batch:
     refused: tuple[tuple[Push, PushRefused], ...]
     #: Clients that wait for the answer to a push that was committed under another number.
     unanswerable: tuple[str, ...]
+    #: Steps of work that the push of each client took (see `pyshare.core.work`).
+    steps: Mapping[str, int]
 
 
 class PendingPushes:
     """Pushes of one codespace that are accepted and not yet settled."""
 
-    def __init__(self, limits: DraftLimits | None = None) -> None:
-        self._limits = limits or DraftLimits()
-        # The push of each client, in the order in which they came.
-        self._pushes: dict[str, Push] = {}
-        # Each of them as it applied to the document when it was tried last: what was rebased need not be again.
-        self._current: dict[str, Push] = {}
+    def __init__(self) -> None:
+        # The push of each client, in the order in which they have their turn.
+        self._pushes: dict[str, WaitingPush] = {}
         # About how many bytes they take.
         self._bytes = 0
-        # The last push of each client that was committed, as it was received, the latest last.
-        self._committed: dict[str, Push] = {}
-        # When the work of each client that has caused any will have been made good, by the owner's clock.
-        self._made_good: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._pushes)
@@ -73,7 +54,7 @@ class PendingPushes:
         Raises:
             PushRefused: if its number cannot be: one push in flight a client, numbers count up.
         """
-        waiting = self._pushes.get(push.sender)
+        waiting = self._waiting(push.sender)
         last = document.last_seq(push.sender)
         if push.seq == last or (waiting and waiting.seq == push.seq):
             return False
@@ -82,90 +63,78 @@ class PendingPushes:
         if waiting:
             reason = f"push {waiting.seq} is still being committed; one push in flight"
             raise PushRefused(RefusalCode.IN_FLIGHT, reason)
-        self._pushes[push.sender] = push
+        self._pushes[push.sender] = WaitingPush(push)
         self._bytes += _push_weight(push)
         return True
 
     def drop(self, clients: Collection[str]) -> None:
         """Let go of the pushes of `clients`."""
         for client in clients:
-            push = self._pushes.pop(client, None)
-            self._current.pop(client, None)
-            if push:
-                self._bytes -= _push_weight(push)
+            waiting = self._pushes.pop(client, None)
+            if waiting:
+                self._bytes -= _push_weight(waiting.push)
 
     def settle(self, updates: Sequence[Update]) -> None:
         """Let go of the pushes that committed `updates` were."""
         for update in updates:
-            push = self._pushes.get(update.sender)
+            push = self._waiting(update.sender)
             if push is not None and push.seq <= update.seq:
                 self.drop((update.sender,))
-                self._remember(push)
 
-    def last_committed(self, client: str) -> Push | None:
-        """Return the last push of `client` that was committed, as it was received, if it is remembered."""
-        return self._committed.get(client)
+    def draft(self, document: Document, turn: Work) -> Batch:
+        """Return the next append: waiting pushes in the order they came, rebased, as far as one `turn` reaches.
 
-    def draft(self, document: Document, now: float) -> Batch:
-        """Return the next append at time `now`: waiting pushes in the order they came, rebased.
-
-        A draft that is full takes no further push. What is committed already or refused waits no more.
+        A push that is not ready when the turn is spent waits for the next turn,
+        behind the others. A push that takes a turn by itself has a draft of its
+        own. A draft may be empty. What is committed already or refused waits no more.
         """
-        limits = self._limits
-        steps = 0
         draft = Draft(document)
         clients = set()
         refused = []
         unanswerable = []
-        done = []
-        for client, push in self._pushes.items():
-            allowed = min(document.limits.rebase_steps, self._steps_left(client, now))
-            work = Work(allowed)
+        steps = {}
+        for client, waiting in list(self._pushes.items()):
+            if len(draft.updates) >= _DRAFT_UPDATES:
+                break
+            spent = turn.spent
             try:
-                if push.seq > document.last_seq(client):
-                    self._current[client] = document.rebased(self._current.get(client, push), work)
-                added = draft.add(self._current.get(client, push), work)
+                added = self._add(waiting, draft, document, turn)
             except PushRefused as refusal:
-                refused.append((push, refusal))
-                done.append(client)
-                continue
-            except WorkSpent:
-                refused.append((push, PushRefused(RefusalCode.TOO_MUCH, _TOO_MUCH)))
-                done.append(client)
-                continue
-            finally:
-                self._charge(client, work.spent, now)
-                steps += work.spent
+                refused.append((waiting.push, refusal))
+                added = False
+            except ChangeSetError as error:
+                refused.append((waiting.push, PushRefused(RefusalCode.INVALID, f"not for this text: {error}")))
+                added = False
+            else:
+                if added is False and waiting.push.seq > document.last_seq(client):
+                    unanswerable.append(client)
+            steps[client] = turn.spent - spent
+            if added is None:
+                break
             if added:
                 clients.add(client)
             else:
-                done.append(client)
-                if push.seq > document.last_seq(client):
-                    unanswerable.append(client)
-            if len(draft.updates) >= limits.updates or steps >= limits.steps:
-                break
-        self.drop(done)
-        return Batch(draft, frozenset(clients), tuple(refused), tuple(unanswerable))
+                self.drop((client,))
+        return Batch(draft, frozenset(clients), tuple(refused), tuple(unanswerable), steps)
 
-    def _steps_left(self, client: str, now: float) -> float:
-        """Return how much work the pushes of `client` may be now."""
-        limits = self._limits
-        owed = max(0.0, self._made_good.get(client, now) - now) * limits.client_steps_per_second
-        return limits.client_steps - owed
+    def _add(self, waiting: WaitingPush, draft: Draft, document: Document, turn: Work) -> bool | None:
+        """Return whether a push was added to `draft`, False if it has nothing to add; None if the draft ends here."""
+        client = waiting.push.sender
+        if draft.has(waiting.push):
+            return False
+        if not waiting.go_on(document, turn):
+            self._pushes[client] = self._pushes.pop(client)
+            return None
+        steps = draft.steps(waiting)
+        if draft.updates and steps > turn.left:
+            self._pushes = {client: self._pushes.pop(client), **self._pushes}
+            return None
+        turn.take(steps)
+        return draft.add(waiting)
 
-    def _charge(self, client: str, steps: float, now: float) -> None:
-        begin = max(now, self._made_good.pop(client, now))
-        self._made_good[client] = begin + steps / self._limits.client_steps_per_second
-        oldest = next(iter(self._made_good))
-        if self._made_good[oldest] <= now:
-            del self._made_good[oldest]
-
-    def _remember(self, push: Push) -> None:
-        self._committed.pop(push.sender, None)
-        if _push_weight(push) <= _REMEMBERED_BYTES:
-            self._committed[push.sender] = push
-        if len(self._committed) > _REMEMBERED_PUSHES:
-            del self._committed[next(iter(self._committed))]
+    def _waiting(self, client: str) -> Push | None:
+        waiting = self._pushes.get(client)
+        return waiting.push if waiting else None
 
 
 def _push_weight(push: Push) -> int:

@@ -17,6 +17,7 @@ from pyshare.actors.commits import Batch, PendingPushes
 from pyshare.actors.counts import Counts
 from pyshare.core.document import Document, Push, Update, weight
 from pyshare.core.errors import PushRefused, PyshareError
+from pyshare.core.work import TURN_STEPS, Work
 from pyshare.store.interface import (
     Appended,
     Conflict,
@@ -63,6 +64,9 @@ class LogListener(Protocol):
 
     def on_refused(self, push: Push, refusal: PushRefused) -> None:
         """This push can never be committed."""
+
+    def on_work(self, client: str, steps: int) -> None:
+        """This client's push took steps of work (see `pyshare.core.work`)."""
 
     def on_unanswerable(self, client: str) -> None:
         """This client waits for the answer to a push that was committed under another number."""
@@ -221,7 +225,7 @@ class Committer:
             # Before what is pending: under steady typing it would never be its turn.
             await self._write_text()
         elif len(self._pending):
-            await self._append(self._pending.draft(self._document, trio.current_time()))
+            await self._append(self._pending.draft(self._document, Work(TURN_STEPS)))
 
     async def _write_text(self) -> None:
         document = self._document
@@ -238,8 +242,12 @@ class Committer:
             self._listener.on_refused(push, refusal)
         for client in batch.unanswerable:
             self._listener.on_unanswerable(client)
+        for client, steps in batch.steps.items():
+            self._listener.on_work(client, steps)
         draft = batch.draft
         if not draft.updates:
+            # The rest of the work is done in later turns; others run between two.
+            await trio.lowlevel.checkpoint()
             return
         self._without_text_bytes += sum(weight(update.changes) for update in draft.updates)
         with_text = len(draft.text) <= self._limits.text_with_append_units

@@ -14,7 +14,7 @@ from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.messages import Join
 from pyshare.actors.stock import StockRoom
 from pyshare.actors.welcome import server_frame, welcome
-from pyshare.core.document import Document, Push
+from pyshare.core.document import Document
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Limits, Peer, RefusedFrame, ServerFrame, StatusFrame, Storage
 
@@ -61,11 +61,8 @@ class Membership:
         member = self._fanout.find(outlet) or self._stock.find(outlet)
         return member.peer if member else None
 
-    def admit(self, join: Join, *, pushed: Push | None) -> bool:
-        """Let somebody in, in place of an older connection of the same session; return False if there is no room.
-
-        `pushed` is the client's last push that was committed, if it is known.
-        """
+    def admit(self, join: Join) -> bool:
+        """Let somebody in, in place of an older connection of the same session; return False if there is no room."""
         client = join.peer.id
         replaced = self._outlets.get(client)
         if replaced is None and len(self) >= self._most_clients:
@@ -79,12 +76,12 @@ class Membership:
         if join.stock:
             self._stock.join(join.outlet, join.peer, trio.current_time())
         else:
-            self._welcome(join, settled=replaced is not None or self._attendance.was_here_last(client), pushed=pushed)
+            self._welcome(join)
         self._outlets[client] = join.outlet
         self._attendance.join(join.peer)
         return True
 
-    def _welcome(self, join: Join, *, settled: bool, pushed: Push | None) -> None:
+    def _welcome(self, join: Join) -> None:
         peers = self._attendance.peers(join.peer.id)
         known = join.version if join.epoch == self._epoch else None
         if join.version is not None and (known is None or self._document.since(known) is None):
@@ -96,8 +93,6 @@ class Membership:
             peers=peers,
             limits=self._told,
             known=known,
-            settled=settled,
-            pushed=pushed,
         )
         first += b"".join(self._attendance.selection_frames(peer.id for peer in peers).values())
         if self.storage == "down":
@@ -138,6 +133,12 @@ class Membership:
         else:
             self._answer(client, RefusedFrame(seq, code, reason))
         self._counts.refused[code] += 1
+
+    def charge(self, client: str, steps: int) -> None:
+        """Have the member of that id, if it is here, pay for work."""
+        outlet = self._outlets.get(client)
+        if outlet is not None:
+            outlet.charge(steps)
 
     def close(self, client: str, closing: Closing) -> None:
         """Close the member of that id, if it is here."""

@@ -24,6 +24,7 @@ from typing_extensions import override
 
 from pyshare.core.sections import KEPT, add_insert, add_section, compose, map_over
 from pyshare.core.units import to_units
+from pyshare.core.work import Work
 
 #: Largest integer that JavaScript keeps exact (Number.MAX_SAFE_INTEGER).
 _LONGEST: Final = 2**53 - 1
@@ -101,56 +102,45 @@ class ChangeSet:
         return cls((length, KEPT) if length else (), ())
 
     @classmethod
-    def of(cls, changes: "Sequence[Change | ChangeSet]", length: int) -> "ChangeSet":
+    def of(cls, changes: "Sequence[Change | ChangeSet]", length: int, *, work: Work | None = None) -> "ChangeSet":
         """Return the change set of `changes`, all of which refer to one text of `length`.
 
         Changes that stand in order become one set; where one begins before
         the end of the one before, a new set is begun, mapped over what there is
-        and composed with it.
+        and composed with it. Changes that do not touch one another are joined
+        at once, in any order; only those that touch out of order take a walk each.
 
         Raises:
             ChangeSetError: if a change reaches outside the text.
+            WorkSpent: if it takes more than `work`; without one, it may take as long as it takes.
         """
-        total: ChangeSet | None = None
+        work = work or Work()
+        runs = _runs(changes, length)
+        if len(runs) == 1 or any(isinstance(run, ChangeSet) for run in runs):
+            return _in_turn(runs, length, work)
+        numbered = [(change, number) for number, run in enumerate(runs) if isinstance(run, list) for change in run]
+        numbered.sort(key=lambda each: each[0].start)
         sections: list[int] = []
         inserted: list[str] = []
         pos = 0
-        for change in changes:
-            if isinstance(change, ChangeSet):
-                if change.length != length:
-                    raise ChangeSetError(f"a change set of length {change.length} among changes of {length}")
-                total = _joined(total, cls._closed(sections, inserted, pos, length))
-                total = _joined(total, change)
-                sections, inserted, pos = [], [], 0
-                continue
-            if not 0 <= change.start <= change.end <= length:
-                raise ChangeSetError(f"a change from {change.start} to {change.end} in a text of {length}")
-            text = to_units(_LINE_BREAK.sub("\n", change.insert))
-            if change.start == change.end and not text:
-                continue
-            if change.start < pos:
-                total = _joined(total, cls._closed(sections, inserted, pos, length))
-                sections, inserted, pos = [], [], 0
-            add_section(sections, change.start - pos, KEPT)
-            add_section(sections, change.end - change.start, len(text))
-            add_insert(inserted, sections, text)
-            pos = change.end
-        total = _joined(total, cls._closed(sections, inserted, pos, length))
-        return total if total is not None else cls.empty_of(length)
-
-    @classmethod
-    def _closed(cls, sections: list[int], inserted: list[str], pos: int, length: int) -> "ChangeSet | None":
-        if not sections:
-            return None
+        for start, end, cluster in _clusters(numbered):
+            part = _in_turn([_moved(run, -start) for run in cluster], end - start, work)
+            add_section(sections, start - pos, KEPT)
+            inserted += [""] * (len(sections) // 2 - len(inserted))
+            sections += part.sections
+            inserted += part.inserted
+            pos = end
         add_section(sections, length - pos, KEPT)
         return cls(sections, inserted)
 
     @classmethod
-    def from_json(cls, value: object) -> "ChangeSet":
+    def from_json(cls, value: object, *, join_kept: bool = False) -> "ChangeSet":
         """Return the change set that `to_json` of this or of @codemirror/state turned into `value`.
 
         A kept section is its length, a replaced one a list of its length and
         the lines that replace it. Sections that say nothing are passed over.
+        With `join_kept`, kept sections that stand side by side become one;
+        @codemirror/state leaves them, and never makes them itself.
 
         Raises:
             ChangeSetError: if `value` is anything else; the message names the part.
@@ -168,7 +158,9 @@ class ChangeSet:
                     inserted.append(text)
             else:
                 length = _checked_length(part, index)
-                if length:
+                if length and join_kept and sections and sections[-1] == KEPT:
+                    sections[-2] += length
+                elif length:
                     sections += (length, KEPT)
                     inserted.append("")
         return cls(sections, inserted)
@@ -323,21 +315,89 @@ def _checked_length(value: object, index: int) -> int:
 
 
 def _checked_lines(part: list[object], index: int) -> str:
-    lines = []
+    lines: list[str] = []
     for line in part[1:]:
         if not isinstance(line, str):
             raise ChangeSetError(f"changes[{index}]: after the length only lines, which are strings")
-        if "\n" in line or "\r" in line:
-            raise ChangeSetError(f"changes[{index}]: a line with a line break in it")
         lines.append(line)
-    return to_units("\n".join(lines))
+    text = "\n".join(lines)
+    if "\r" in text or text.count("\n") >= max(1, len(lines)):
+        raise ChangeSetError(f"changes[{index}]: a line with a line break in it")
+    return to_units(text)
 
 
-def _joined(total: ChangeSet | None, following: ChangeSet | None) -> ChangeSet | None:
-    """Return `total` and then `following`, which is for the same text as `total`."""
-    if total is None or following is None:
-        return following if total is None else total
-    return total.compose(following.map(total))
+def _runs(changes: "Sequence[Change | ChangeSet]", length: int) -> "list[list[Change] | ChangeSet]":
+    """Return `changes` in their order, as sets and as lists of changes that stand in order; inserts are units."""
+    runs: list[list[Change] | ChangeSet] = []
+    run: list[Change] = []
+    pos = 0
+    for change in changes:
+        if isinstance(change, ChangeSet):
+            if change.length != length:
+                raise ChangeSetError(f"a change set of length {change.length} among changes of {length}")
+            if run:
+                runs.append(run)
+            runs.append(change)
+            run, pos = [], 0
+            continue
+        if not 0 <= change.start <= change.end <= length:
+            raise ChangeSetError(f"a change from {change.start} to {change.end} in a text of {length}")
+        text = to_units(_LINE_BREAK.sub("\n", change.insert))
+        if change.start == change.end and not text:
+            continue
+        if change.start < pos:
+            runs.append(run)
+            run = []
+        run.append(Change(change.start, change.end, text))
+        pos = change.end
+    return [*runs, run] if run or not runs else runs
+
+
+def _in_turn(runs: "Sequence[list[Change] | ChangeSet]", length: int, work: Work) -> ChangeSet:
+    """Return the runs of changes of a text of `length`, each mapped over those before it and composed with them."""
+    total: ChangeSet | None = None
+    for run in runs:
+        following = run if isinstance(run, ChangeSet) else _closed(run, length)
+        if total is None:
+            total = following
+        else:
+            work.charge(2 * (total.steps + following.steps))
+            total = total.compose(following.map(total))
+    return total if total is not None else ChangeSet.empty_of(length)
+
+
+def _closed(run: Sequence[Change], length: int) -> ChangeSet:
+    """Return changes that stand in order as a change set of a text of `length`."""
+    sections: list[int] = []
+    inserted: list[str] = []
+    pos = 0
+    for change in run:
+        add_section(sections, change.start - pos, KEPT)
+        add_section(sections, change.end - change.start, len(change.insert))
+        add_insert(inserted, sections, change.insert)
+        pos = change.end
+    add_section(sections, length - pos, KEPT)
+    return ChangeSet(sections, inserted)
+
+
+def _clusters(numbered: Sequence[tuple[Change, int]]) -> Iterator[tuple[int, int, list[list[Change]]]]:
+    """Return what touches of changes sorted by their start: where it starts and ends, and the changes run by run."""
+    cluster: dict[int, list[Change]] = {}
+    start = end = 0
+    for change, number in numbered:
+        if cluster and change.start > end:
+            yield start, end, [cluster[each] for each in sorted(cluster)]
+            cluster = {}
+        if not cluster:
+            start = end = change.start
+        cluster.setdefault(number, []).append(change)
+        end = max(end, change.end)
+    if cluster:
+        yield start, end, [cluster[each] for each in sorted(cluster)]
+
+
+def _moved(run: Sequence[Change], distance: int) -> list[Change]:
+    return [Change(change.start + distance, change.end + distance, change.insert) for change in run]
 
 
 def _is_lost(pos: int, start: int, end: int, mode: MapMode) -> bool:

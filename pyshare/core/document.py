@@ -1,16 +1,7 @@
-"""Text, version, history: the pushes that are rebased onto them and the updates that are committed.
+"""Text, version and history: the updates that are committed.
 
 A `Document` holds what is committed and changes in one way only, by
-`advance`. A `Draft` gathers pushes on top of it for one append to the log; it
-never touches the document. Neither waits, and neither knows of frames.
-
-A push made on an older version is rebased over what was committed since, one
-push after the other, as an editor built on @codemirror/collab does when it
-receives each push in a frame of its own. That unit matters: mapping over two
-pushes in turn and mapping over their composition can place an insertion
-differently, where one deletes and the other inserts at the same point, and
-then an editor that got them in one frame and a server that took them in turn
-would part for good. So a push is one unit everywhere: in `rebase`, on the wire.
+`advance`. It does not wait, and does not know of frames.
 """
 
 from collections import deque
@@ -21,8 +12,7 @@ from typing import Protocol, TypeVar
 
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.errors import PushRefused, RefusalCode
-from pyshare.core.units import has_lone_surrogate, normalise_line_breaks, splits_pair, to_units
-from pyshare.core.work import Work, copy_steps
+from pyshare.core.units import has_lone_surrogate, normalise_line_breaks, to_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +43,26 @@ class DocumentLimits:
 
     #: Longest text, in UTF-16 units.
     text_units: int = 524_288
-    #: Updates kept for those who come back or push late.
+    #: Updates kept for those who come back or push late; the updates of one push count as one, so that nobody can
+    #: flush the history with a few pushes.
     history_updates: int = 4096
-    #: Weight of those updates: their inserted units, and eight for each section.
+    #: Weight of those updates (see `weight`).
     history_bytes: int = 8_388_608
     #: Senders whose last push is remembered; the one that pushed longest ago is forgotten first.
     senders: int = 4096
-    #: Steps that one push may cause (see `pyshare.core.work`), and one selection.
-    #: What an editor types while nothing can be committed for long takes much, once.
-    rebase_steps: int = 2_000_000
+    #: Steps that one push may cause until it is committed (see `pyshare.core.work`). Edits that were typed while
+    #: nothing could be committed for long take many, once.
+    rebase_steps: int = 4_000_000
+    #: Steps of composing the updates of one push: all who push at the same time have to take them too.
+    compose_steps: int = 200_000
+    #: Updates of one push that change nothing; an editor has some after others deleted the same text.
+    empty_updates: int = 16
+    #: Steps of bringing one selection to the present version.
     select_steps: int = 200_000
+
+
+#: Bytes that an update takes in memory besides its sections and texts, about.
+_UPDATE_BYTES = 256
 
 
 class HistoryGap(ValueError):  # noqa: N818 - a fact about the updates offered, not a failure
@@ -70,8 +70,8 @@ class HistoryGap(ValueError):  # noqa: N818 - a fact about the updates offered, 
 
 
 def weight(changes: ChangeSet) -> int:
-    """Return about how many bytes a change set takes in the history."""
-    return sum(map(len, changes.inserted)) + 8 * len(changes.sections)
+    """Return about how many bytes an update takes in the history: so many itself, and its sections and texts."""
+    return _UPDATE_BYTES + sum(map(len, changes.inserted)) + 8 * len(changes.sections)
 
 
 def normalise(text: str) -> str:
@@ -106,42 +106,6 @@ def by_push(updates: Iterable[_Sent]) -> Iterator[list[_Sent]]:
         yield list(push)
 
 
-def rebase(
-    updates: Sequence[ChangeSet], over: Iterable[Update], sender: str, *, work: Work | None = None
-) -> list[ChangeSet]:
-    """Return `updates` of `sender` moved behind `over`, whose first update starts in the same text.
-
-    What stands in `over` as the sender's own is taken for the first of
-    `updates`, committed already, and dropped; what was committed earlier stays
-    left at a tie. The same as calling `rebaseUpdates` of @codemirror/collab
-    once for each push in `over`.
-
-    Raises:
-        WorkSpent: if it takes more than `work`. That cannot be known before: what others insert into
-            a range that is deleted cuts it into ever more sections.
-    """
-    work = work or Work()
-    for each in updates:
-        work.charge(each.steps)
-    rebased = list(updates)
-    for push in by_push(over):
-        if not rebased:
-            break
-        if push[0].sender == sender:
-            del rebased[: len(push)]
-            continue
-        changes = push[0].changes
-        for update in push[1:]:
-            work.charge(changes.steps + update.changes.steps)
-            changes = changes.compose(update.changes)
-        for index, own in enumerate(rebased):
-            work.charge(own.steps + changes.steps)
-            rebased[index] = own.map(changes)
-            if index + 1 < len(rebased):
-                changes = changes.map(own, before=True)
-    return rebased
-
-
 class Document:
     """The committed text of a codespace with its recent past.
 
@@ -159,8 +123,9 @@ class Document:
         self._version = version
         # The last updates, oldest first.
         self._history: deque[Update] = deque()
-        # Sum of the history's weights.
+        # Sum of the history's weights, and the pushes that its updates came with.
         self._history_bytes = 0
+        self._history_pushes = 0
         # The last push of each sender, the latest sender last.
         self._last_seqs: dict[str, int] = {}
         self._limits = limits
@@ -259,15 +224,11 @@ class Document:
         self._trim()
         return new
 
-    def rebased(self, push: Push, work: Work) -> Push:
-        """Return `push` as it applies to the present text; what of it is committed already is dropped.
-
-        What was rebased once is rebased further at the price of what was
-        committed since.
+    def behind(self, push: Push) -> list[Update]:
+        """Return the updates that `push` has to be rebased over.
 
         Raises:
-            PushRefused: if it cannot be committed, ever.
-            WorkSpent: if it takes more than `work`.
+            PushRefused: if its version is to come, or older than the history.
         """
         over = self.since(push.version)
         if over is None and push.version > self._version:
@@ -276,8 +237,7 @@ class Document:
         if over is None:
             reason = f"version {push.version} is older than the history, which begins at {self.oldest}"
             raise PushRefused(RefusalCode.TOO_OLD, reason)
-        _check_lengths(push.updates, over[0].changes.length if over else len(self._text))
-        return Push(push.sender, push.seq, self._version, tuple(rebase(push.updates, over, push.sender, work=work)))
+        return over
 
     def map_ranges(self, version: int, ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...] | None:
         """Return selection `ranges` (anchor, head) of `version` as they are now, None if that is not known.
@@ -301,6 +261,7 @@ class Document:
         return tuple(mapped)
 
     def _remember(self, update: Update) -> None:
+        self._history_pushes += not self._history or not _is_one_push(self._history[-1], update)
         self._history.append(update)
         self._history_bytes += weight(update.changes)
         last = self._last_seqs.pop(update.sender, 0)
@@ -308,76 +269,14 @@ class Document:
 
     def _trim(self) -> None:
         limits = self._limits
-        while len(self._history) > limits.history_updates or self._history_bytes > limits.history_bytes:
-            self._history_bytes -= weight(self._history.popleft().changes)
+        history = self._history
+        while self._history_pushes > limits.history_updates or self._history_bytes > limits.history_bytes:
+            oldest = history.popleft()
+            self._history_bytes -= weight(oldest.changes)
+            self._history_pushes -= not history or not _is_one_push(oldest, history[0])
         while len(self._last_seqs) > limits.senders:
             del self._last_seqs[next(iter(self._last_seqs))]
 
 
-class Draft:
-    """Pushes gathered for one append, each rebased on the document and on those before it.
-
-    Valid as long as the document's version is `base`.
-    """
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        # Version that the draft's first update follows.
-        self.base = document.version
-        # Text after the draft's last update, a units string.
-        self.text = document.text
-        # What the append will commit, in order.
-        self.updates: list[Update] = []
-        # Last push of each sender that is in the draft.
-        self._seqs: dict[str, int] = {}
-
-    def add(self, push: Push, work: Work | None = None) -> bool:
-        """Put `push` at the draft's end; return False if all of it is committed already.
-
-        What that takes is taken from `work`, as much as one push may cause unless given.
-
-        That is so when a push of its number, or a later one, is; and when its
-        updates are, under the number that they had before a reconnect.
-
-        Raises:
-            PushRefused: if it cannot be committed, ever; the draft is as it was.
-            WorkSpent: if it takes more than `work`; the draft is as it was.
-        """
-        if push.seq <= max(self._document.last_seq(push.sender), self._seqs.get(push.sender, 0)):
-            return False
-        text = self.text
-        limits = self._document.limits
-        work = work or Work(limits.rebase_steps)
-        work.charge(len(push.updates) * copy_steps(len(text)))
-        current = self._document.rebased(push, work)
-        rebased = rebase(current.updates, self.updates, push.sender, work=work)
-        for changes in rebased:
-            text = _applied(changes, text)
-        if len(text) > max(limits.text_units, len(self.text)):
-            reason = f"the text would have {len(text)} units; the limit is {limits.text_units}"
-            raise PushRefused(RefusalCode.TOO_LONG, reason)
-        self.text = text
-        self.updates.extend(Update(push.sender, push.seq, changes) for changes in rebased)
-        if rebased:
-            self._seqs[push.sender] = push.seq
-        return bool(rebased)
-
-
-def _check_lengths(updates: Sequence[ChangeSet], length: int) -> None:
-    for index, changes in enumerate(updates):
-        if changes.length != length:
-            reason = f"updates[{index}] is for a text of {changes.length} units; there it has {length}"
-            raise PushRefused(RefusalCode.INVALID, reason)
-        if any(map(has_lone_surrogate, changes.inserted)):
-            raise PushRefused(RefusalCode.INVALID, f"updates[{index}] inserts half a surrogate pair")
-        length = changes.new_length
-
-
-def _applied(changes: ChangeSet, text: str) -> str:
-    """Return `text` after `changes`, none of which may cut a surrogate pair in two."""
-    if not text.isascii():
-        for change in changes.changes():
-            if splits_pair(text, change.from_a) or splits_pair(text, change.to_a):
-                reason = f"the change at {change.from_a} to {change.to_a} splits a surrogate pair"
-                raise PushRefused(RefusalCode.INVALID, reason)
-    return changes.apply(text)
+def _is_one_push(first: Update, second: Update) -> bool:
+    return (first.sender, first.seq) == (second.sender, second.seq)

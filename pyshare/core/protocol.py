@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, assert_never
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from pyshare.core.changeset import ChangeSet
+from pyshare.core.changeset import ChangeSet, ChangeSetError
 from pyshare.core.document import Update, by_push
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, PushRefused, RefusalCode, shortened
 from pyshare.core.units import from_units, has_lone_surrogate, to_units
@@ -29,6 +29,9 @@ MAX_INTEGER = 2**53 - 1
 _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 65_536
 #: Selection ranges that one client may show; an editor with more cursors shows the first ones.
 SELECTION_RANGES = 64
+#: Updates of one push, and sections of all its change sets together; a push with more is sent in parts.
+PUSH_UPDATES = 1024
+PUSH_SECTIONS = 16_384
 
 Mode = Literal["edit", "view_only"]
 Storage = Literal["ok", "down"]
@@ -45,6 +48,35 @@ Changes = Annotated[ChangeSet, PlainValidator(ChangeSet.from_json)]
 Units = Annotated[str, AfterValidator(to_units)]
 
 
+class UnreadablePush(PushRefused):
+    """A push that has a number, and updates that are not read."""
+
+    def __init__(self, seq: int, code: RefusalCode, reason: str) -> None:
+        super().__init__(code, reason)
+        self.seq = seq
+
+
+def _parse_updates(value: object, info: ValidationInfo[object]) -> tuple[ChangeSet, ...]:
+    """Return the updates of a push; what is above its limits is refused before it is looked at."""
+    if not isinstance(value, list) or not value:
+        raise ValueError("should be a list of one change set or more")
+    sections = sum(len(each) for each in value if isinstance(each, list)) if len(value) <= PUSH_UPDATES else 0
+    if len(value) > PUSH_UPDATES or sections > PUSH_SECTIONS:
+        count = f"{len(value)} updates" if len(value) > PUSH_UPDATES else f"{sections} sections"
+        reason = f"a push of {count}; send it in parts of {PUSH_UPDATES} updates and {PUSH_SECTIONS} sections at most"
+        seq = info.data.get("seq")
+        if isinstance(seq, int):
+            raise UnreadablePush(seq, RefusalCode.TOO_MUCH, reason)
+        raise ValueError(reason)
+    updates = []
+    for index, each in enumerate(value):
+        try:
+            updates.append(ChangeSet.from_json(each, join_kept=True))
+        except ChangeSetError as error:
+            raise PydanticCustomError("update", "{reason}", {"index": index, "reason": str(error)}) from None
+    return tuple(updates)
+
+
 @dataclass(frozen=True, slots=True)
 class PushFrame:
     """A client's unconfirmed updates, each after the one before; one in flight, `seq` counts up from 1."""
@@ -53,7 +85,7 @@ class PushFrame:
 
     seq: Seq
     version: Version
-    updates: Annotated[tuple[Changes, ...], Field(min_length=1)]
+    updates: Annotated[tuple[ChangeSet, ...], PlainValidator(_parse_updates)]
     type: Literal["push"] = "push"
 
 
@@ -94,6 +126,9 @@ class Limits:
     pushes_per_second: int
     history_updates: int
     presence_ms: int
+    #: Of one push, and of all its change sets together.
+    push_updates: int = PUSH_UPDATES
+    push_sections: int = PUSH_SECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +251,8 @@ def parse_client_frame(text: str) -> ClientFrame:
     """Return the frame that a client sent.
 
     Raises:
-        PushRefused: if it is a push whose text is no Unicode text (half a surrogate pair);
-            its `seq` is an attribute of the `UnreadablePush` raised.
+        UnreadablePush: if it is a push whose text is no Unicode text (half a surrogate pair), or one with more
+            updates or sections than a push may have.
         ConnectionRefused: if it is anything else that is no frame; the reason names the field.
     """
     try:
@@ -243,14 +278,6 @@ def parse_server_frame(text: str) -> ServerFrame:
         raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, explain(first))) from None
 
 
-class UnreadablePush(PushRefused):
-    """A push that has a number but no readable text."""
-
-    def __init__(self, seq: int, reason: str) -> None:
-        super().__init__(RefusalCode.INVALID, reason)
-        self.seq = seq
-
-
 def _refuse_lone_surrogates(text: str) -> None:
     r"""Raise UnreadablePush if `text` is a push that is no JSON only for a `\udxxx` without its other half.
 
@@ -266,7 +293,7 @@ def _refuse_lone_surrogates(text: str) -> None:
     if isinstance(frame, dict) and frame.get("type") == "push" and not is_text:
         seq = frame.get("seq")
         if type(seq) is int and 1 <= seq <= MAX_INTEGER:
-            raise UnreadablePush(seq, "the push inserts half a surrogate pair")
+            raise UnreadablePush(seq, RefusalCode.INVALID, "the push inserts half a surrogate pair")
 
 
 def explain(error: ErrorDetails, *, whole: str = "frame") -> str:
@@ -279,6 +306,8 @@ def explain(error: ErrorDetails, *, whole: str = "frame") -> str:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
     message = error["msg"].removeprefix("Value error, ")
     context = error.get("ctx", {})
+    if error["type"] == "update":
+        place += f"[{context.get('index')}]"
     tag = str(context.get("discriminator", "")).strip("'")
     if error["type"] == "union_tag_not_found":
         place, message = tag, f"missing; a frame is an object with a {tag}"

@@ -7,7 +7,12 @@ the next turn. Budgets belong to connections and their addresses: see `charge`
 of `pyshare.actors.fanout.Outlet`.
 """
 
-from typing import Final
+from collections.abc import Generator
+from typing import Final, TypeVar
+
+_ResultT = TypeVar("_ResultT")
+#: Work in parts: yields the steps of each part before the part is done, and returns the result.
+Parts = Generator[int, None, _ResultT]
 
 #: Steps that a second of a processor has, about.
 STEPS_A_SECOND: Final = 1_000_000
@@ -34,14 +39,18 @@ class Work:
         #: Steps that were charged, the last charge too.
         self.spent = 0
 
+    def take(self, steps: int) -> None:
+        """Take `steps` off the budget, also if they are more than are left."""
+        self.spent += steps
+        self.left -= steps
+
     def charge(self, steps: int) -> None:
         """Take `steps` off the budget.
 
         Raises:
             WorkSpent: if they are more than are left; they count as spent.
         """
-        self.spent += steps
-        self.left -= steps
+        self.take(steps)
         if self.left < 0:
             raise WorkSpent(f"{-self.left:g} steps more than there were")
 
@@ -49,3 +58,18 @@ class Work:
 def copy_steps(units: int) -> int:
     """Return the steps of copying a text of `units`, at least one."""
     return 1 + units // UNITS_A_STEP
+
+
+def finish(parts: Parts[_ResultT], work: Work) -> _ResultT:
+    """Do all `parts` at once and return their result; each is charged to `work` before it is done.
+
+    Raises:
+        WorkSpent: if they take more than `work`; the rest is not done.
+    """
+    while True:
+        try:
+            steps = next(parts)
+        except StopIteration as stop:
+            result: _ResultT = stop.value
+            return result
+        work.charge(steps)

@@ -3,10 +3,11 @@
 import pytest
 
 from pyshare.actors import commits
-from pyshare.actors.commits import DraftLimits, PendingPushes
+from pyshare.actors.commits import PendingPushes
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Document, DocumentLimits, Push, Update
 from pyshare.core.errors import PushRefused, RefusalCode
+from pyshare.core.work import Work
 
 
 def insertion(sender: str, seq: int, *, text: str = "x", version: int = 0, length: int = 0) -> Push:
@@ -21,34 +22,70 @@ def test_pushes_go_into_a_draft_in_the_order_in_which_they_came() -> None:
     pending = PendingPushes()
     for name in ("kim", "lee", "ann"):
         assert pending.add(insertion(name, 1, text=name[0]), document())
-    batch = pending.draft(document(), 0)
+    batch = pending.draft(document(), Work())
     assert [update.sender for update in batch.draft.updates] == ["kim", "lee", "ann"]
     assert batch.draft.text == "kla"
     assert batch.clients == {"kim", "lee", "ann"}
     assert len(pending) == 3, "they wait until they are settled"
 
 
-def test_a_draft_that_is_full_leaves_the_rest_for_the_next() -> None:
-    for limits in (DraftLimits(updates=1), DraftLimits(steps=1)):
-        pending = PendingPushes(limits)
-        pending.add(insertion("kim", 1), document())
-        pending.add(insertion("lee", 1), document())
-        assert pending.draft(document(), 0).clients == {"kim"}
+def test_a_draft_that_is_full_leaves_the_rest_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits, "_DRAFT_UPDATES", 1)
+    pending = PendingPushes()
+    pending.add(insertion("kim", 1), document())
+    pending.add(insertion("lee", 1), document())
+    assert pending.draft(document(), Work()).clients == {"kim"}
 
 
-def test_a_client_whose_pushes_are_too_much_work_is_refused_until_time_has_passed_and_others_are_not() -> None:
+def late() -> tuple[Document, Push, Push]:
+    """Return a document, a push that 100 others have left far behind, and one that is up to date."""
     text = document()
-    others = [Update("ann", index, insertion("ann", 1, length=index - 1).updates[0]) for index in range(1, 101)]
-    text.advance(100, others)
-    work = DraftLimits(client_steps=600, client_steps_per_second=10)
-    pending = PendingPushes(work)
-    outcomes = []
-    for now, client in ((0, "kim"), (0, "lee"), (1, "kim"), (100, "kim")):
-        pending.add(insertion(client, int(now) + 1, version=0), text)
-        batch = pending.draft(text, now)
-        outcomes.append([refusal.code for _, refusal in batch.refused])
-        pending.drop((client,))
-    assert outcomes == [[], [], [RefusalCode.TOO_MUCH], []]
+    text.advance(
+        100, [Update("ann", index, insertion("ann", 1, length=index - 1).updates[0]) for index in range(1, 101)]
+    )
+    return text, insertion("kim", 1), insertion("lee", 1, version=100, length=100)
+
+
+def test_a_push_that_takes_many_turns_lets_those_behind_it_pass() -> None:
+    text, behind, present = late()
+    pending = PendingPushes()
+    pending.add(behind, text)
+    pending.add(present, text)
+    drafts = [pending.draft(text, Work(60)).clients for _ in range(2)]
+    assert drafts == [frozenset(), {"lee"}]
+
+
+def test_a_push_that_takes_many_turns_is_committed_in_the_end_and_its_client_pays_for_each_turn() -> None:
+    text, behind, _ = late()
+    pending = PendingPushes()
+    pending.add(behind, text)
+    batches = [pending.draft(text, Work(60)) for _ in range(20)]
+    turns = next(index for index, batch in enumerate(batches) if batch.clients)
+    assert turns > 2
+    assert all(0 < batch.steps["kim"] < 120 for batch in batches[:turns])
+    assert batches[turns].draft.text == "x" * 101
+
+
+def test_a_push_that_takes_a_turn_by_itself_has_a_draft_of_its_own() -> None:
+    text = Document("x" * 100_000, limits=DocumentLimits())
+    places = [Change(2 * index, 2 * index + 1, "é") for index in range(3000)]
+    pending = PendingPushes()
+    for name in ("lee", "ann"):
+        pending.add(insertion(name, 1, length=100_000), text)
+    pending.add(Push("kim", 1, 0, (ChangeSet.of(places, 100_000),)), text)
+    first = pending.draft(text, Work(5000))
+    assert first.clients == {"lee", "ann"}
+    text.advance(2, first.draft.updates)
+    pending.settle(first.draft.updates)
+    pending.add(insertion("lee", 2, version=2, length=100_002), text)
+    clients: set[str] = set()
+    for _ in range(10):
+        batch = pending.draft(text, Work(5000))
+        assert len(batch.clients) <= 1
+        clients |= batch.clients
+        text.advance(text.version + len(batch.draft.updates), batch.draft.updates)
+        pending.settle(batch.draft.updates)
+    assert clients == {"kim", "lee"}
 
 
 def test_a_push_that_cannot_be_is_refused_and_waits_no_more() -> None:
@@ -56,10 +93,20 @@ def test_a_push_that_cannot_be_is_refused_and_waits_no_more() -> None:
     bad = insertion("kim", 1, length=7)
     pending.add(bad, document())
     pending.add(insertion("lee", 1), document())
-    batch = pending.draft(document(), 0)
+    batch = pending.draft(document(), Work())
     assert [(push, refusal.code) for push, refusal in batch.refused] == [(bad, RefusalCode.INVALID)]
     assert batch.clients == {"lee"}
     assert len(pending) == 1
+
+
+def test_a_push_that_fits_no_text_is_refused_and_others_are_not() -> None:
+    text = document()
+    pending = PendingPushes()
+    pending.add(Push("kim", 1, 0, (insertion("kim", 1).updates[0], insertion("kim", 1, length=7).updates[0])), text)
+    pending.add(insertion("lee", 1), text)
+    batch = pending.draft(text, Work())
+    assert [refusal.code for _, refusal in batch.refused] == [RefusalCode.INVALID]
+    assert batch.clients == {"lee"}
 
 
 def test_a_push_committed_under_another_number_is_unanswerable() -> None:
@@ -67,7 +114,7 @@ def test_a_push_committed_under_another_number_is_unanswerable() -> None:
     text.advance(1, [Update("kim", 1, insertion("kim", 1).updates[0])])
     pending = PendingPushes()
     pending.add(insertion("kim", 2), text)
-    batch = pending.draft(text, 0)
+    batch = pending.draft(text, Work())
     assert batch.unanswerable == ("kim",)
     assert batch.draft.updates == []
     assert len(pending) == 0
@@ -78,12 +125,12 @@ def test_a_push_whose_number_was_committed_meanwhile_is_dropped_in_silence() -> 
     pending = PendingPushes()
     pending.add(insertion("kim", 1), text)
     text.advance(1, [Update("kim", 1, insertion("kim", 1).updates[0])])
-    batch = pending.draft(text, 0)
+    batch = pending.draft(text, Work())
     assert batch.unanswerable == ()
     assert len(pending) == 0
 
 
-def test_settling_lets_go_of_a_push_and_remembers_it() -> None:
+def test_settling_lets_go_of_a_push() -> None:
     pending = PendingPushes()
     push = insertion("kim", 2)
     pending.add(push, document())
@@ -92,24 +139,6 @@ def test_settling_lets_go_of_a_push_and_remembers_it() -> None:
     pending.settle([Update("kim", 2, push.updates[0])])
     assert len(pending) == 0
     assert pending.weight_bytes == 0
-    assert pending.last_committed("kim") is push
-    assert pending.last_committed("lee") is None
-
-
-def test_what_is_remembered_is_bounded_in_size_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commits, "_REMEMBERED_PUSHES", 2)
-    pending = PendingPushes()
-    for name, text in (("kim", "x"), ("lee", "x" * 5000), ("ann", "x"), ("bob", "x"), ("eve", "x")):
-        push = insertion(name, 1, text=text)
-        pending.add(push, document())
-        pending.settle([Update(name, 1, push.updates[0])])
-    assert [pending.last_committed(name) is not None for name in ("kim", "lee", "ann", "bob", "eve")] == [
-        False,
-        False,
-        False,
-        True,
-        True,
-    ]
 
 
 def test_a_known_number_is_passed_over_a_lower_one_refused_and_another_one_told_to_wait() -> None:

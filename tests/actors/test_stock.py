@@ -196,7 +196,7 @@ async def test_an_editor_that_leaves_right_after_typing_has_it_committed(
 async def test_an_editor_whose_edits_are_too_much_to_wait_is_closed_and_forgotten(
     store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
 ) -> None:
-    limits = SupervisorLimits(replace(channel_limits(), pending_bytes=100))
+    limits = SupervisorLimits(replace(channel_limits(), pending_bytes=1000))
     async with open_world(store, limits=limits) as world:
         new = world.client("new")
         await world.settles()

@@ -4,7 +4,8 @@ from collections import deque
 from typing import Protocol
 
 from pyshare.client.replica import OutOfStep, Replica, ReplicaFrame
-from pyshare.core.document import Document, DocumentLimits, Draft, Push, Update, by_push
+from pyshare.core.document import Document, DocumentLimits, Push, Update, by_push
+from pyshare.core.draft import Draft
 from pyshare.core.errors import PushRefused
 from pyshare.core.protocol import (
     Limits,
@@ -17,6 +18,7 @@ from pyshare.core.protocol import (
     parse_client_frame,
     parse_server_frame,
 )
+from tests.core.drafts import add
 
 LIMITS = Limits(
     message_bytes=65_536,
@@ -95,7 +97,7 @@ class ModelServer:
             PushRefused: if that cannot be.
         """
         draft = Draft(self.document)
-        if not draft.add(push):
+        if not add(draft, self.document, push):
             return
         self.document.advance(self.document.version + len(draft.updates), draft.updates)
         self.log.extend(draft.updates)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pyshare.core.changeset import Change, ChangeSet, ChangeSetError, MapMode
 from pyshare.core.units import to_units
+from pyshare.core.work import Work, WorkSpent
 
 LETTERS = "ab\n\u00e9\U0001f600"
 ORDINARY = st.text(LETTERS, max_size=12)
@@ -217,3 +218,44 @@ def test_a_change_set_shows_its_json_and_equals_no_other_thing() -> None:
     changes = ChangeSet.of([Change(1, 1, "x")], 2)
     assert repr(changes) == "ChangeSet.from_json([1, [0, 'x'], 1])"
     assert changes != [1, [0, "x"], 1]
+
+
+def joined_in_turn(changes: list[Change], length: int) -> ChangeSet:
+    """Return the set of `changes` as @codemirror/state makes it: one change after the other."""
+    runs: list[list[Change]] = []
+    pos = 0
+    for change in changes:
+        if change.start == change.end and not change.insert:
+            continue
+        if not runs or change.start < pos:
+            runs.append([])
+        runs[-1].append(change)
+        pos = change.end
+    total = ChangeSet.of(runs[0], length) if runs else ChangeSet.empty_of(length)
+    for run in runs[1:]:
+        total = total.compose(ChangeSet.of(run, length).map(total))
+    return total
+
+
+@given(st.data(), st.integers(0, 30))
+def test_changes_in_any_order_make_the_set_that_they_make_one_after_the_other(data: st.DataObject, length: int) -> None:
+    changes = []
+    for _ in range(data.draw(st.integers(0, 8))):
+        start = data.draw(st.integers(0, length))
+        end = data.draw(st.integers(start, min(length, start + 4)))
+        changes.append(Change(start, end, data.draw(st.text("ab", max_size=2))))
+    assert ChangeSet.of(changes, length) == joined_in_turn(changes, length)
+
+
+def test_changes_in_descending_order_take_no_walk_each() -> None:
+    changes = [Change(2 * index, 2 * index, "x") for index in range(5000, 0, -1)]
+    work = Work(0)
+    assert ChangeSet.of(changes, 20_000, work=work).steps == 10_001
+    assert work.spent == 0
+
+
+def test_changes_that_touch_out_of_order_are_bounded_by_the_work_given() -> None:
+    changes = [Change(index, index + 1, "xy") for index in range(100, 0, -1)]
+    with pytest.raises(WorkSpent):
+        ChangeSet.of(changes, 200, work=Work(1000))
+    assert ChangeSet.of(changes, 200, work=Work(100_000)).new_length == 300

@@ -15,8 +15,10 @@ from random import Random
 import pytest
 
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.document import Document, DocumentLimits, Draft, Push, Update, by_push, rebase
+from pyshare.core.document import Document, DocumentLimits, Push, Update, by_push
+from pyshare.core.draft import Draft, rebase
 from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
+from tests.core.drafts import add
 
 LIMITS = DocumentLimits()
 #: What the real package answered, recorded by tests/codemirror/record_vectors.mjs.
@@ -146,7 +148,7 @@ class Server:
         if self.draft is None and self.pending:
             draft = Draft(self.document)
             # What is not added is committed already, under its number or an earlier one.
-            self.pending = [push for push in self.pending if draft.add(push)]
+            self.pending = [push for push in self.pending if add(draft, self.document, push)]
             if draft.updates:
                 self.draft = draft
 

@@ -11,18 +11,18 @@ from pyshare.core.changeset import Change, ChangeSet, ChangeSetError
 from pyshare.core.document import (
     Document,
     DocumentLimits,
-    Draft,
     HistoryGap,
     Push,
     Update,
     by_push,
     normalise,
-    rebase,
     weight,
 )
+from pyshare.core.draft import Draft, WaitingPush, rebase
 from pyshare.core.errors import PushRefused, RefusalCode
 from pyshare.core.units import from_units, has_lone_surrogate, to_units
-from pyshare.core.work import WorkSpent
+from pyshare.core.work import Work
+from tests.core.drafts import add
 
 LIMITS = DocumentLimits()
 EMOJI = to_units("\U0001f600")
@@ -54,7 +54,7 @@ def pushed(document: Document, *pushes: Push) -> Draft:
     """Return a draft of `pushes`, none of which may be refused."""
     draft = Draft(document)
     for push in pushes:
-        draft.add(push)
+        add(draft, document, push)
     return draft
 
 
@@ -63,7 +63,7 @@ def refusal(document: Document, push: Push, *, after: Sequence[Push] = ()) -> Pu
     draft = pushed(document, *after)
     text, updates = draft.text, list(draft.updates)
     with pytest.raises(PushRefused) as caught:
-        draft.add(push)
+        add(draft, document, push)
     assert (draft.text, draft.updates) == (text, updates)
     return caught.value
 
@@ -222,29 +222,31 @@ def test_a_push_on_an_older_version_is_rebased_over_the_history_and_the_draft() 
 def test_a_push_that_is_committed_is_not_committed_again() -> None:
     document = document_of("", typed("x", at=0, length=0, sender="me", seq=4))
     for seq, version in ((4, 0), (3, 0), (4, 1)):
-        assert not Draft(document).add(Push("me", seq, version, (change(version, 0, 0, "x"),)))
+        assert not add(Draft(document), document, Push("me", seq, version, (change(version, 0, 0, "x"),)))
 
 
 def test_a_push_that_is_in_the_draft_is_not_put_there_again() -> None:
-    draft = pushed(document_of(""), Push("me", 4, 0, (change(0, 0, 0, "x"),)))
-    assert not draft.add(Push("me", 4, 0, (change(0, 0, 0, "x"),)))
-    assert not draft.add(Push("me", 3, 0, (change(0, 0, 0, "y"),)))
-    assert draft.add(Push("me", 5, 0, (change(0, 0, 0, "x"), change(1, 1, 1, "y"))))
+    document = document_of("")
+    draft = pushed(document, Push("me", 4, 0, (change(0, 0, 0, "x"),)))
+    assert not add(draft, document, Push("me", 4, 0, (change(0, 0, 0, "x"),)))
+    assert not add(draft, document, Push("me", 3, 0, (change(0, 0, 0, "y"),)))
+    assert add(draft, document, Push("me", 5, 0, (change(0, 0, 0, "x"), change(1, 1, 1, "y"))))
     assert draft.text == "xy"
 
 
 def test_a_push_that_is_committed_under_its_number_before_a_reconnect_is_not_committed_again() -> None:
     document = document_of("ab", typed("1", at=0, length=2, sender="me", seq=4))
-    assert not Draft(document).add(Push("me", 5, 0, (change(2, 0, 0, "1"),)))
+    assert not add(Draft(document), document, Push("me", 5, 0, (change(2, 0, 0, "1"),)))
     draft = pushed(document, Push("me", 5, 0, (change(2, 0, 0, "1"), change(3, 3, 3, "2"))))
     assert draft.text == "1ab2"
     assert [update.seq for update in draft.updates] == [5]
 
 
 def test_a_push_whose_updates_were_all_committed_leaves_its_number_free() -> None:
-    draft = pushed(document_of("", typed("1", at=0, length=0, sender="me", seq=4)))
-    assert not draft.add(Push("me", 5, 0, (change(0, 0, 0, "1"),)))
-    assert draft.add(Push("me", 5, 1, (change(1, 1, 1, "2"),)))
+    document = document_of("", typed("1", at=0, length=0, sender="me", seq=4))
+    draft = pushed(document)
+    assert not add(draft, document, Push("me", 5, 0, (change(0, 0, 0, "1"),)))
+    assert add(draft, document, Push("me", 5, 1, (change(1, 1, 1, "2"),)))
 
 
 def test_numbers_are_counted_for_each_sender() -> None:
@@ -267,7 +269,7 @@ def test_a_push_on_a_version_that_is_not_known_is_refused(version: int, code: Re
 def test_the_oldest_and_the_newest_version_are_known() -> None:
     document = document_of("", *letters(5), limits=replace(LIMITS, history_updates=3))
     for version in (2, 5):
-        assert Draft(document).add(Push("me", 1, version, (change(version, 0, 0, "x"),)))
+        assert add(Draft(document), document, Push("me", 1, version, (change(version, 0, 0, "x"),)))
 
 
 @pytest.mark.parametrize("lengths", [(1,), (3,), (2, 2), (2, 4)])
@@ -281,11 +283,11 @@ def test_a_push_of_the_wrong_length_is_refused_by_its_index(lengths: tuple[int, 
 def test_the_length_is_that_of_the_version_the_push_was_made_on() -> None:
     document = document_of("", *letters(3))
     for version in range(4):
-        assert Draft(document).add(Push("me", 1, version, (change(version, 0, 0, "y"),)))
+        assert add(Draft(document), document, Push("me", 1, version, (change(version, 0, 0, "y"),)))
         error = refusal(document, Push("me", 1, version, (change(version + 1, 0, 0, "y"),)))
         assert error.code == RefusalCode.INVALID
     bob = Push("bob", 1, 3, (change(3, 0, 0, "z"),))
-    assert Draft(document).add(bob)
+    assert add(Draft(document), document, bob)
     assert refusal(document, Push("me", 1, 3, (change(4, 0, 0, "y"),)), after=[bob]).code == RefusalCode.INVALID
 
 
@@ -327,33 +329,87 @@ def test_a_text_that_is_too_long_already_may_shrink_and_be_replaced_but_not_grow
     assert refusal(document, Push("me", 1, 0, (change(10, 0, 1, "yy"),))).code == RefusalCode.TOO_LONG
 
 
-def test_a_push_that_would_take_too_much_work_is_given_up() -> None:
+def test_a_push_that_would_take_too_much_work_is_refused() -> None:
     updates = [typed("y", at=2 * index + 1, length=100 + index, sender=f"s{index}") for index in range(50)]
     everything = Push("me", 1, 0, (change(100, 0, 100),))
     letter = Push("me", 1, 0, (change(100, 3, 3, "x"),))
     # Deleting all cuts into one section more for each letter that others inserted, and each is visited each time.
     document = document_of("x" * 100, *updates, limits=replace(LIMITS, rebase_steps=1000))
-    with pytest.raises(WorkSpent):
-        Draft(document).add(everything)
-    assert Draft(document).add(letter)
+    assert refusal(document, everything).code == RefusalCode.TOO_MUCH
+    assert add(Draft(document), document, letter)
     document = document_of("x" * 100, *updates, limits=replace(LIMITS, rebase_steps=4000))
-    assert Draft(document).add(everything)
+    assert add(Draft(document), document, everything)
 
 
 def test_many_updates_in_one_push_count_as_work_for_all_who_are_rebased_over_them() -> None:
     push = [replace(update, seq=1) for update in letters(200)]
     document = document_of("", *push, limits=replace(LIMITS, rebase_steps=300))
-    with pytest.raises(WorkSpent):
-        Draft(document).add(Push("me", 1, 0, (change(0, 0, 0, "x"),)))
-    assert Draft(document).add(Push("me", 1, 200, (change(200, 0, 0, "x"),)))
+    assert refusal(document, Push("me", 1, 0, (change(0, 0, 0, "x"),))).code == RefusalCode.TOO_MUCH
+    assert add(Draft(document), document, Push("me", 1, 200, (change(200, 0, 0, "x"),)))
 
 
-def test_copies_of_a_long_text_count_as_work() -> None:
-    document = document_of("x" * 100_000, limits=replace(LIMITS, rebase_steps=100))
-    updates = tuple(change(100_000, 0, 1, "y") for _ in range(10))
-    with pytest.raises(WorkSpent):
-        Draft(document).add(Push("me", 1, 0, updates))
-    assert Draft(document).add(Push("me", 1, 0, updates[:4]))
+def test_a_push_whose_updates_take_too_much_to_compose_is_refused() -> None:
+    updates = tuple(change(1000 + index, 2 * index, 2 * index, "x") for index in range(100))
+    document = document_of("y" * 1000, limits=replace(LIMITS, compose_steps=1000))
+    error = refusal(document, Push("me", 1, 0, updates))
+    assert (error.code, error.reason) == (
+        RefusalCode.TOO_MUCH,
+        "composing these updates is too much work; send fewer of them at once",
+    )
+    assert add(Draft(document), document, Push("me", 1, 0, updates[:20]))
+
+
+def test_a_push_that_surely_takes_too_much_is_refused_before_any_of_the_work_is_done() -> None:
+    document = document_of("", *letters(100), limits=replace(LIMITS, rebase_steps=1000))
+    waiting = WaitingPush(Push("me", 1, 0, tuple(change(index, index, index, "x") for index in range(20))))
+    with pytest.raises(PushRefused, match="send them in smaller parts"):
+        waiting.go_on(document, Work())
+    assert waiting.steps < 100
+    assert waiting.current is waiting.push
+
+
+def test_a_push_goes_on_from_where_its_turn_ended_also_when_the_document_has_moved_on() -> None:
+    document = document_of("", *letters(100))
+    waiting = WaitingPush(Push("me", 1, 0, (change(0, 0, 0, "x"),)))
+    assert not waiting.go_on(document, Work(100))
+    assert 0 < waiting.current.version < 100
+    document.advance(101, letters(1, after=100))
+
+    while not waiting.go_on(document, Work(100)):
+        assert waiting.current.version <= 101
+    draft = Draft(document)
+    assert draft.add(waiting)
+
+    assert draft.text == document.text + "x"
+    assert waiting.steps < 1000, "nothing was done twice"
+
+
+def test_a_push_whose_committed_part_was_another_is_refused() -> None:
+    document = document_of("", typed("a", at=0, length=0, sender="me"), typed("h", at=0, length=1, sender="bob"))
+    push = Push("me", 2, 0, (change(0, 0, 0, "abc"), change(3, 3, 3, "x")))
+    error = refusal(document, push)
+    assert (error.code, error.reason) == (RefusalCode.INVALID, "push 1 was committed with other updates than these")
+
+
+def test_updates_that_change_nothing_are_refused_if_they_are_many() -> None:
+    document = document_of("x")
+    nothing = ChangeSet.empty_of(1)
+    assert add(Draft(document), document, Push("me", 1, 0, (nothing,) * 16))
+    error = refusal(document, Push("me", 1, 0, (nothing,) * 17))
+    assert (error.code, error.reason) == (
+        RefusalCode.TOO_MUCH,
+        "17 updates change nothing; leave them out, 16 are accepted",
+    )
+
+
+def test_updates_that_leave_half_a_surrogate_pair_together_are_refused() -> None:
+    document = document_of("xy")
+    push = Push("me", 1, 0, (change(2, 1, 1, EMOJI), change(4, 1, 2)))
+    error = refusal(document, push)
+    assert (error.code, error.reason) == (
+        RefusalCode.INVALID,
+        "together the updates insert half a surrogate pair",
+    )
 
 
 # The document itself
@@ -494,7 +550,7 @@ def test_a_text_that_the_log_does_not_reach_is_a_gap(version: int) -> None:
 def test_a_loaded_document_knows_the_senders_that_the_log_has_forgotten() -> None:
     document = load("xx", 2, letters(3)[2:], 3, bob=4, alice=3)
     assert (document.last_seq("bob"), document.last_seq("alice")) == (4, 3)
-    assert not Draft(document).add(Push("bob", 4, 3, (change(3, 0, 0, "x"),)))
+    assert not add(Draft(document), document, Push("bob", 4, 3, (change(3, 0, 0, "x"),)))
 
 
 def test_a_loaded_document_forgets_the_senders_above_its_limit_those_the_store_named_first() -> None:
@@ -529,6 +585,6 @@ def test_any_text_can_be_held(text: str) -> None:
     assert normalise(from_units(units)) == units
 
 
-def test_the_weight_of_a_change_set_counts_its_text_and_its_sections() -> None:
-    assert weight(change(10, 5, 5, "abc")) == 3 + 8 * 6
-    assert weight(ChangeSet.empty_of(0)) == 0
+def test_the_weight_of_an_update_counts_its_text_and_its_sections_and_itself() -> None:
+    assert weight(change(10, 5, 5, "abc")) == 3 + 8 * 6 + 256
+    assert weight(ChangeSet.empty_of(0)) == 256

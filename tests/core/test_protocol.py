@@ -55,7 +55,8 @@ LIMITS = Limits(
 )
 LIMITS_JSON = (
     '{"message_bytes":65536,"text_units":524288,"clients":1000,'
-    '"pushes_per_second":50,"history_updates":4096,"presence_ms":100}'
+    '"pushes_per_second":50,"history_updates":4096,"presence_ms":100,'
+    '"push_updates":1024,"push_sections":16384}'
 )
 EMOJI = "\U0001f600"
 
@@ -512,3 +513,37 @@ def test_a_public_id_tells_sessions_apart_and_shows_nothing_of_them(one: bytes, 
     assert len(public_id(one)) == 16
     assert (public_id(one) == public_id(other)) == (one == other)
     assert format_session(one)[:8] not in public_id(one)
+
+
+def push_of(updates: str) -> str:
+    return f'{{"type":"push","seq":7,"version":0,"updates":[{updates}]}}'
+
+
+@pytest.mark.parametrize(
+    ("updates", "count"),
+    [
+        (",".join(["[]"] * 1025), "1025 updates"),
+        ("[" + ",".join(["1"] * 16_385) + "]", "16385 sections"),
+        (",".join(["[" + ",".join(["1"] * 163) + "]"] * 101), "16463 sections"),
+    ],
+)
+def test_a_push_above_its_limits_is_refused_by_count_before_a_change_set_is_made(
+    updates: str, count: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ChangeSet, "from_json", None)
+    with pytest.raises(UnreadablePush) as refused:
+        parse_client_frame(push_of(updates))
+    assert (refused.value.seq, refused.value.code) == (7, RefusalCode.TOO_MUCH)
+    assert refused.value.reason == f"a push of {count}; send it in parts of 1024 updates and 16384 sections at most"
+
+
+def test_a_push_above_its_limits_without_a_number_is_not_understood() -> None:
+    with pytest.raises(ConnectionRefused) as refused:
+        parse_client_frame(push_of(",".join(["[]"] * 1025)).replace('"seq":7', '"seq":0'))
+    assert refused.value.closing.code == CloseCode.NOT_UNDERSTOOD
+
+
+def test_kept_sections_side_by_side_become_one_in_a_push() -> None:
+    frame = parse_client_frame(push_of('[1,1,[0,"x"],0,2,3,[1],[1]]'))
+    assert isinstance(frame, PushFrame)
+    assert frame.updates[0].to_json() == [2, [0, "x"], 5, [1], [1]]

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from pyshare.core.changeset import Change, ChangedRange, ChangeSet, ChangeSetError, MapMode
-from pyshare.core.document import Update, rebase
+from pyshare.core.document import Update
+from pyshare.core.draft import rebase
 from pyshare.core.units import to_units
 
 Case: TypeAlias = dict[str, object]
