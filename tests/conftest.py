@@ -102,3 +102,12 @@ def codemirror() -> Path:
     found = (_FOLDER / "node_modules" / "@codemirror" / "collab").is_dir()
     require("CodeMirror", found, "run ops/test, or npm ci in tests/codemirror")
     return _FOLDER
+
+
+@pytest.fixture
+def front_end(codemirror: Path) -> Path:
+    """The folder of the stock front end made of its own packages, ready to be run by node."""
+    folder = codemirror / "front_end"
+    found = (folder / "node_modules" / "@codemirror" / "commands").is_dir()
+    require("CodeMirror as SharePython has it", found, f"run ops/test, or npm ci in tests/codemirror/{folder.name}")
+    return folder

@@ -1,7 +1,7 @@
 """A model of SharePython's stock front end: text, cursors, undo history and frames, without a browser; no I/O.
 
 `FrontEnd` does what the unmodified front end does, as far as its frames show it.
-tests/core/test_stock_model.py drives it and the real packages (CodeMirror in the
+tests/core/test_stock_model_fuzz.py drives it and the real packages (CodeMirror in the
 versions of the front end's lock file) with the same scripts and compares both
 after every step. Its rules, each with the reason:
 
@@ -39,6 +39,8 @@ Undo history (as @codemirror/commands has it; `now_ms` is its clock)
   the selection was moved between them, or the edit is a paste, Tab, Enter or a
   moved line.
 - Undo restores the selection before the step; redo sets one cursor.
+- Backspace deletes an accent or a skin tone alone, and takes a flag and a joined emoji
+  as one; Delete takes all of a character.
 
 Left out: closing brackets and quotes by themselves, completion, folding, search,
 indentation by Python's grammar (Enter begins the new line at column 0),

@@ -6,8 +6,8 @@ from typing import Final
 _ZERO_WIDTH_JOINER: Final = 0x200D
 
 
-def next_break(line: str, pos: int) -> int:
-    """Return the end of the character that begins at `pos`."""
+def next_break(line: str, pos: int, *, marks: bool = True) -> int:
+    """Return the end of the character that begins at `pos`, with its accents and skin tones if `marks`."""
     if pos == len(line):
         return pos
     if pos < 0:
@@ -19,7 +19,7 @@ def next_break(line: str, pos: int) -> int:
     pos += _size(last)
     while pos < len(line):
         code = _code_point(line, pos)
-        if _ZERO_WIDTH_JOINER in {last, code} or _extends(code):
+        if _ZERO_WIDTH_JOINER in {last, code} or (marks and _extends(code)):
             pos += _size(code)
             last = code
         elif _is_half_flag(code):
@@ -37,9 +37,9 @@ def next_break(line: str, pos: int) -> int:
 
 
 def last_break(line: str, pos: int) -> int:
-    """Return the start of the character that ends at `pos`."""
+    """Return the start of the character that ends at `pos`; an accent or a skin tone is one of its own."""
     while pos > 0:
-        found = next_break(line, pos - 2)
+        found = next_break(line, pos - 2, marks=False)
         if found < pos:
             return found
         pos -= 1

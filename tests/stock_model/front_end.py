@@ -145,11 +145,11 @@ class FrontEnd:
 
     def goes_to_start(self) -> None:
         """Press Ctrl-Home."""
-        self._goes_to(0)
+        self._select(Selection.single(0), "select")
 
     def goes_to_end(self) -> None:
         """Press Ctrl-End."""
-        self._goes_to(len(self.text))
+        self._select(Selection.single(len(self.text)), "select")
 
     # Frames of others
 
@@ -203,11 +203,6 @@ class FrontEnd:
     def _run(self, command: Callable[[str, Selection], Edit | None], event: str | None) -> None:
         if not self.view_only and (edit := command(self.text, self.selection)) is not None:
             self._apply(edit.changes, edit.selection, event)
-
-    def _goes_to(self, pos: int) -> None:
-        selection = Selection.single(pos)
-        if selection != self.selection:
-            self._select(selection, "select")
 
     def _select(self, selection: Selection, event: str | None) -> None:
         self._apply(ChangeSet.empty_of(len(self.text)), selection, event)
