@@ -108,7 +108,8 @@ class Attendance:
             await self._news.wait()
             self._news = trio.Event()
             news = self._presence.take()
-            self._fanout.tell_all(self.peer_frames(news.peers))
+            ended = [client for client in news.peers if self._presence.find(client) is None]
+            self._fanout.tell_all(self.peer_frames(news.peers), ended=ended)
             self._fanout.show(self.selection_frames(news.selections))
             announcement = news.announcement
             if self._tells_all:

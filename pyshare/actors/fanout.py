@@ -1,20 +1,21 @@
 """Who has been sent what: a cursor for each member, each frame encoded once.
 
 A member that keeps up costs one write of bytes that all share. One whose
-socket is full lags: nothing is queued for it but its place in the log, and
-when its socket has drained it is sent what it missed in one write. Nothing
-here waits, and nothing here knows what a socket is.
+socket is full lags: nothing is queued for it but its place in the log. Each
+time its socket has room, it is sent what it missed, in slices of shared bytes,
+until the socket is full again. Nothing here waits, and nothing here knows what
+a socket is.
 
 Each push is a frame of its own, also when many are written at once: an editor
 built on @codemirror/collab maps its unconfirmed changes over the updates of a
 frame together, and the document over those of a push (see there).
 """
 
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pyshare.actors.backlog import SLICE_BYTES, Backlog
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Peer, push_frames
@@ -25,6 +26,8 @@ class Outlet(Protocol):
 
     def write_nowait(self, data: bytes) -> bool:
         """Take `data`, one or more whole frames, to be sent in order; or return False and take nothing of it.
+
+        Data that is taken and cannot be sent at once is kept as it is, not copied: others have the same bytes.
 
         Whoever was told False is owed a `Drained` in the channel's mailbox as
         soon as there is room. What is written after `close_nowait`, or to a
@@ -50,8 +53,6 @@ class FanOutLimits:
     backlog_bytes: int = 8_388_608
     #: Answers to a member's own pushes that wait for its socket.
     answers: int = 16
-    #: Topics that a laggard has missed news of.
-    topics: int = 4096
 
 
 @dataclass(slots=True, eq=False)
@@ -64,8 +65,10 @@ class Member:
     cursor: int = 0
     #: Answers that it has yet to be sent.
     answers: list[bytes] = field(default_factory=list)
-    #: Topics of which it has missed news, in order.
-    missed: dict[str, None] = field(default_factory=dict)
+    #: Topics of which it has missed news, in order, and whether it had not heard of the topic before.
+    missed: dict[str, bool] = field(default_factory=dict)
+    #: Topics that its first bytes told it of, and that the others were told of later.
+    told: frozenset[str] = frozenset()
 
 
 class FanOut:
@@ -78,9 +81,10 @@ class FanOut:
         # Members that have been sent everything, and those that lag.
         self._current: dict[Outlet, Member] = {}
         self._lagging: dict[Outlet, Member] = {}
-        # Frames that some laggard has not been sent, each with the version that it leads to.
-        self._backlog: deque[tuple[int, bytes]] = deque()
-        self._backlog_bytes = 0
+        # What some laggard has not been sent.
+        self._backlog = Backlog(min(SLICE_BYTES, limits.backlog_bytes // 16))
+        # Topics that members have been told of and that have not ended.
+        self._topics: set[str] = set()
         # Frames of committed pushes that members were sent.
         self.frames_sent = 0
 
@@ -95,7 +99,7 @@ class FanOut:
     @property
     def backlog_bytes(self) -> int:
         """Bytes of frames that are kept for laggards."""
-        return self._backlog_bytes
+        return self._backlog.bytes
 
     def members(self) -> Iterable[Member]:
         """Return all members."""
@@ -105,9 +109,12 @@ class FanOut:
         """Return the member behind `outlet`."""
         return self._current.get(outlet) or self._lagging.get(outlet)
 
-    def join(self, outlet: Outlet, peer: Peer, first: bytes) -> Member:
-        """Let a client in, with `first` as the first bytes it is sent; they bring it to the present version."""
-        member = Member(outlet, peer)
+    def join(self, outlet: Outlet, peer: Peer, first: bytes, *, told: Iterable[str] = ()) -> Member:
+        """Let a client in, with `first` as the first bytes it is sent; they bring it to the present version.
+
+        `told` are the topics that `first` tells of.
+        """
+        member = Member(outlet, peer, told=frozenset(told) - self._topics)
         if outlet.write_nowait(first):
             self._current[outlet] = member
         else:
@@ -127,28 +134,41 @@ class FanOut:
         self._version += len(updates)
         if not len(self):
             return
-        frames = push_frames(before, updates)
-        data = frames[0][1] if len(frames) == 1 else b"".join(frame for _, frame in frames)
-        full = [member for outlet, member in self._current.items() if not outlet.write_nowait(data)]
-        for member in full:
-            self._lag(member, before)
-        self.frames_sent += len(self._current) * len(frames)
+        slices = self._backlog.cut(push_frames(before, updates))
+        for member in list(self._current.values()):
+            version = before
+            for each in slices:
+                data, frames = each.after(version)
+                if not member.outlet.write_nowait(data):
+                    self._lag(member, version)
+                    break
+                version = each.version
+                self.frames_sent += frames
         if self._lagging:
-            self._backlog.extend(frames)
-            self._backlog_bytes += len(data)
+            self._backlog.keep(slices)
             self._shed()
 
-    def tell_all(self, news: Mapping[str, bytes]) -> None:
+    def tell_all(self, news: Mapping[str, bytes], *, ended: Collection[str] = ()) -> None:
         """Send news by topic to everybody but the member whose id the topic is.
 
         The newest frame of a topic is the only one that matters: a laggard is
-        not sent it, but is owed news of the topic (see `drained`).
+        not sent it, but is owed news of the topic (see `drained`). `ended` are
+        the topics that are told of for the last time. One that began and ended
+        while a member lagged is not owed to it, so however many come and go,
+        a laggard is owed no more topics than it knew and there are now.
         """
         self.show(news)
-        for member in list(self._lagging.values()):
-            member.missed.update(dict.fromkeys(news))
-            if len(member.missed) > self._limits.topics:
-                self._drop(member)
+        for member in self._lagging.values():
+            for topic in news:
+                is_new = topic not in self._topics and topic not in member.told
+                if topic in ended and member.missed.get(topic, is_new):
+                    member.missed.pop(topic, None)
+                else:
+                    member.missed.setdefault(topic, is_new)
+        self._topics |= news.keys()
+        self._topics -= set(ended)
+        for member in self.members():
+            member.told = frozenset()
 
     def show(self, selections: Mapping[str, bytes]) -> None:
         """Send frames by client id to everybody but the one whose it is; laggards never see them."""
@@ -179,18 +199,23 @@ class FanOut:
         member = self._lagging.get(outlet)
         if member is None:
             return ()
-        frames = [frame for version, frame in self._backlog if version > member.cursor]
-        data = b"".join((*member.answers, *frames))
-        if data and not outlet.write_nowait(data):
-            return ()
+        while member.answers:
+            if not outlet.write_nowait(member.answers[0]):
+                return ()
+            del member.answers[0]
+        while (missed := self._backlog.next_after(member.cursor)) is not None:
+            data, frames = missed.after(member.cursor)
+            if not outlet.write_nowait(data):
+                self._trim()
+                return ()
+            member.cursor = missed.version
+            self.frames_sent += frames
         del self._lagging[outlet]
         self._current[outlet] = member
         self._trim()
-        self.frames_sent += len(frames)
-        missed = list(member.missed)
-        member.answers.clear()
+        owed = list(member.missed)
         member.missed.clear()
-        return missed
+        return owed
 
     def close(self, outlet: Outlet, closing: Closing) -> None:
         """Have one member's connection closed; it stays a member until it leaves."""
@@ -208,7 +233,7 @@ class FanOut:
 
     def _shed(self) -> None:
         """Close those furthest behind until the backlog is within its limit."""
-        while self._backlog_bytes > self._limits.backlog_bytes and self._lagging:
+        while self._backlog.bytes > self._limits.backlog_bytes and self._lagging:
             self._drop(min(self._lagging.values(), key=lambda member: member.cursor))
 
     def _drop(self, member: Member) -> None:
@@ -221,6 +246,4 @@ class FanOut:
 
     def _trim(self) -> None:
         """Let go of the frames that every laggard has been sent."""
-        oldest = min((member.cursor for member in self._lagging.values()), default=self._version)
-        while self._backlog and self._backlog[0][0] <= oldest:
-            self._backlog_bytes -= len(self._backlog.popleft()[1])
+        self._backlog.forget(min((member.cursor for member in self._lagging.values()), default=self._version))

@@ -97,7 +97,7 @@ class Membership:
         first += b"".join(self._attendance.selection_frames(peer.id for peer in peers).values())
         if self.storage == "down":
             first += server_frame(StatusFrame(self.storage))
-        self._fanout.join(join.outlet, join.peer, first)
+        self._fanout.join(join.outlet, join.peer, first, told=(peer.id for peer in peers))
 
     def leave(self, outlet: Outlet) -> None:
         """Let a member go, if it is one."""

@@ -1,5 +1,8 @@
 """The fan-out alone: who is sent what, and what is kept for whoever lags."""
 
+from typing_extensions import override
+
+from pyshare.actors.backlog import SLICE_BYTES
 from pyshare.actors.fanout import FanOut, FanOutLimits
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
@@ -172,12 +175,89 @@ def test_selections_shown_to_a_laggard_are_dropped() -> None:
     assert told(eve) == []
 
 
-def test_a_laggard_with_too_many_topics_is_closed() -> None:
-    fanout, _, eve = fan_out(FanOutLimits(topics=3))
+def test_a_laggard_is_not_closed_however_many_come_and_go_and_is_owed_nothing_of_them() -> None:
+    fanout, _, eve = fan_out()
+    fanout.tell_all({"kim": gone("kim")})
     eve.full = True
-    fanout.tell_all({f"kim{index}": gone("kim") for index in range(4)})
-    assert eve.closing is not None
-    assert eve.closing.code == CloseCode.TOO_SLOW
+    for index in range(10_000):
+        fanout.tell_all({f"new {index}": gone("new"), f"short {index}": gone("short")}, ended={f"short {index}"})
+        fanout.tell_all({f"new {index}": gone("new")}, ended={f"new {index}"})
+    member = fanout.find(eve)
+    assert member is not None
+    assert member.missed == {}
+    fanout.tell_all({"kim": gone("kim"), "lee": gone("lee")}, ended={"kim"})
+    fanout.tell_all({"lee": gone("lee")})
+    assert eve.closing is None
+    eve.full = False
+    assert list(fanout.drained(eve)) == ["kim", "lee"], "kim was known, and lee is here"
+
+
+def test_a_laggard_hears_that_a_peer_of_its_welcome_left_before_the_others_were_told_of_it() -> None:
+    fanout, _, _ = fan_out()
+    kim = FakeOutlet()
+    fanout.join(kim, Peer("kim", "Kim", "edit"), b"", told=["lee"])
+    kim.full = True
+    fanout.show({"bob": gone("bob")})
+    fanout.tell_all({"lee": gone("lee")}, ended={"lee"})
+    kim.full = False
+    assert list(fanout.drained(kim)) == ["lee"]
+
+
+class SlowOutlet(FakeOutlet):
+    """A socket that has room for some bytes, and keeps the last write while it was sent in part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = 0
+        # The write that was sent in part.
+        self.rest = b""
+
+    @override
+    def write_nowait(self, data: bytes) -> bool:
+        """Take one write more than there is room for."""
+        self.full = self.room <= 0
+        taken = super().write_nowait(data)
+        if taken:
+            self.room -= len(data)
+            self.rest = data if self.room < 0 else b""
+        return taken
+
+
+def test_laggards_are_sent_slices_of_shared_bytes_and_each_keeps_one_at_most() -> None:
+    fanout = FanOut(0, FanOutLimits())
+    slow = [SlowOutlet() for _ in range(20)]
+    for index, outlet in enumerate(slow):
+        outlet.room = 1
+        fanout.join(outlet, Peer(f"slow {index}", "", "view_only"), b"")
+        outlet.room = 0
+    for number in range(100):
+        fanout.publish([Update("bob", number + 1, long_edit(number, 30_000))])
+    for _ in range(60):
+        for outlet in slow:
+            outlet.room = 1
+            fanout.drained(outlet)
+            assert len(outlet.rest) <= SLICE_BYTES
+        assert len({id(outlet.rest) for outlet in slow}) == 1, "the same bytes for all"
+    assert fanout.lagging == 0
+    assert fanout.backlog_bytes == 0
+    assert all(versions(outlet) == list(range(1, 101)) for outlet in slow)
+
+
+def test_members_share_the_bytes_of_what_their_sockets_took_in_part() -> None:
+    fanout = FanOut(0, FanOutLimits())
+    slow = [SlowOutlet() for _ in range(3)]
+    for index, outlet in enumerate(slow):
+        outlet.room = 1
+        fanout.join(outlet, Peer(f"slow {index}", "", "view_only"), b"")
+    fanout.publish([Update("bob", number + 1, long_edit(number, 50_000)) for number in range(20)])
+    assert {len(outlet.rest) for outlet in slow} == {len(slow[0].rest)}
+    assert len(slow[0].rest) <= SLICE_BYTES
+    assert len({id(outlet.rest) for outlet in slow}) == 1
+
+
+def long_edit(number: int, units: int) -> ChangeSet:
+    length = units if number else 0
+    return ChangeSet.of([Change(0, length, "xy"[number % 2] * units)], length)
 
 
 def test_an_answer_waits_for_a_full_socket_and_comes_before_later_updates() -> None:

@@ -131,7 +131,7 @@ class Scene:
             replace(
                 limits,
                 document=document,
-                fanout=FanOutLimits(backlog_bytes=20_000, answers=4, topics=30) if small else FanOutLimits(),
+                fanout=FanOutLimits(backlog_bytes=20_000, answers=4) if small else FanOutLimits(),
                 clients=14,
                 pending_bytes=50_000 if small else limits.pending_bytes,
             ),
