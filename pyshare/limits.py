@@ -3,6 +3,7 @@
 from pyshare.actors.channel import ChannelLimits
 from pyshare.actors.committer import CommitterLimits
 from pyshare.actors.fanout import FanOutLimits
+from pyshare.actors.stock import StockLimits
 from pyshare.core.document import DocumentLimits
 from pyshare.core.protocol import Limits
 from pyshare.net.codespaces import CodespacesLimits
@@ -39,6 +40,7 @@ def channel_limits(settings: Settings) -> ChannelLimits:
         committer=CommitterLimits(text_with_append_units=settings.text_units)
         if settings.api_base_url
         else CommitterLimits(),
+        stock=StockLimits(selections=settings.stock_selections == "on"),
         clients=settings.clients,
         presence_seconds=settings.presence_ms / 1000,
         heartbeat_seconds=min(_LONGEST_HEARTBEAT_SECONDS, shortest_life / _TOUCHES_A_LIFE),

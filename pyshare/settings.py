@@ -278,6 +278,15 @@ class Settings(BaseModel):
         Shown("Limits", "BYTES", "size of those updates; in the store too"),
     ] = 8_388_608
 
+    stock_selections: Annotated[
+        Literal["off", "on"],
+        Shown(
+            "Limits",
+            "SWITCH",
+            "send the selections of stock editors to each other; the next key replaces what they select",
+        ),
+    ] = "off"
+
     linger_seconds: Annotated[
         float,
         Field(ge=0, le=86_400),

@@ -25,7 +25,7 @@ from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Up
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.presence import Selection
 from pyshare.core.protocol import ClientFrame, Limits, Mode, Peer, PushFrame, Range, SelectFrame, Storage
-from pyshare.core.sharepython import StockEdit, StockFrame, StockSelection
+from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
 from pyshare.store.interface import (
     Announced,
     Committed,
@@ -263,6 +263,10 @@ class Channel:
                 self._attendance.select(peer.id, Selection(version, ranges))
             case StockEdit(changes):
                 self._on_stock_edit(outlet, changes)
+            case StockLoss(length):
+                member = self._stock.find(outlet)
+                if member is not None:
+                    self._stock.lose(member, length, trio.current_time())
             case StockSelection(ranges):
                 self._on_stock_selection(peer, ranges)
             case _:
@@ -300,7 +304,7 @@ class Channel:
             self._on_push(push, member.peer.mode)
 
     def _on_stock_selection(self, peer: Peer, ranges: tuple[Range, ...]) -> None:
-        self._stock.show(peer.id, ranges)
+        self._stock.show(peer, ranges)
         length = len(self._document.text)
         within = tuple((min(anchor, length), min(head, length)) for anchor, head in ranges)
         self._attendance.select(peer.id, Selection(self._document.version, within))

@@ -129,7 +129,7 @@ class Membership:
         """Tell the member of that id, if it is here, that its push can never be."""
         stock = self._stock.find_client(client)
         if stock is not None:
-            self._stock.refused(stock)
+            self._stock.refused(stock, trio.current_time())
         else:
             self._answer(client, RefusedFrame(seq, code, reason))
         self._counts.refused[code] += 1

@@ -1,4 +1,4 @@
-"""The stock editors of a channel: what each of them has typed, what it holds, and what it is sent.
+"""The stock editors of a channel: their edits, placed and pushed for them, and the frames that they are sent.
 
 A stock editor knows no versions and answers nothing, so what other clients do
 for themselves is done for it here: its edits are placed where they were made
@@ -16,33 +16,34 @@ import trio
 from pyshare.actors.fanout import Outlet
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, Push, Update, by_push
-from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Peer, Range
-from pyshare.core.shadow import Shadow
+from pyshare.core.repair import single_changes, whole_pairs
+from pyshare.core.shadow import Shadow, kept_ends
 from pyshare.core.sharepython import connected_frame, edit_frame, selection_frame
 from pyshare.core.unconfirmed import Unconfirmed
+from pyshare.core.view import View
+from pyshare.core.work import Work
 
-#: Whose changes a stock editor is sent that are nobody's, or several people's.
+#: The sender that a stock editor is told of changes that are nobody's, or several people's.
 _NOBODY = "pyshare"
 
 
 @dataclass(frozen=True, slots=True)
 class StockLimits:
-    """How stock editors are followed."""
+    """Limits for following stock editors."""
 
     #: Seconds without an edit after which an editor counts as quiet: longer than what it sends takes to arrive.
     quiet_seconds: float = 0.5
-    #: How long before it connects an editor may have loaded its text; the texts, and the units of them together,
-    #: that are tried then.
+    #: Seconds before it connects in which an editor may have loaded its text, and pushes of that time that count.
     loading_seconds: float = 20
-    loading_texts: int = 512
-    loading_units: int = 4_194_304
+    loading_pushes: int = 512
     #: Bytes of one push.
     push_bytes: int = 1_048_576
-    #: Units of text that may be copied to follow one editor, for each second, and seconds that may be used up at once.
-    #: About a twentieth of a processor.
-    work_units_per_second: int = 67_108_864
-    work_seconds: float = 4
+    #: Editors that have left and whose edits are still to be committed. Above it, those of the first are given up.
+    left: int = 1000
+    #: Whether an editor is sent the selections of other stock editors. It selects with them: its next key replaces
+    #: the text that somebody else has selected.
+    selections: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -56,13 +57,30 @@ class StockMember:
     unconfirmed: Unconfirmed = field(default_factory=Unconfirmed)
     #: Number of its last push.
     seq: int = 0
-    #: When it made an edit last.
+    #: Time of its last edit.
     edited: float = 0
-    #: When the work that following it has been will have been made good.
-    made_good: float = 0
-    #: Whether its socket is full, or it has left: nothing is sent then.
+    #: Whether its socket is full, or it has left, or was given up: nothing is sent then.
     full: bool = False
     left: bool = False
+    given_up: bool = False
+
+
+class _Committed:
+    """One committed push, with the frames for the editors that are in step: made once for all of them."""
+
+    def __init__(self, sender: str, changes: ChangeSet, before: View) -> None:
+        self.sender = sender
+        self.changes = changes
+        # The text before it.
+        self._before = before
+        self._frames: tuple[list[ChangeSet], bytes] | None = None
+
+    def frames(self) -> tuple[list[ChangeSet], bytes]:
+        """Return the push as change sets of one change each, and their frames."""
+        if self._frames is None:
+            parts = single_changes(self.changes, self._before.after(self.changes))
+            self._frames = parts, b"".join(edit_frame(self.sender, each) for each in parts)
+        return self._frames
 
 
 class StockRoom:
@@ -76,9 +94,10 @@ class StockRoom:
         # Those that have left, and of whose edits some are not committed yet: they cannot send them again.
         self._left: list[StockMember] = []
         # The committed text that the members know of.
-        self._text = document.text
-        # Texts of a while ago, with their times and versions: an editor loads its text before it connects.
-        self._earlier: deque[tuple[float, int, str]] = deque()
+        self._text = View(document.text)
+        # Pushes of a while ago: their times, the lengths of the texts before them, and the units at the beginning
+        # and at the end that each of them kept. An editor loads its text before it connects.
+        self._earlier: deque[tuple[float, int, int, int]] = deque(maxlen=limits.loading_pushes)
         # Set when somebody is to be healed once quiet.
         self._ailing = trio.Event()
 
@@ -95,13 +114,11 @@ class StockRoom:
 
     def join(self, outlet: Outlet, peer: Peer, now: float) -> None:
         """Let an editor in, which holds the present text or one of those that it may have loaded."""
-        shadow = Shadow(self._text, self._loaded())
+        shadow = Shadow(len(self._document.text), self._loaded(now))
         member = self._members[outlet] = StockMember(outlet, peer, shadow, edited=now)
-        # It has typed nothing yet that it could have sent.
-        frames = [connected_frame(peer.id, peer.mode)]
-        frames += [edit_frame(_NOBODY, changes) for changes in shadow.corrections(quiet=True)]
-        if not outlet.write_nowait(b"".join(frames)):
-            member.full = True
+        if self._write(member, connected_frame(peer.id, peer.mode)):
+            # It has typed nothing yet that it could have sent.
+            self._correct(member, now, quiet=True)
 
     def leave(self, outlet: Outlet) -> StockMember | None:
         """Let go of an editor, when what it has made is committed; return who it was."""
@@ -110,6 +127,8 @@ class StockRoom:
             member.left = True
             if member.unconfirmed.count:
                 self._left.append(member)
+                for each in self._left[: -self._limits.left]:
+                    self.give_up(each)
         return member
 
     def find_client(self, client: str) -> StockMember | None:
@@ -117,17 +136,28 @@ class StockRoom:
         return next((member for member in self._everybody() if member.peer.id == client), None)
 
     def edit(self, member: StockMember, changes: ChangeSet, now: float) -> None:
-        """Take an edit that an editor has made; see `next_pushes`. One that is too much work is closed."""
-        limits = self._limits
-        member.made_good = max(now, member.made_good) + member.shadow.work_units / limits.work_units_per_second
-        if member.made_good > now + limits.work_seconds:
-            reason = "more edits than can be followed in a text of this length; reload, and go on more slowly"
-            member.outlet.close_nowait(Closing(CloseCode.TOO_MANY, reason))
-            self.give_up(member)
+        """Take an edit that an editor has made; see `next_pushes`. One that was given up is not heard."""
+        if member.given_up:
             return
         member.edited = now
-        member.unconfirmed.add(member.shadow.receive(changes))
-        self._correct(member, quiet=False)
+        work = Work()
+        aim = self._aim(member)
+
+        def allowed(mapped: ChangeSet) -> ChangeSet:
+            return ChangeSet.empty_of(mapped.length) if member.peer.mode == "view_only" else whole_pairs(mapped, aim)
+
+        made = member.shadow.receive(changes, now, aim=aim, allow=allowed, work=work)
+        if not made.empty:
+            member.unconfirmed.add(made)
+        self._correct(member, now, quiet=False)
+        member.outlet.charge(work.spent)
+
+    def lose(self, member: StockMember, length: int, now: float) -> None:
+        """Note that an editor has made an edit that is not taken, and holds a text of `length`; it is healed later."""
+        if not member.given_up:
+            member.edited = now
+            member.shadow.lose(length, now)
+            self._correct(member, now, quiet=False)
 
     def next_pushes(self) -> list[tuple[StockMember, Push]]:
         """Return what editors have made and is to be committed next, of each whose last push is settled."""
@@ -148,37 +178,45 @@ class StockRoom:
 
     def publish(self, updates: Sequence[Update], now: float) -> None:
         """Take what was committed, which the document has by now."""
-        self._note_earlier(now, self._document.version - len(updates))
-        if self._members or self._left:
-            for push in by_push(updates):
-                self._take(push[0].sender, reduce(ChangeSet.compose, (update.changes for update in push)))
+        for push in by_push(updates):
+            changes = reduce(ChangeSet.compose, (update.changes for update in push))
+            self._earlier.append((now, changes.length, *kept_ends(changes)))
+            if self._members or self._left:
+                self._take(_Committed(push[0].sender, changes, self._text), now)
         self._left = [member for member in self._left if member.unconfirmed.count]
-        self._text = self._document.text
+        self._text = View(self._document.text)
 
-    def refused(self, member: StockMember) -> None:
+    def refused(self, member: StockMember, now: float) -> None:
         """An editor's push can never be; take it back, in the editor too."""
         if member.unconfirmed.in_flight is None:
             return
-        _, undoing = member.unconfirmed.take_back(self._text)
-        self._follow(member, undoing, undoing.apply(member.shadow.aim), edit_frame(_NOBODY, undoing))
+        _, undoing = member.unconfirmed.take_back(self._document.text)
+        member.shadow.follow(undoing)
+        self._correct(member, now, quiet=False)
 
     def give_up(self, member: StockMember) -> None:
-        """An editor is being closed and its push is not waited for: what it has made beyond the log is lost to it."""
+        """Hear nothing more of an editor that is being closed; what it has made beyond the log is lost to it."""
+        member.given_up = True
         member.unconfirmed = Unconfirmed()
         self._left = [each for each in self._left if each is not member]
 
-    def show(self, sender: str, ranges: Sequence[Range]) -> None:
-        """Have the other editors select what one has selected, as the stock server does; none that is behind."""
-        frame = selection_frame(sender, ranges)
-        for member in self._members.values():
-            furthest = max((pos for pair in ranges for pos in pair), default=0)
-            if member.peer.id != sender and member.shadow.in_step and furthest <= len(member.shadow.aim):
+    def show(self, sender: Peer, ranges: Sequence[Range]) -> None:
+        """Have the other editors select what one has selected, as the stock server does; none that is behind.
+
+        Nothing is shown unless the limits say so, nor the selection of somebody who may only look.
+        """
+        if not self._limits.selections or sender.mode == "view_only":
+            return
+        frame = selection_frame(sender.id, ranges)
+        furthest = max((pos for pair in ranges for pos in pair), default=0)
+        for member in self.members():
+            if member.peer.id != sender.id and member.shadow.in_step and furthest <= len(self._aim(member)):
                 self._write(member, frame)
 
     def drained(self, member: StockMember, now: float) -> None:
         """The socket of an editor has room again: bring it up to date."""
         member.full = False
-        self._correct(member, quiet=now >= member.edited + self._limits.quiet_seconds)
+        self._correct(member, now, quiet=now >= member.edited + self._limits.quiet_seconds)
 
     async def heal(self) -> None:
         """Settle the doubts about editors as soon as they are quiet, for as long as the channel lives."""
@@ -188,59 +226,61 @@ class StockRoom:
             await trio.sleep(self._limits.quiet_seconds)
             now = trio.current_time()
             for member in self.members():
-                self._correct(member, quiet=now >= member.edited + self._limits.quiet_seconds)
+                self._correct(member, now, quiet=now >= member.edited + self._limits.quiet_seconds)
 
-    def _take(self, sender: str, changes: ChangeSet) -> None:
+    def _take(self, push: _Committed, now: float) -> None:
         """Take one committed push."""
-        self._text = changes.apply(self._text)
-        frame = edit_frame(sender, changes)
+        self._text = self._text.after(push.changes)
         for member in self._everybody():
             unconfirmed = member.unconfirmed
-            if sender == member.peer.id and unconfirmed.in_flight:
+            if push.sender == member.peer.id and unconfirmed.in_flight:
                 # The editor has it, and it is in what it is to hold.
                 unconfirmed.land()
-            elif unconfirmed.count:
-                passed = unconfirmed.pass_over(changes)
-                self._follow(member, passed, passed.apply(member.shadow.aim), edit_frame(sender, passed))
-            else:
-                self._follow(member, changes, self._text, frame)
+                continue
+            changes = unconfirmed.pass_over(push.changes) if unconfirmed.count else push.changes
+            if not member.left and not member.given_up:
+                member.shadow.follow(changes)
+                self._correct(member, now, quiet=False, push=push)
 
-    def _follow(self, member: StockMember, changes: ChangeSet, aim: str, frame: bytes) -> None:
-        if member.shadow.follow(changes, aim):
-            if member.full or member.left or not self._write(member, frame):
-                member.shadow.take_back(1)
-        else:
-            self._correct(member, quiet=False)
+    def _aim(self, member: StockMember) -> View:
+        """Return the text that an editor is to hold: the committed one with its own edits."""
+        if not member.unconfirmed.count:
+            return self._text
+        return self._text.after(member.unconfirmed.whole(len(self._text)))
 
-    def _correct(self, member: StockMember, *, quiet: bool) -> None:
-        if member.full or member.left:
+    def _correct(self, member: StockMember, now: float, *, quiet: bool, push: _Committed | None = None) -> None:
+        """Send an editor what it misses: `push`, if that is all; nothing while there is a doubt, unless it is quiet."""
+        shadow = member.shadow
+        if member.full or member.left or member.given_up or shadow.in_step:
             return
-        corrections = member.shadow.corrections(quiet=quiet)
-        if corrections and not self._write(member, b"".join(edit_frame(_NOBODY, each) for each in corrections)):
-            member.shadow.take_back(len(corrections))
-        elif not member.shadow.in_step:
-            self._ailing.set()
+        if push is not None and shadow.missing is push.changes:
+            parts, data = push.frames()
+        else:
+            found = shadow.parts(self._aim(member), quiet=quiet)
+            if found is None:
+                self._ailing.set()
+                return
+            parts = found
+            sender = push.sender if push else _NOBODY
+            data = b"".join(edit_frame(sender, each) for each in parts)
+        if not parts or self._write(member, data):
+            shadow.sent(parts, now)
 
     def _write(self, member: StockMember, data: bytes) -> bool:
         member.full = not member.outlet.write_nowait(data)
         return not member.full
 
-    def _note_earlier(self, now: float, version: int) -> None:
-        """Keep the text of `version`, the last one before what is committed now, if it is time for another."""
-        earlier, seconds = self._earlier, self._limits.loading_seconds
-        if not earlier or earlier[-1][0] <= now - seconds / 2:
-            earlier.append((now, version, self._text))
-        while len(earlier) > 1 and earlier[1][0] <= now - seconds:
-            earlier.popleft()
+    def _loaded(self, now: float) -> dict[int, tuple[int, int]]:
+        """Return the lengths of the texts that an editor may have loaded which connects now.
 
-    def _loaded(self) -> list[str]:
-        """Return the texts that an editor which connects now may have loaded, the newest first."""
-        if not self._earlier:
-            return []
-        _, version, text = self._earlier[0]
-        texts = [text]
-        for update in self._document.since(version) or ():
-            text = update.changes.apply(text)
-            texts.append(text)
-        most = max(1, self._limits.loading_units // (max(map(len, texts)) or 1))
-        return texts[::-1][: min(most, self._limits.loading_texts)]
+        For each there are the units at the beginning and at the end that all of
+        them share with the present text, at least.
+        """
+        loaded: dict[int, tuple[int, int]] = {}
+        head = tail = len(self._document.text)
+        for time, length, kept_head, kept_tail in reversed(self._earlier):
+            if time < now - self._limits.loading_seconds:
+                break
+            head, tail = min(head, kept_head), min(tail, kept_tail)
+            loaded[length] = (head, tail)
+        return loaded

@@ -34,7 +34,7 @@ def difference(old: str, new: str) -> ChangeSet:
     for from_old, to_old, from_new, to_new in blocks.replaced():
         replaced = old[start + from_old : start + to_old]
         by = new[start + from_new : start + to_new]
-        begin, end, end_by = _changed_part(replaced, by)
+        begin, end, end_by = changed_part(replaced, by)
         base = start + from_old
         changes.append(Change(base + begin, base + end, by[begin:end_by]))
     return ChangeSet.of(changes, len(old))
@@ -48,14 +48,14 @@ def _lines(text: str) -> list[str]:
 
 def _changed_lines(old: str, new: str) -> tuple[int, int, int]:
     """Return where the first line begins that differs, and where the last one ends in each."""
-    start, end_old, end_new = _changed_part(old, new)
+    start, end_old, end_new = changed_part(old, new)
     if not (old.endswith("\n", 0, end_old) and new.endswith("\n", 0, end_new)):
         rest = (old.find("\n", end_old) + 1 or len(old)) - end_old
         end_old, end_new = end_old + rest, end_new + rest
     return old.rfind("\n", 0, start) + 1, end_old, end_new
 
 
-def _changed_part(old: str, new: str) -> tuple[int, int, int]:
+def changed_part(old: str, new: str) -> tuple[int, int, int]:
     """Return where the two begin to differ, and where that ends in each; never inside a surrogate pair."""
     shorter = min(len(old), len(new))
     start = longest(shorter, lambda length: old[:length] == new[:length])

@@ -49,6 +49,11 @@ def has_lone_surrogate(units: str) -> bool:
     return not units.isascii() and _LONE_SURROGATE.search(units) is not None
 
 
+def replace_lone_surrogates(units: str) -> str:
+    """Return `units` with U+FFFD for each surrogate that stands without its other half."""
+    return units if units.isascii() else _LONE_SURROGATE.sub("\ufffd", units)
+
+
 def splits_pair(units: str, pos: int) -> bool:
     """Whether `pos` lies between the two halves of a surrogate pair."""
     return 0 < pos < len(units) and "\ud800" <= units[pos - 1] <= "\udbff" and "\udc00" <= units[pos] <= "\udfff"

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,93 +12,75 @@ from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.actors.stock import StockLimits
 from pyshare.actors.supervisor import Mailbox, SupervisorLimits, open_lease
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.errors import CloseCode, Closing
-from pyshare.core.protocol import Mode, Peer, PeerFrame
-from pyshare.core.sharepython import StockEdit, StockFrame, StockSelection, parse_stock_frame
+from pyshare.core.errors import CloseCode
+from pyshare.core.protocol import Mode, Peer, PeerFrame, PeerSelectFrame
+from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection, parse_stock_frame
+from pyshare.core.units import has_lone_surrogate, to_units
 from pyshare.store.faults import Faults
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import World, channel_limits, open_world
+from tests.stock_model import FrontEnd, InsertValue
+from tests.stock_wire import StockSocket, as_json, from_json
 
 CODESPACE = "tmp-a"
 
 
-class StockOutlet:
-    """The socket of a stock editor, on the server's side."""
-
-    def __init__(self) -> None:
-        # Frames on their way to the editor, as JSON.
-        self.sent: list[str] = []
-        self.closing: Closing | None = None
-        self.full = False
-        self.refused = False
-        # Steps of work that it was charged.
-        self.steps = 0
-
-    def write_nowait(self, data: bytes) -> bool:
-        """Take whole frames, unless the socket is full."""
-        if self.full:
-            self.refused = True
-            return False
-        while data and self.closing is None:
-            length, start = data[1], 2
-            if length == 126:
-                length, start = int.from_bytes(data[2:4]), 4
-            elif length == 127:
-                length, start = int.from_bytes(data[2:10]), 10
-            self.sent.append(data[start : start + length].decode())
-            data = data[start + length :]
-        return True
-
-    def close_nowait(self, closing: Closing) -> None:
-        """Note why."""
-        self.closing = self.closing or closing
-
-    def charge(self, steps: int) -> None:
-        """Note what the editor has to pay for."""
-        self.steps += steps
-
-
-@dataclass
 class StockClient:
-    """A stock front end: it loads the text, connects, and applies or drops what it is sent, in silence."""
+    """A person at a stock front end that has loaded a text and connects."""
 
-    name: str
-    mailbox: Mailbox
-    text: str
-    outlet: StockOutlet
-    connected: str | None = None
-    dropped: int = 0
-    selected: tuple[tuple[int, int], ...] = ()
+    def __init__(self, name: str, mailbox: Mailbox, text: str, outlet: StockSocket) -> None:
+        self.name = name
+        self.mailbox = mailbox
+        self.outlet = outlet
+        self.front_end = FrontEnd(text)
+        self.connected: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What the editor shows."""
+        return self.front_end.text
+
+    @property
+    def dropped(self) -> int:
+        """How many frames of others threw."""
+        return self.front_end.dropped
 
     async def types(self, letters: str, at: int | None = None, *, deletes: int = 0) -> None:
-        """Make an edit and send it, as for each key."""
+        """Click, at the end unless a place is given, and press a key there."""
         pos = len(self.text) if at is None else at
-        await self.sends(StockEdit(ChangeSet.of([Change(pos, pos + deletes, letters)], len(self.text))))
+        self.front_end.selects((pos, pos + deletes))
+        self.front_end.types(letters)
+        await self.sends()
 
-    async def sends(self, frame: StockFrame) -> None:
-        """Send a frame; an edit is made first."""
-        if isinstance(frame, StockEdit):
-            self.text = frame.changes.apply(self.text)
-        await self.mailbox.send(Received(self.outlet, frame))
+    async def presses(self, letters: str) -> None:
+        """Press a key wherever the cursors are."""
+        self.front_end.types(letters)
+        await self.sends()
+
+    async def sends(self, *more: StockFrame) -> None:
+        """Send what has left the front end, and some frames that it never sends by itself."""
+        for frame in self.front_end.takes_sent():
+            if isinstance(frame, InsertValue):
+                await self.mailbox.send(Received(self.outlet, parse_stock_frame(as_json(frame))))
+        for each in more:
+            await self.mailbox.send(Received(self.outlet, each))
+
+    async def makes(self, changes: ChangeSet) -> None:
+        """Make an edit that no key makes, and send it."""
+        self.front_end = FrontEnd(changes.apply(self.text))
+        await self.sends(StockEdit(changes))
 
     def handles(self, count: int = 1_000_000) -> None:
         """Handle what has been sent, oldest first."""
         for _ in range(min(count, len(self.outlet.sent))):
-            data = self.outlet.sent.pop(0)
+            data = self.outlet.sent.popleft()
             if '"connected"' in data:
                 assert self.connected is None
                 self.connected = data
                 continue
             assert self.connected, "it is told that it is connected before anything else"
-            frame = parse_stock_frame(data)
-            if isinstance(frame, StockSelection):
-                self.selected = frame.ranges
-            elif f'"sender":"{self.name}"' in data:
-                pytest.fail("it was sent its own edit")
-            elif frame.changes.length == len(self.text):
-                self.text = frame.changes.apply(self.text)
-            else:
-                self.dropped += 1
+            assert f'"sender":"{self.name}"' not in data, "it was sent its own edit"
+            self.front_end.receives(from_json(data))
 
     async def drains(self) -> None:
         """Have room again."""
@@ -114,7 +96,7 @@ async def stock_client(
 ) -> AsyncIterator[StockClient]:
     """Connect a stock editor that has loaded `text`."""
     async with open_lease(world._mailboxes[instance], CODESPACE, create=True) as mailbox:
-        outlet = StockOutlet()
+        outlet = StockSocket()
         await mailbox.send(Join(outlet, Peer(name, "", mode), stock=True))
         await world.settles()
         try:
@@ -280,19 +262,46 @@ async def test_whatever_text_of_late_an_editor_has_loaded_it_is_brought_up_to_da
                     assert ann.text == texts[-1]
 
 
+@pytest.mark.parametrize("mode", ["edit", "view_only"])
+@pytest.mark.parametrize("selections", [False, True])
+async def test_stock_editors_are_sent_selections_if_a_setting_says_so_and_never_those_of_viewers(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock, mode: Mode, selections: bool
+) -> None:
+    limits = SupervisorLimits(replace(channel_limits(), stock=StockLimits(selections=selections)))
+    async with (
+        open_world(store, limits=limits) as world,
+        stock_client(world, "ann", mode=mode) as ann,
+        stock_client(world, "ben") as ben,
+    ):
+        new = world.client("new")
+        await ben.types("some text")
+        await world.settles()
+        ann.handles()
+        await ann.sends(StockSelection(((0, 9),)))
+        await world.passes(1)
+        ben.handles()
+        assert (ben.front_end.ranges == [(0, 9)]) == (selections and mode == "edit")
+        assert new.received(PeerSelectFrame), "a new editor shows it, and does not select with it"
+
+
 async def test_selections_reach_stock_editors_and_new_ones(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with open_world(store) as world, stock_client(world, "ann") as ann, stock_client(world, "ben") as ben:
+    limits = SupervisorLimits(replace(channel_limits(), stock=StockLimits(selections=True)))
+    async with (
+        open_world(store, limits=limits) as world,
+        stock_client(world, "ann") as ann,
+        stock_client(world, "ben") as ben,
+    ):
         await ann.types("some text")
         await world.settles()
         ben.handles()
         await ann.sends(StockSelection(((0, 4),)))
         await world.passes(1)
         ben.handles()
-        assert ben.selected == ((0, 4),)
+        assert ben.front_end.ranges == [(0, 4)]
         ann.handles()
-        assert ann.selected == ()
+        assert ann.front_end.ranges != [(0, 4)]
 
 
 async def test_stock_editors_on_two_instances_see_one_text(
@@ -349,27 +358,104 @@ async def test_any_number_of_stock_and_new_editors_that_type_at_random_agree_in_
         assert sorted(texts.pop()) == sorted(letters)
 
 
-async def test_an_editor_that_is_too_much_work_to_follow_is_closed_and_nobody_else_is(
+async def test_an_editor_that_was_closed_is_not_heard_and_its_neighbours_notice_nothing(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    limits = SupervisorLimits(replace(channel_limits(), pending_bytes=1000))
+    async with open_world(store, limits=limits) as world, stock_client(world, "calm") as calm:
+        new = world.client("new")
+        await world.settles()
+        faults.call_delay = lambda operation, codespace: 10 if operation == "append" else 0
+        async with stock_client(world, "hasty") as hasty:
+            await hasty.types("h")
+            await world.settles()
+            await hasty.types("x" * 2000)
+            await world.passes(11)
+            assert hasty.outlet.closing is not None
+            for _ in range(10):
+                await hasty.types("y")
+                await world.passes(3)
+            assert calm.outlet.closing is None
+            assert new.closing is None
+        faults.call_delay = lambda operation, codespace: 0
+        await calm.types("c")
+        await rests(world, calm)
+        assert "y" not in new.text
+        assert calm.text == new.text == await stored_text(store)
+
+
+@pytest.mark.parametrize("mode", ["edit", "view_only"])
+@pytest.mark.parametrize("change", [Change(2, 3), Change(1, 2), Change(2, 2, "\ud83d"), Change(0, 2, "x")])
+async def test_half_a_pair_in_an_edit_of_a_stock_editor_fails_nobody(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock, mode: Mode, change: Change
+) -> None:
+    async with open_world(store) as world:
+        new = world.client("new")
+        await world.settles()
+        new.types(to_units("a\U0001f600b"))
+        await world.settles()
+        async with stock_client(world, "ann", new.text, mode=mode) as ann:
+            await ann.makes(ChangeSet.of([change], len(ann.text)))
+            await rests(world, ann)
+            assert ann.outlet.closing is None
+            assert ann.text == new.text == await stored_text(store)
+            assert not has_lone_surrogate(new.text)
+            assert (new.text == to_units("a\U0001f600b")) == (mode == "view_only")
+
+
+async def test_an_edit_at_too_many_places_is_taken_back_in_its_editor(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:
-    stock = StockLimits(work_units_per_second=1000, work_seconds=2)
-    limits = SupervisorLimits(replace(channel_limits(), stock=stock))
-    async with open_world(store, limits=limits) as world:
-        other = world.client("other")
+    async with open_world(store) as world, stock_client(world, "ann") as ann:
+        await ann.types("text")
         await world.settles()
-        other.types("x" * 400)
+        ann.front_end = FrontEnd("t.e.x.t.")
+        await ann.sends(StockLoss(8))
+        await rests(world, ann)
+        assert ann.text == "text" == await stored_text(store)
+
+
+async def test_an_editor_pays_for_the_work_of_following_it(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world, stock_client(world, "ann") as ann, stock_client(world, "ben") as ben:
+        await ann.types("a")
         await world.settles()
-        async with stock_client(world, "hasty", other.text) as hasty, stock_client(world, "calm", other.text) as calm:
+        assert ann.outlet.steps > 0
+        assert ben.outlet.steps == 0
+
+
+async def test_to_join_takes_no_more_of_the_store_than_bounds_say_and_no_copies_of_the_text(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        new = world.client("new")
+        await world.settles()
+        new.types("x" * 60_000)
+        await world.settles()
+        for index in range(1000):
+            new.types("y", at=index)
             await world.settles()
-            await calm.types("c")
-            await world.settles()
-            hasty.handles()
-            for _ in range(8):
-                await hasty.types("h")
-                await world.settles()
-            assert hasty.outlet.closing
-            assert hasty.outlet.closing.code == CloseCode.TOO_MANY
-            assert calm.outlet.closing is None
-        await world.settles()
-        assert other.text.count("c") == 1
-        assert other.text.count("h") < 8
+        async with stock_client(world, "ann", new.text) as ann:
+            assert sum(map(len, ann.outlet.sent)) < 100_000
+            ann.handles()
+            assert ann.text == new.text
+
+
+async def test_what_one_types_behind_an_edit_at_many_places_is_typed_once(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world, stock_client(world, "ann") as ann, stock_client(world, "ben") as ben:
+        ann.front_end.pastes_lines(12, "some line of text")
+        await ann.sends()
+        await rests(world, ann, ben)
+        ann.front_end.selects_all()
+        ann.front_end.indent()
+        await ann.sends()
+        await rests(world, ann, ben)
+        assert ben.text == ann.text
+        for letter in "0123456789":
+            await ben.presses(letter)
+        await rests(world, ann, ben)
+        assert ann.text == ben.text == await stored_text(store)
+        assert all(ben.text.count(letter) == 1 for letter in "0123456789")

@@ -1,6 +1,7 @@
 """A stock editor and its shadow: whatever is typed and delayed, both come to one text with all that was typed."""
 
 from collections import deque
+from functools import partial
 from random import Random
 
 import pytest
@@ -8,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.difference import changed_part
+from pyshare.core.repair import whole_pairs
 from pyshare.core.shadow import Shadow
-from pyshare.core.units import splits_pair, to_units
+from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
+from pyshare.core.view import View
+from pyshare.core.work import Work
 
 
 class StockEditor:
@@ -38,18 +43,26 @@ class Line:
 
     def __init__(self, text: str, held: str | None = None, others: tuple[str, ...] = ()) -> None:
         self.editor = StockEditor(text if held is None else held)
-        self.shadow = Shadow(text, others)
+        # The text that the editor is to hold.
+        self.aim = text
+        self.shadow = Shadow(len(text), {len(each): ends_in_common(each, text) for each in others})
         self.to_editor: deque[ChangeSet] = deque()
         self.to_server: deque[ChangeSet] = deque()
+        # The time, which goes on when the editor rests.
+        self.now = 0.0
 
     def corrects(self, *, quiet: bool = False) -> None:
-        self.to_editor.extend(self.shadow.corrections(quiet=quiet))
+        parts = self.shadow.parts(View(self.aim), quiet=quiet)
+        if parts is not None:
+            assert all(len(list(each.changes())) == 1 for each in parts), "one change a frame"
+            self.shadow.sent(parts, self.now)
+            self.to_editor.extend(parts)
 
     def others_make(self, *changes: Change) -> None:
         """Others change the text."""
-        made = ChangeSet.of(changes, len(self.shadow.aim))
-        if self.shadow.follow(made, made.apply(self.shadow.aim)):
-            self.to_editor.append(made)
+        made = ChangeSet.of(changes, len(self.aim))
+        self.aim = made.apply(self.aim)
+        self.shadow.follow(made)
         self.corrects()
 
     def makes(self, *changes: Change) -> None:
@@ -62,7 +75,11 @@ class Line:
 
     def server_handles(self) -> None:
         if self.to_server:
-            self.shadow.receive(self.to_server.popleft())
+            aim = View(self.aim)
+            allow = partial(whole_pairs, text=aim)
+            made = self.shadow.receive(self.to_server.popleft(), self.now, aim=aim, allow=allow)
+            self.aim = made.apply(self.aim)
+            assert not has_lone_surrogate(self.aim)
             self.corrects()
 
     def rests(self) -> None:
@@ -70,11 +87,18 @@ class Line:
         while self.to_editor or self.to_server:
             self.server_handles()
             self.editor_handles()
+        self.now += 1
         self.corrects(quiet=True)
         while self.to_editor:
             self.editor_handles()
         assert self.shadow.in_step
-        assert self.editor.text == self.shadow.aim
+        assert self.editor.text == self.aim
+
+
+def ends_in_common(one: str, two: str) -> tuple[int, int]:
+    """Return the units at the beginning, and at the end, that two texts share."""
+    start, end, _ = changed_part(one, two)
+    return start, len(one) - end
 
 
 def test_what_others_make_reaches_an_editor_that_is_in_step() -> None:
@@ -118,18 +142,21 @@ def test_an_edit_is_known_to_be_made_before_or_behind_what_was_sent_by_its_lengt
         assert sorted(line.editor.text) == sorted("....abcx")
 
 
-def test_a_doubt_is_settled_when_the_editor_is_quiet_and_nothing_is_sent_before() -> None:
-    for handled in (False, True):
-        line = Line("abc")
-        line.others_make(Change(1, 2, "B"))
-        if handled:
-            line.editor_handles()
-        line.makes(Change(3, 3, "x"))
-        line.server_handles()
-        assert not line.shadow.in_step
-        line.others_make(Change(0, 0, "more "))
-        line.rests()
-        assert line.editor.text == "more aBcx"
+@pytest.mark.parametrize("handled", [False, True])
+@pytest.mark.parametrize("filler", ["", "long text " * 1000])
+def test_a_doubt_about_a_short_part_is_settled_at_once_and_one_about_a_long_part_when_the_editor_is_quiet(
+    handled: bool, filler: str
+) -> None:
+    line = Line(f"abc{filler}def")
+    line.others_make(Change(1, 2, "B"), Change(4 + len(filler), 5 + len(filler), "E"))
+    while handled and line.to_editor:
+        line.editor_handles()
+    line.makes(Change(len(line.aim), len(line.aim), "x"))
+    line.server_handles()
+    assert line.shadow.in_step == (not filler)
+    line.others_make(Change(0, 0, "more "))
+    line.rests()
+    assert line.editor.text == f"more aBc{filler}dEfx"
 
 
 def test_an_editor_that_loaded_an_older_text_is_brought_to_the_newest() -> None:
@@ -152,7 +179,7 @@ def test_an_editor_that_is_silent_for_long_is_remembered_within_bounds() -> None
     for index in range(2000):
         line.others_make(Change(index, index, "x"))
         line.editor_handles()
-    assert len(line.shadow._sent) <= 512
+    assert line.shadow.on_the_way <= 4096
     line.makes(Change(0, 0, "y"))
     line.rests()
     assert line.editor.text == "y" + "x" * 2000
@@ -183,7 +210,7 @@ def play(random: Random, steps: int, *, inserts_only: bool) -> tuple[Line, list[
     for _ in range(steps):
         match random.randrange(5):
             case 0:
-                line.others_make(changes_of(line.shadow.aim, others))
+                line.others_make(changes_of(line.aim, others))
             case 1:
                 line.makes(changes_of(line.editor.text, own))
             case 2:
@@ -230,8 +257,9 @@ def test_an_editor_that_types_without_pause_is_healed_as_soon_as_it_pauses(pause
 @pytest.mark.parametrize(("one", "other"), [("\U0001f600", "\U0001f601"), ("\U0001f600", "\U0001fa00")])
 def test_a_doubt_about_half_a_character_is_settled_by_the_whole_one(one: str, other: str) -> None:
     aim, held = to_units(f"a{one}b"), to_units(f"a{other}b")
-    shadow = Shadow(aim, (held,))
-    (correction,) = shadow.corrections(quiet=True)
+    line = Line(aim, held, (held,))
+    line.corrects(quiet=True)
+    (correction,) = line.to_editor
     assert [(each.from_a, each.to_a) for each in correction.changes()] == [(1, 3)]
     assert correction.apply(held) == correction.apply(aim) == aim
 
@@ -248,32 +276,102 @@ def test_what_was_dropped_long_ago_is_forgotten_as_dropped() -> None:
     assert line.editor.text.endswith("Atextx")
 
 
-def test_following_an_editor_costs_no_more_than_its_bound_however_long_the_text_and_alike_the_edits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    length = 400_000
-    copied = [0]
-    apply = ChangeSet.apply
+@pytest.mark.parametrize("count", [20, 60, 100, 112, 150, 1000])
+def test_an_editor_of_a_long_text_that_types_before_it_handles_anything_is_healed(count: int) -> None:
+    line = Line("a" * 150_000)
+    for _ in range(count):
+        line.others_make(Change(0, 0, "x"))
+    line.makes(Change(5, 5, "y"))
+    line.server_handles()
+    line.rests()
+    assert line.editor.text.count("x") == count
+    assert line.editor.text.count("y") == 1
 
-    def counting(changes: ChangeSet, text: str) -> str:
-        copied[0] += len(text)
-        return apply(changes, text)
 
-    monkeypatch.setattr(ChangeSet, "apply", counting)
-    shadow = Shadow("a" * length)
-    aim = shadow.aim
-    for turn in range(3):
-        for number in range(300):
-            # Of one length all of them: any may have been handled when the editor types.
-            changes = ChangeSet.of([Change(number, number + 1, "bcd"[turn])], length)
-            aim = apply(changes, aim)
-            before = copied[0]
-            if not shadow.follow(changes, aim):
-                shadow.corrections(quiet=True)
-            assert copied[0] - before < 8 * 16_777_216
-        before = copied[0]
-        shadow.receive(ChangeSet.of([Change(0, 1, "x")], length))
-        shadow.corrections(quiet=True)
-        aim = shadow.aim
-        assert copied[0] - before < 8 * 16_777_216
-        assert shadow.work_units < 8 * 16_777_216
+@pytest.mark.parametrize("behind", range(0, 60, 7))
+def test_an_editor_whose_edit_nothing_explains_is_healed_wherever_it_stands(behind: int) -> None:
+    line = Line("text of some length")
+    for index in range(60):
+        line.others_make(Change(index % 7, index % 7, "x" * (1 + index % 3)))
+    for _ in range(60 - behind):
+        line.editor_handles()
+    # A paste that the front end cannot send, and a key after it.
+    line.editor.make(Change(3, 3, "pasted\n" * 40))
+    line.makes(Change(0, 0, "y"))
+    line.server_handles()
+    line.rests()
+    assert line.editor.text.count("y") == 1
+    assert "pasted" not in line.editor.text
+
+
+def test_what_was_sent_long_ago_has_arrived() -> None:
+    line = Line("text")
+    line.others_make(Change(0, 0, "A"))
+    line.others_make(Change(0, 0, "B"))
+    while line.to_editor:
+        line.editor_handles()
+    line.now += 31
+    line.others_make(Change(0, 0, "C"))
+    assert line.shadow.on_the_way == 1
+    line.makes(Change(2, 2, "x"))
+    line.rests()
+    assert line.editor.text == "CBAxtext"
+
+
+def test_an_editor_in_doubt_for_long_is_healed_of_whatever_happened_meanwhile() -> None:
+    line = Line("." * 20_000)
+    line.others_make(Change(1, 2, "B"), Change(15_000, 15_001, "E"))
+    line.makes(Change(10_000, 10_000, "x"))
+    line.server_handles()
+    assert not line.shadow.in_step
+    for place in range(300):
+        line.others_make(Change(50 * place, 50 * place, "o"))
+    line.rests()
+    assert line.editor.text.count("o") == 300
+    assert line.editor.text.count("x") == 1
+
+
+def test_an_edit_that_is_not_taken_is_taken_back_in_the_editor_when_it_is_quiet() -> None:
+    line = Line("some text")
+    line.editor.make(Change(4, 4, " long"))
+    line.shadow.lose(len(line.editor.text), line.now)
+    line.corrects()
+    line.rests()
+    assert line.editor.text == "some text"
+
+
+@pytest.mark.parametrize("length", [10**15, 2**53 - 1])
+def test_a_length_that_an_editor_cannot_have_costs_no_memory(length: int) -> None:
+    shadow = Shadow(4)
+    made = shadow.receive(ChangeSet.of([Change(length - 1, length, "x")], length), 0, aim=View("text"))
+    assert made.apply("text") == "textx"
+    frames = shadow.parts(View("textx"), quiet=True)
+    assert frames
+    frame = frames[0]
+    assert (frame.length, frame.new_length) == (length, 5)
+
+
+def test_an_editor_of_an_empty_text_is_followed() -> None:
+    line = Line("x")
+    line.others_make(Change(0, 1, ""))
+    line.makes(Change(0, 1, ""))
+    line.rests()
+    assert line.editor.text == ""
+
+
+def test_following_an_editor_takes_no_more_steps_in_a_long_text_than_in_a_short_one() -> None:
+    steps = []
+    for length in (100, 400_000):
+        aim = "a" * length
+        shadow = Shadow(length)
+        work = Work()
+        for number in range(60):
+            changes = ChangeSet.of([Change(number, number, "b")], len(aim))
+            aim = changes.apply(aim)
+            shadow.follow(changes)
+            shadow.sent(shadow.parts(View(aim), quiet=True) or [], number / 40)
+            edit = ChangeSet.of([Change(0, 0, "x")], length + 2 * number)
+            aim = shadow.receive(edit, number / 40, aim=View(aim), work=work).apply(aim)
+            shadow.sent(shadow.parts(View(aim), quiet=True) or [], number / 40)
+        steps.append(work.spent)
+    assert steps[1] <= steps[0]

@@ -7,7 +7,9 @@ import pytest
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import CloseCode, ConnectionRefused
 from pyshare.core.sharepython import (
+    MOST_PLACES,
     StockEdit,
+    StockLoss,
     StockSelection,
     connected_frame,
     edit_frame,
@@ -67,15 +69,38 @@ def test_what_is_no_frame_is_refused_with_what_is_wrong(text: str, code: CloseCo
 
 def test_frames_are_those_of_the_stock_server() -> None:
     assert payload(connected_frame("id", "edit")) == {"operation": "connected", "data": {"id": "id", "mode": "edit"}}
-    changes = ChangeSet.of([Change(1, 2, to_units("\U0001f600")), Change(5, 5, "x")], 6)
+    changes = ChangeSet.of([Change(1, 2, to_units("\U0001f600"))], 6)
     assert payload(edit_frame("id", changes)) == {
         "operation": "insert_value",
         "sender": "id",
         "doc_length": 6,
-        "changes": [{"from": 1, "to": 2, "insert": "\U0001f600"}, {"from": 5, "to": 5, "insert": "x"}],
+        "changes": [{"from": 1, "to": 2, "insert": "\U0001f600"}],
     }
     assert payload(selection_frame("id", [(1, 2)])) == {
         "operation": "create_selection",
         "sender": "id",
         "selections": [{"anchor": 1, "head": 2}],
     }
+
+
+def test_half_a_pair_is_read_and_sent_as_json_can_say_it() -> None:
+    text = '{"operation":"insert_value","doc_length":1,"changes":[{"from":1,"insert":"\\uD83D"}]}'
+    frame = parse_stock_frame(text)
+    assert frame == StockEdit(ChangeSet.of([Change(1, 1, "\ud83d")], 1))
+    sent = payload(edit_frame("id", frame.changes))
+    assert isinstance(sent, dict)
+    assert sent["changes"] == [{"from": 1, "to": 1, "insert": "\ud83d"}]
+
+
+@pytest.mark.parametrize("text", ['"\\ud83d"', '{"operation":"insert_value","insert":"\\ud83d"}', '["\\ud83d'])
+def test_half_a_pair_excuses_no_other_mistake(text: str) -> None:
+    with pytest.raises(ConnectionRefused):
+        parse_stock_frame(text)
+
+
+def test_an_edit_at_more_places_than_are_taken_tells_the_length_of_its_text_only() -> None:
+    changes = [{"from": index, "to": index + 1, "insert": "ab"} for index in range(MOST_PLACES)]
+    frame = {"operation": "insert_value", "doc_length": 2 * MOST_PLACES, "changes": changes}
+    assert isinstance(parse_stock_frame(json.dumps(frame)), StockEdit)
+    changes.append({"from": MOST_PLACES, "insert": "\U0001f600"})
+    assert parse_stock_frame(json.dumps(frame)) == StockLoss(3 * MOST_PLACES + 2)
