@@ -6,10 +6,12 @@ from pyshare.actors.fanout import FanOutLimits
 from pyshare.actors.stock import StockLimits
 from pyshare.core.document import DocumentLimits
 from pyshare.core.protocol import Limits
+from pyshare.net.addresses import Networks, parse_networks
 from pyshare.net.codespaces import CodespacesLimits
 from pyshare.net.connection import ConnectionLimits
 from pyshare.net.http import HttpLimits
-from pyshare.settings import Settings
+from pyshare.net.listener import ListenerLimits
+from pyshare.settings import NO_PROXIES, Settings
 from pyshare.store.interface import StoreLimits
 
 #: Signs of life in a codespace's time to live: two may be lost without it expiring under its clients.
@@ -47,6 +49,21 @@ def channel_limits(settings: Settings) -> ChannelLimits:
     )
 
 
+def listener_limits(settings: Settings) -> ListenerLimits:
+    """Return what the settings mean for the listener of WebSockets."""
+    return ListenerLimits(
+        connections=settings.connections,
+        connections_per_address=settings.connections_per_address,
+        trusted_proxies=trusted_proxies(settings),
+        beginning_seconds=settings.handshake_seconds,
+    )
+
+
+def trusted_proxies(settings: Settings) -> Networks:
+    """Return the networks of the proxies that may name a client."""
+    return () if settings.trusted_proxies == NO_PROXIES else parse_networks(settings.trusted_proxies)
+
+
 def connection_limits(settings: Settings) -> ConnectionLimits:
     """Return what the settings mean for a connection."""
     return ConnectionLimits(
@@ -66,7 +83,12 @@ def http_limits(settings: Settings) -> HttpLimits:
     least = HttpLimits()
     # As JSON, one UTF-16 code unit of a text may take six bytes.
     body_bytes = max(least.body_bytes, 6 * settings.text_units + 1024) if settings.has_page else least.body_bytes
-    return HttpLimits(body_bytes=body_bytes, bodies_bytes=max(least.bodies_bytes, 2 * body_bytes))
+    return HttpLimits(
+        body_bytes=body_bytes,
+        bodies_bytes=max(least.bodies_bytes, 2 * body_bytes),
+        connections_per_address=settings.connections_per_address,
+        trusted_proxies=trusted_proxies(settings),
+    )
 
 
 def store_limits(settings: Settings) -> StoreLimits:

@@ -31,13 +31,20 @@ from pyshare import __version__
 from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMessage, open_lease
 from pyshare.core.errors import ConfigurationError, leaves
 from pyshare.folder import data_folder, secret_of
-from pyshare.limits import channel_limits, codespaces_limits, connection_limits, http_limits, store_limits
+from pyshare.limits import (
+    channel_limits,
+    codespaces_limits,
+    connection_limits,
+    http_limits,
+    listener_limits,
+    store_limits,
+)
 from pyshare.net.application import build_app
 from pyshare.net.auth import ApiLimits, Authenticator, open_authenticator
 from pyshare.net.codespaces import Codespaces
 from pyshare.net.connection import serve_connection
 from pyshare.net.http import serve_http
-from pyshare.net.listener import Listener, ListenerLimits, open_listeners
+from pyshare.net.listener import Listener, open_listeners
 from pyshare.net.metrics import Metrics, Reading, Siblings
 from pyshare.net.page import Page
 from pyshare.net.tokens import Signer
@@ -206,7 +213,7 @@ async def serve_with(
                 limits=connection_limits(settings),
                 on_closed=lambda code: closes.update((code,)),
             )
-            listener = Listener(sockets.ws, connection, limits=ListenerLimits(connections=settings.connections))
+            listener = Listener(sockets.ws, connection, limits=listener_limits(settings))
             await parts.start(partial(listener.run), name="WebSocket listener")
             gauge = _Gauge(settings, instance, readiness, listener, supervisor, closes)
             metrics = Metrics(gauge.read, group.siblings if group else None)

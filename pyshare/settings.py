@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from pyshare.net.addresses import parse_networks
 from pyshare.net.tokens import SECRET_LENGTH
 
 LogFormat = Literal["auto", "console", "json"]
@@ -22,6 +23,8 @@ VARIABLE_PREFIX: Final = "PYSHARE_"
 
 _SILENCE_PINGS: Final = "a client that is well must have a ping to answer before it counts as silent"
 _DRAIN_CLOSES: Final = "the closing handshakes are part of draining"
+#: The word for an empty list of proxies.
+NO_PROXIES: Final = "none"
 #: The path of a Redis URL.
 _DATABASE: Final = re.compile(r"/?|/\d+/?")
 
@@ -65,6 +68,16 @@ def _complete_url(url: str) -> str:
     if not usable or any(character.isspace() for character in url):
         raise PydanticCustomError("base_url", "not a base address")
     return url if url.endswith("/") else f"{url}/"
+
+
+def _checked_networks(text: str) -> str:
+    """Return `text`, or refuse what is not a list of addresses and networks."""
+    if text != NO_PROXIES:
+        try:
+            parse_networks(text)
+        except ValueError:
+            raise PydanticCustomError("networks", "not addresses and networks") from None
+    return text
 
 
 def _checked_redis_url(url: str) -> str:
@@ -119,6 +132,15 @@ class Settings(BaseModel):
         Field(ge=0, le=65535),
         Shown("Address", "PORT", "port of that address; 0 is any free one"),
     ] = 8889
+    trusted_proxies: Annotated[
+        Annotated[str, AfterValidator(_checked_networks)],
+        Shown(
+            "Address",
+            "LIST",
+            "proxies whose PROXY header (versions 1 and 2) names the client, on both ports",
+            allowed=f"addresses and networks with commas between, or {NO_PROXIES}",
+        ),
+    ] = "127.0.0.1,::1"
     page: Annotated[
         Literal["auto", "on", "off"],
         Shown(
@@ -247,6 +269,16 @@ class Settings(BaseModel):
         Field(ge=1, le=1_000_000),
         Shown("Limits", "COUNT", "connections at once; one more is told to try again later"),
     ] = 10_000
+    connections_per_address: Annotated[
+        int,
+        Field(ge=0, le=1_000_000),
+        Shown(
+            "Limits",
+            "COUNT",
+            "connections of one address at once on each port, an IPv6 address counted by its first 64 bits; "
+            "0 is any number",
+        ),
+    ] = 1000
     clients: Annotated[
         int,
         Field(ge=1, le=1_000_000),

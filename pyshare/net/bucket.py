@@ -29,6 +29,11 @@ class TokenBucket:
         self._fill(now)
         return max(0.0, -self._tokens / self._tokens_per_second)
 
+    def is_full(self, now: float) -> bool:
+        """Return whether nothing that was drawn is missing any more."""
+        self._fill(now)
+        return self._tokens >= self._burst
+
     def _fill(self, now: float) -> None:
         self._tokens = min(self._burst, self._tokens + (now - self._time) * self._tokens_per_second)
         self._time = now

@@ -43,6 +43,7 @@ from pyshare.core.protocol import (
     text_frame,
 )
 from pyshare.core.sharepython import StockFrame, parse_stock_frame
+from pyshare.net.addresses import Address
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.outlet import PING, OutletStream, SocketOutlet, close_frame
@@ -156,7 +157,7 @@ def http_answer(status: HTTPStatus, sentence: str, *, retry_seconds: int | None 
 
 async def serve_connection(
     client: socket.socket,
-    label: str,
+    address: Address,
     received: bytes = b"",
     *,
     admit: Callable[[str], Awaitable[Admission]],
@@ -168,7 +169,7 @@ async def serve_connection(
 ) -> None:
     """Serve one client from the first byte to the last; the socket is closed however that ends.
 
-    `label` names the connection in logs and tasks, `received` was read from it
+    `address` is where it comes from, `received` was read from it
     before, and `now` tells the time in seconds since 1970. In the end
     `on_closed` is told the close code, or "none" or "http". Cancelled, it still tells
     the client that the server restarts, and its channel that it leaves, each
@@ -179,7 +180,7 @@ async def serve_connection(
     """
     work = TokenBucket(limits.steps_per_second, burst=limits.burst_steps, now=trio.current_time())
     outlet = SocketOutlet(client, received, work=work)
-    connection = _Connection(outlet, label, admit, open_channel, limits, new_session, now)
+    connection = _Connection(outlet, address, admit, open_channel, limits, new_session, now)
     try:
         await connection.run()
     finally:
@@ -192,14 +193,15 @@ class _Connection:
     def __init__(
         self,
         outlet: SocketOutlet,
-        label: str,
+        address: Address,
         admit: Callable[[str], Awaitable[Admission]],
         open_channel: OpenChannel,
         limits: ConnectionLimits,
         new_session: Callable[[], bytes],
         now: Callable[[], float],
     ) -> None:
-        self._label = label
+        # The name of the connection in logs and tasks.
+        label = self._label = str(address)
         self._admit = admit
         self._open_channel = open_channel
         self._limits = limits

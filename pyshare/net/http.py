@@ -16,6 +16,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 import trio
@@ -27,12 +28,16 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
+from pyshare.net.addresses import Address, Networks
+from pyshare.net.beginning import begins_with, read_beginning
+from pyshare.net.connection import http_answer
 from pyshare.net.listener import Listener, ListenerLimits
 
 #: What a part of a body is counted as beside its bytes: parts of one byte cost memory too.
 _PART_BYTES = 64
 #: What a connection begins with that is a WebSocket to a codespace.
 _WEBSOCKET = b"GET /codespace/"
+_LATE = http_answer(HTTPStatus.REQUEST_TIMEOUT, "The request took too long; connect again and send it at once.")
 #: Requests at one time on one connection. HTTP/2 has them, and Hypercorn lets a client upgrade to it.
 _STREAMS = 8
 
@@ -51,15 +56,18 @@ class HttpLimits:
     head_bytes: int = 16_384
     body_bytes: int = 65_536
     bodies_bytes: int = 33_554_432
-    #: Connections at one time; one more is refused with 503.
-    connections: int = 256
+    #: Connections at one time, one more is refused with 503; those of one address, 0 for any number.
+    connections: int = 2048
+    connections_per_address: int = 0
+    #: Proxies that may name the client in a PROXY header.
+    trusted_proxies: Networks = ()
 
 
 async def serve_http(
     listeners: Sequence[trio.SocketListener],
     app: ASGIApp,
     *,
-    adopt: Callable[[socket.socket, bytes], None] | None = None,
+    adopt: Callable[[socket.socket, Address, bytes], None] | None = None,
     limits: HttpLimits | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -94,7 +102,7 @@ class _Server:
         self,
         listeners: Sequence[trio.SocketListener],
         app: ASGIApp,
-        adopt: Callable[[socket.socket, bytes], None] | None,
+        adopt: Callable[[socket.socket, Address, bytes], None] | None,
         limits: HttpLimits,
     ) -> None:
         # Set once clients are answered.
@@ -105,7 +113,7 @@ class _Server:
         self._config = _config(limits)
         # Hypercorn's word to all connections that they end.
         self._context = WorkerContext(None)
-        self._listener = Listener(listeners, self._serve_one, limits=ListenerLimits(connections=limits.connections))
+        self._listener = Listener(listeners, self._serve_one, limits=_listener_limits(limits))
         # All of it; shielded, so that answers can be finished. `stop` gives it a deadline.
         self._scope = trio.CancelScope(shield=True)
         self._stopping = trio.Event()
@@ -144,35 +152,35 @@ class _Server:
             finally:
                 self._writes.discard(scope)
 
-    async def _serve_one(self, client: socket.socket, label: str, received: bytes) -> None:
+    async def _serve_one(self, client: socket.socket, address: Address, received: bytes) -> None:
         trio_socket = trio.socket.from_stdlib_socket(client)
         if self._adopt is not None:
-            received = await self._await_beginning(trio_socket)
+            beginning = await self._await_beginning(trio_socket, received)
+            if beginning is None:
+                with suppress(OSError):
+                    client.send(_LATE)
+                return
+            received = beginning
             if received.startswith(_WEBSOCKET):
-                self._adopt(socket.socket(fileno=client.detach()), received)
+                self._adopt(socket.socket(fileno=client.detach()), address, received)
                 return
         stream = _Stream(trio.SocketStream(trio_socket), received, self._write)
         # It names the type of a TLS stream, and takes any.
-        server = TCPServer(self._app, self._config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
+        server = TCPServer(partial(self._app, address), self._config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_idling, server, stream, name="end of input")
             await server.run()
             nursery.cancel_scope.cancel()
 
-    async def _await_beginning(self, client: trio.socket.SocketType) -> bytes:
-        """Read until it is clear whether the client opens a WebSocket to a codespace, or says nothing more."""
-        received = b""
-        with trio.move_on_after(self._limits.keep_alive_seconds) as scope, suppress(OSError):
+    async def _await_beginning(self, client: trio.socket.SocketType, received: bytes) -> bytes | None:
+        """Read until it is clear whether the client opens a WebSocket to a codespace; None if that takes too long."""
+        with trio.move_on_after(self._limits.keep_alive_seconds) as scope:
             self._beginnings.add(scope)
             try:
-                while len(received) < len(_WEBSOCKET) and _WEBSOCKET.startswith(received):
-                    data = await client.recv(len(_WEBSOCKET) - len(received))
-                    received += data
-                    if not data:
-                        break
+                _, received = await read_beginning(client, received, partial(begins_with, beginnings=(_WEBSOCKET,)))
             finally:
                 self._beginnings.discard(scope)
-        return received
+        return None if scope.cancelled_caught else received
 
 
 class _Stream(trio.abc.HalfCloseableStream):
@@ -248,12 +256,15 @@ class _Requests:
         # Bytes of bodies that are kept now.
         self._kept_bytes = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, sync_spawn: object, call_soon: object) -> None:
-        """Answer one request.
+    async def __call__(
+        self, address: Address, scope: Scope, receive: Receive, send: Send, sync_spawn: object, call_soon: object
+    ) -> None:
+        """Answer one request of a client at an address, which the application finds in its scope.
 
         Raises:
             TooSlowError: if that takes too long; Hypercorn logs it and answers 500.
         """
+        scope["client"] = (address.host, address.port)
         with trio.fail_after(self._limits.request_seconds):
             if scope["type"] == "http":
                 await self._answer(scope, receive, send)
@@ -321,6 +332,15 @@ class _Kept:
     """How much of one body is kept."""
 
     bytes: int = 0
+
+
+def _listener_limits(limits: HttpLimits) -> ListenerLimits:
+    return ListenerLimits(
+        connections=limits.connections,
+        connections_per_address=limits.connections_per_address,
+        trusted_proxies=limits.trusted_proxies,
+        beginning_seconds=limits.keep_alive_seconds,
+    )
 
 
 def _config(limits: HttpLimits) -> Config:

@@ -1,9 +1,10 @@
 """Accept, count, refuse above the limit, one task a connection.
 
-What a connection does is a function that the listener is given. One that
-fails is logged and gone, and the others live on: this is one of the two
-places where any exception is caught (the supervisor, round a channel, is the
-other).
+The first bytes of a connection are read here: they may be the header with
+which a proxy names the client (`net/proxy_header.py`). What a connection does
+then is a function that the listener is given. One that fails is logged and
+gone, and the others live on: this is one of the two places where any exception
+is caught (the supervisor, round a channel, is the other).
 """
 
 import errno
@@ -12,14 +13,22 @@ import os
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 import trio
 
 from pyshare.core.errors import ConfigurationError
+from pyshare.net.addresses import Address, Networks, Places
+from pyshare.net.beginning import read_beginning
 from pyshare.net.connection import http_answer
+from pyshare.net.proxy_header import (
+    NO_HEADER,
+    ProxyHeaderError,
+    parse_proxy_header,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,20 +37,37 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 #: What the address is at fault for.
 _NOT_MINE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _LAST_PORT = 65535
-#: Clients that were refused and whose sockets are kept a little, lest closing resets what they have not read.
-_KEPT_REFUSED = 32
+#: Clients that were turned away and whose sockets are kept a little, lest closing resets what they have not read.
+_KEPT_AWAY = 32
+#: Bytes that are read of them in the end, for the same reason.
+_DISCARDED_BYTES = 16_384
 _FULL = http_answer(
     HTTPStatus.SERVICE_UNAVAILABLE, "The server has all its clients; try again later.", retry_seconds=10
 )
+_CROWDED = http_answer(
+    HTTPStatus.TOO_MANY_REQUESTS, "Your address has all the connections it may have; close some.", retry_seconds=10
+)
 _STOPPED = http_answer(HTTPStatus.SERVICE_UNAVAILABLE, "The server restarts; come back.", retry_seconds=1)
+_LATE = http_answer(HTTPStatus.REQUEST_TIMEOUT, "The request took too long; connect again and send it at once.")
+_NOT_TRUSTED = http_answer(
+    HTTPStatus.BAD_REQUEST, "A PROXY header is taken only from addresses that --trusted-proxies names."
+)
+_WRONG_HEADER = http_answer(HTTPStatus.BAD_REQUEST, "The PROXY header is wrong.")
+#: Seconds between two warnings of one kind that clients can cause as often as they like.
+_WARNING_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerLimits:
     """How many are let in."""
 
-    #: Connections at one time.
+    #: Connections at one time; and those of one address, 0 for any number.
     connections: int = 10_000
+    connections_per_address: int = 0
+    #: Proxies that may name the client in a PROXY header.
+    trusted_proxies: Networks = ()
+    #: Seconds for the first bytes of a connection, a PROXY header with them.
+    beginning_seconds: float = 10
     #: Seconds before the next try when the system has no room for another connection.
     pause_seconds: float = 0.1
 
@@ -54,6 +80,8 @@ class ListenerStatistics:
     accepted: int
     refused: int
     failed: int
+    #: Those of the refused whose address had all it may have.
+    crowded: int = 0
 
 
 async def open_listeners(
@@ -83,18 +111,26 @@ async def open_listeners(
         raise ConfigurationError(reason) from None
 
 
+class _TurnedAwayError(Exception):
+    """A client that is not served, and what it is told."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
 class Listener:
     """Listening sockets and the connections that came through them."""
 
     def __init__(
         self,
         listeners: Sequence[trio.SocketListener],
-        serve: Callable[[socket.socket, str, bytes], Awaitable[None]],
+        serve: Callable[[socket.socket, Address, bytes], Awaitable[None]],
         *,
         limits: ListenerLimits,
     ) -> None:
         self._listeners = listeners
-        # Serves one client, whose socket is its own, under the label that it is given, what was read of it already.
+        # Serves one client, whose socket is its own: with the address it comes from, and what was read of it already.
         self._serve = serve
         self._limits = limits
         # What waits for clients, and where they are served.
@@ -105,32 +141,38 @@ class Listener:
         self._accepted = 0
         self._refused = 0
         self._failed = 0
-        # Sockets of the last clients that were refused.
-        self._refused_clients: deque[socket.socket] = deque()
+        self._crowded = 0
+        # Connections by address.
+        self._places = Places(limits.connections_per_address)
+        # Sockets of the last clients that were turned away.
+        self._turned_away: deque[socket.socket] = deque()
         # Whether it was logged that there is no room, here or in the system, since there last was.
         self._full = False
         self._exhausted = False
+        # What waits for the first bytes of a connection.
+        self._beginnings: set[trio.CancelScope] = set()
+        # Times from which on warnings that clients can cause are logged again.
+        self._quiet_until: dict[str, float] = {}
 
     def statistics(self) -> ListenerStatistics:
         """Return the listener's state at this moment."""
-        return ListenerStatistics(self._open, self._accepted, self._refused, self._failed)
+        return ListenerStatistics(self._open, self._accepted, self._refused, self._failed, self._crowded)
 
     def stop_accepting(self) -> None:
-        """Close the listening sockets; connections go on, and `run` returns when the last has ended."""
+        """Close the listening sockets; `run` returns when the last connection has ended, silent ones end now."""
         self._accepting.cancel()
+        for scope in self._beginnings:
+            scope.cancel()
 
-    def adopt(self, client: socket.socket, received: bytes) -> None:
+    def adopt(self, client: socket.socket, address: Address, received: bytes) -> None:
         """Serve a client that another listener has accepted, and of which that has read something, as one of its own.
 
         The socket is ours from now on. One that comes too late is told to come back.
         """
         if self._connections is None:
-            client.setblocking(False)
-            with suppress(OSError):
-                client.send(_STOPPED)
-            client.close()
+            self._turn_away(client, _STOPPED)
         else:
-            self._on_client(client, received, self._connections)
+            self._start(client, address, self._connections, partial(self._serve_one, client, address, received))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until told to stop and all connections have ended; cancelled, they are cancelled too."""
@@ -145,8 +187,8 @@ class Listener:
                 self._connections = None
         finally:
             self._connections = None
-            while self._refused_clients:
-                self._refused_clients.popleft().close()
+            while self._turned_away:
+                self._turned_away.popleft().close()
 
     async def _accept(self, listener: trio.SocketListener, connections: trio.Nursery) -> None:
         async with listener:
@@ -160,56 +202,138 @@ class Listener:
                     await trio.sleep(self._limits.pause_seconds)
                 else:
                     self._exhausted = False
-                    self._on_client(socket.socket(fileno=stream.socket.detach()), b"", connections)
+                    self._on_client(socket.socket(fileno=stream.socket.detach()), connections)
 
-    def _on_client(self, client: socket.socket, received: bytes, connections: trio.Nursery) -> None:
-        if self._open >= self._limits.connections:
-            self._refuse(client)
-            return
-        self._full = False
-        self._accepted += 1
-        self._open += 1
-        label = _label(client)
-        connections.start_soon(self._serve_one, client, label, received, name=f"connection {label}")
+    def _on_client(self, client: socket.socket, connections: trio.Nursery) -> None:
+        peer = Address.of(client)
+        if peer.is_in(self._limits.trusted_proxies):
+            # A proxy takes no place of its own: the client does that it names.
+            self._start(client, None, connections, partial(self._receive, client, peer, trusted=True))
+        elif peer.network is not None:
+            self._start(client, peer, connections, partial(self._receive, client, peer, trusted=False))
+        else:
+            # At the other end of a socket in the file system there is no proxy.
+            self._start(client, peer, connections, partial(self._serve_one, client, peer, b""))
 
-    async def _serve_one(self, client: socket.socket, label: str, received: bytes) -> None:
+    def _start(
+        self,
+        client: socket.socket,
+        address: Address | None,
+        connections: trio.Nursery,
+        serve: Callable[[ExitStack], Awaitable[None]],
+    ) -> None:
+        """Count a client in and have it served, or turn it away; `serve` closes what it is given to count it out."""
+        held = ExitStack()
         try:
-            await self._serve(client, label, received)
-        except* Exception:
-            self._failed += 1
-            logger.exception("connection failed", extra={"remote": label})
-        finally:
-            self._open -= 1
-            client.close()
+            self._count_in(held)
+            if address is not None:
+                self._take_place(held, address)
+        except _TurnedAwayError as away:
+            held.close()
+            self._turn_away(client, away.answer)
+        else:
+            connections.start_soon(serve, held, name=f"connection {address or Address.of(client)}")
 
-    def _refuse(self, client: socket.socket) -> None:
-        """Say that there is no room, without waiting for the client to ask, read or end."""
-        self._refused += 1
-        if not self._full:
-            self._full = True
-            logger.warning("full", extra={"connections": self._open})
+    def _count_in(self, held: ExitStack) -> None:
+        """Count one connection more until `held` is closed, or raise `_TurnedAwayError`."""
+        if self._open >= self._limits.connections:
+            self._refused += 1
+            if not self._full:
+                self._full = True
+                logger.warning("full", extra={"connections": self._open})
+            raise _TurnedAwayError(_FULL)
+        self._full = False
+        self._open += 1
+        held.callback(self._count_out)
+
+    def _count_out(self) -> None:
+        self._open -= 1
+
+    def _take_place(self, held: ExitStack, address: Address) -> None:
+        """Take one of the places of an address until `held` is closed, or raise `_TurnedAwayError`."""
+        if not self._places.enter(address):
+            self._refused += 1
+            self._crowded += 1
+            self._warn("full for one address", remote=str(address), connections=self._limits.connections_per_address)
+            raise _TurnedAwayError(_CROWDED)
+        held.callback(self._places.leave, address)
+
+    async def _receive(self, client: socket.socket, peer: Address, held: ExitStack, *, trusted: bool) -> None:
+        """Find out which address a connection comes from, and serve it."""
+        with held:
+            try:
+                address, received = await self._read_header(client, peer, trusted=trusted)
+                if trusted:
+                    self._take_place(held, address)
+            except _TurnedAwayError as away:
+                self._turn_away(client, away.answer)
+            except BaseException:
+                client.close()
+                raise
+            else:
+                await self._serve_one(client, address, received, held)
+
+    async def _read_header(self, client: socket.socket, peer: Address, *, trusted: bool) -> tuple[Address, bytes]:
+        """Return the address that a connection comes from, and what was received behind the PROXY header.
+
+        Raises:
+            _TurnedAwayError: if that does not come in time, is wrong, or is not to be believed.
+        """
+        header, received = None, b""
+        with trio.CancelScope(deadline=trio.current_time() + self._limits.beginning_seconds) as patience:
+            self._beginnings.add(patience)
+            try:
+                reader = trio.socket.from_stdlib_socket(client)
+                header, received = await read_beginning(reader, b"", parse_proxy_header)
+            except ProxyHeaderError as error:
+                self._warn("wrong PROXY header", remote=str(peer), reason=str(error))
+                raise _TurnedAwayError(_WRONG_HEADER) from None
+            finally:
+                self._beginnings.discard(patience)
+        if patience.cancelled_caught:
+            raise _TurnedAwayError(_STOPPED if self._accepting.cancel_called else _LATE)
+        if header is None:
+            # It ended before it has said anything, which needs no answer.
+            raise _TurnedAwayError(b"")
+        if header is not NO_HEADER and not trusted:
+            self._warn("PROXY header from an address that is not in --trusted-proxies", remote=str(peer))
+            raise _TurnedAwayError(_NOT_TRUSTED)
+        return header.source or peer, received[header.size :]
+
+    async def _serve_one(self, client: socket.socket, address: Address, received: bytes, held: ExitStack) -> None:
+        with held:
+            self._accepted += 1
+            try:
+                await self._serve(client, address, received)
+            except* Exception:
+                self._failed += 1
+                logger.exception("connection failed", extra={"remote": str(address)})
+            finally:
+                client.close()
+
+    def _turn_away(self, client: socket.socket, answer: bytes) -> None:
+        """Answer a client without waiting for it to ask, to read or to end."""
+        client = socket.socket(fileno=client.detach())
         client.setblocking(False)
         with suppress(OSError):
-            client.send(_FULL)
+            client.send(answer)
             client.shutdown(socket.SHUT_WR)
-        self._refused_clients.append(client)
-        if len(self._refused_clients) > _KEPT_REFUSED:
-            oldest = self._refused_clients.popleft()
+        self._turned_away.append(client)
+        if len(self._turned_away) > _KEPT_AWAY or self._connections is None:
+            oldest = self._turned_away.popleft()
             with suppress(OSError):
-                oldest.recv(len(_FULL) * _KEPT_REFUSED)
+                oldest.recv(_DISCARDED_BYTES)
             oldest.close()
+
+    def _warn(self, event: str, **extra: object) -> None:
+        """Log a warning that clients can cause, once a minute at most."""
+        now = trio.current_time()
+        if now >= self._quiet_until.get(event, now):
+            self._quiet_until[event] = now + _WARNING_SECONDS
+            logger.warning(event, extra=extra)
 
     def _on_exhausted(self, error: OSError) -> None:
         if not self._exhausted:
             self._exhausted = True
             name = errno.errorcode.get(error.errno or 0, "")
             logger.error("no room for another connection", extra={"error": name, "text": os.strerror(error.errno or 0)})
-
-
-def _label(client: socket.socket) -> str:
-    """Return the client's address for logs and tasks."""
-    try:
-        address: object = client.getpeername()
-    except OSError:
-        return "gone"
-    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "local"

@@ -14,6 +14,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Reque
 from pyshare.actors.messages import ChannelMessage
 from pyshare.core.arrival import format_session
 from pyshare.core.errors import Closing, ConnectionRefused
+from pyshare.net.addresses import Address
 from pyshare.net.auth import Admission
 from pyshare.net.connection import ConnectionLimits, serve_connection
 
@@ -133,10 +134,10 @@ class World:
     """What a connection talks to: a client, an authenticator, a supervisor with one channel."""
 
     def __init__(
-        self, limits: ConnectionLimits, label: str, admit: Callable[[str], Awaitable[Admission]], received: bytes
+        self, limits: ConnectionLimits, address: Address, admit: Callable[[str], Awaitable[Admission]], received: bytes
     ) -> None:
         self._limits = limits
-        self._label = label
+        self._address = address
         self._admit = admit
         # What was read from the client before.
         self._received = received
@@ -162,7 +163,7 @@ class World:
         with self.scope:
             await serve_connection(
                 self._socket,
-                self._label,
+                self._address,
                 self._received,
                 admit=self._admit,
                 open_channel=self.open_channel,
@@ -212,7 +213,7 @@ async def serving(
     received: bytes = b"",
 ) -> AsyncIterator[World]:
     """Have one connection served; it has to end, and give back all it had, before the context is left."""
-    world = World(limits, "test", admit, received)
+    world = World(limits, Address("192.0.2.1", 1), admit, received)
     async with trio.open_nursery() as nursery:
         # It has nothing to wait for: the client's bytes wait for it.
         nursery.start_soon(world.serve, name="connection test")  # noqa: ASYNC113

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from pyshare.net.addresses import Address, parse_networks
 from pyshare.net.application import build_app
 from pyshare.net.http import HttpLimits, serve_http
 from pyshare.net.listener import open_listeners
@@ -355,7 +356,8 @@ class Adopted:
         self.clients: list[tuple[socket.socket, bytes]] = []
         self.came = trio.Event()
 
-    def adopt(self, client: socket.socket, received: bytes) -> None:
+    def adopt(self, client: socket.socket, address: Address, received: bytes) -> None:
+        assert address.host == "127.0.0.1"
         self.clients.append((client, received))
         self.came.set()
 
@@ -436,3 +438,19 @@ async def test_all_bodies_together_take_no_more_than_their_limit(readiness: Read
             while (await client.post(url, content=b"x" * 800)).status_code == 503:  # noqa: ASYNC110
                 await trio.sleep(0.01)
         assert (await client.post(url, content=b"x" * 1100)).status_code == 413
+
+
+async def test_the_application_is_told_the_address_that_a_trusted_proxy_names(readiness: Readiness) -> None:
+    async def who(request: Request) -> PlainTextResponse:
+        assert request.client is not None
+        return PlainTextResponse(f"{request.client.host} {request.client.port}")
+
+    app = build_app(readiness.why_not)
+    app.router.routes.append(Route("/who", who))
+    limits = HttpLimits(trusted_proxies=parse_networks("127.0.0.1"))
+    ask = b"GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with serving(readiness, app=app, limits=limits) as port:
+        for header, host in ((b"PROXY TCP6 2001:db8::9 ::1 4321 80\r\n", b"2001:db8::9 4321"), (b"", b"127.0.0.1 ")):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(header + ask)
+                assert host in await told(stream)

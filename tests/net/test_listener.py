@@ -15,10 +15,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from typing_extensions import override
 
 from pyshare.core.errors import ConfigurationError
+from pyshare.net.addresses import Address, parse_networks
 from pyshare.net.listener import Listener, ListenerLimits, ListenerStatistics, open_listeners
 
 
-async def echo(client: socket.socket, _: str, received: bytes) -> None:
+async def echo(client: socket.socket, _: Address, received: bytes) -> None:
     """Send back what comes."""
     async with trio.SocketStream(trio.socket.from_stdlib_socket(client)) as stream:
         async for data in stream:
@@ -29,7 +30,7 @@ class Place:
     """A listener and the address at which it is found."""
 
     def __init__(
-        self, path: Path, serve: Callable[[socket.socket, str, bytes], Awaitable[None]], connections: int
+        self, path: Path, serve: Callable[[socket.socket, Address, bytes], Awaitable[None]], connections: int
     ) -> None:
         self._path = str(path)
         listening = socket.socket(socket.AF_UNIX)
@@ -51,7 +52,7 @@ class Place:
 @asynccontextmanager
 async def listening(
     path: Path,
-    serve: Callable[[socket.socket, str, bytes], Awaitable[None]] = echo,
+    serve: Callable[[socket.socket, Address, bytes], Awaitable[None]] = echo,
     *,
     connections: int = 10,
 ) -> AsyncIterator[Place]:
@@ -78,9 +79,9 @@ async def test_each_client_is_served_by_its_own_task(tmp_path: Path) -> None:
 async def test_a_connection_that_fails_is_logged_and_counted_and_the_others_live_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def serve(client: socket.socket, label: str, received: bytes) -> None:
+    async def serve(client: socket.socket, address: Address, received: bytes) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(echo, client, label, received)
+            nursery.start_soon(echo, client, address, received)
             if place.listener.statistics().accepted == 2:
                 raise RuntimeError("a defect")
 
@@ -214,13 +215,13 @@ async def test_a_number_that_is_no_port_is_not_cut_to_one(port: int) -> None:
 async def test_a_client_of_another_listener_is_served_as_one_of_its_own(tmp_path: Path) -> None:
     seen: list[bytes] = []
 
-    async def serve(client: socket.socket, label: str, received: bytes) -> None:
+    async def serve(client: socket.socket, address: Address, received: bytes) -> None:
         seen.append(received)
-        await echo(client, label, received)
+        await echo(client, address, received)
 
     here, there = socket.socketpair()
     async with listening(tmp_path, serve) as place:
-        place.listener.adopt(here, b"read before")
+        place.listener.adopt(here, Address("local"), b"read before")
         async with trio.SocketStream(trio.socket.from_stdlib_socket(there)) as stream:
             assert await says(stream, b"one") == b"one"
             assert place.listener.statistics().open == 1
@@ -232,7 +233,136 @@ async def test_a_client_that_is_handed_on_too_late_is_told_to_come_back(tmp_path
         place.listener.stop_accepting()
         await place.ended.wait()
         here, there = socket.socketpair()
-        place.listener.adopt(here, b"")
+        place.listener.adopt(here, Address("local"), b"")
         assert b"503" in there.recv(1000)
         there.close()
     assert here.fileno() == -1
+
+
+@asynccontextmanager
+async def listening_at_a_port(limits: ListenerLimits) -> AsyncIterator[tuple[Listener, int]]:
+    """Have a listener at a free port that answers each client with its address and what it has sent so far."""
+
+    async def serve(client: socket.socket, address: Address, received: bytes) -> None:
+        async with trio.SocketStream(trio.socket.from_stdlib_socket(client)) as stream:
+            await stream.send_all(f"{address.host} ".encode() + received)
+            async for _ in stream:
+                pass
+
+    listeners = await open_listeners("127.0.0.1", 0)
+    port: int = listeners[0].socket.getsockname()[1]
+    listener = Listener(listeners, serve, limits=limits)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(listener.run)
+        yield listener, port
+        nursery.cancel_scope.cancel()
+
+
+async def asked_from(port: int, sent: bytes, *, source: str = "127.0.0.1") -> tuple[trio.SocketStream, bytes]:
+    """Return a connection from an address of this machine, and the first answer on it."""
+    stream = await trio.open_tcp_stream("127.0.0.1", port, local_address=source)
+    await stream.send_all(sent)
+    return stream, bytes(await stream.receive_some())
+
+
+TRUSTING = ListenerLimits(trusted_proxies=parse_networks("127.0.0.1"), connections_per_address=2, beginning_seconds=0.2)
+HEADER_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes([192, 0, 2, 9, 192, 0, 2, 1]) + b"\x30\x39\x22\xb8"
+
+
+async def test_an_address_has_so_many_connections_and_other_addresses_have_theirs() -> None:
+    limits = ListenerLimits(connections_per_address=2, beginning_seconds=5)
+    async with listening_at_a_port(limits) as (listener, port):
+        (first, _), (second, _) = [await asked_from(port, b"a") for _ in range(2)]
+        third, answer = await asked_from(port, b"a")
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        other, answer = await asked_from(port, b"a", source="127.0.0.2")
+        assert answer == b"127.0.0.2 a"
+        assert listener.statistics() == ListenerStatistics(open=3, accepted=3, refused=1, failed=0, crowded=1)
+        await first.aclose()
+        await wait_all_tasks_blocked(0.01)
+        again, answer = await asked_from(port, b"b")
+        assert answer == b"127.0.0.1 b"
+        for each in (second, third, other, again):
+            await each.aclose()
+
+
+async def test_silent_connections_of_one_address_leave_room_for_others_and_end_in_time() -> None:
+    limits = ListenerLimits(connections_per_address=3, beginning_seconds=1)
+    async with listening_at_a_port(limits) as (listener, port):
+        silent = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(12)]
+        answers = [await each.receive_some() for each in silent[3:]]
+        assert all(answer.startswith(b"HTTP/1.1 429 ") for answer in answers)
+        other, answer = await asked_from(port, b"a", source="127.0.0.2")
+        assert answer == b"127.0.0.2 a"
+        for each in silent[:3]:
+            assert (await each.receive_some()).startswith(b"HTTP/1.1 408 ")
+        await wait_all_tasks_blocked(0.01)
+        assert listener.statistics().open == 1
+        for each in (*silent, other):
+            await each.aclose()
+
+
+@pytest.mark.parametrize("header", [b"PROXY TCP4 192.0.2.9 192.0.2.1 12345 8888\r\n", HEADER_2])
+async def test_a_trusted_proxy_names_the_client_which_is_counted_by_its_own_address(header: bytes) -> None:
+    async with listening_at_a_port(TRUSTING) as (listener, port):
+        kept = []
+        for _ in range(2):
+            stream, answer = await asked_from(port, header + b"GET /")
+            assert answer == b"192.0.2.9 GET /"
+            kept.append(stream)
+        third, answer = await asked_from(port, header + b"GET /")
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert listener.statistics().crowded == 1
+        # Without a header, a proxy is a client as any other.
+        own, answer = await asked_from(port, b"GET /")
+        assert answer == b"127.0.0.1 GET /"
+        for each in (*kept, third, own):
+            await each.aclose()
+        await wait_all_tasks_blocked(0.01)
+        assert listener.statistics().open == 0
+
+
+async def test_a_header_in_many_parts_is_read_whole_and_what_follows_is_kept() -> None:
+    async with listening_at_a_port(TRUSTING) as (_, port), await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        for byte in HEADER_2:
+            await stream.send_all(bytes([byte]))
+        await stream.send_all(b"GET /")
+        answer = b""
+        while len(answer) < len(b"192.0.2.9 "):
+            answer += await stream.receive_some()
+        assert answer.startswith(b"192.0.2.9 ")
+
+
+async def test_a_header_that_does_not_come_in_time_or_is_wrong_ends_the_connection_with_a_sentence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with listening_at_a_port(TRUSTING) as (listener, port):
+        for sent, status in ((HEADER_2[:20], b"408"), (b"PROXY TCP4 nonsense\r\n", b"400")):
+            stream, answer = await asked_from(port, sent)
+            assert answer.startswith(b"HTTP/1.1 " + status)
+            await stream.aclose()
+        await wait_all_tasks_blocked(0.01)
+        assert listener.statistics().open == 0
+    assert [record.message for record in caplog.records] == ["wrong PROXY header"]
+
+
+async def test_a_header_from_any_other_address_is_refused_and_the_log_names_the_setting_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with listening_at_a_port(TRUSTING) as (_, port):
+        for _ in range(3):
+            stream, answer = await asked_from(port, HEADER_2 + b"GET /", source="127.0.0.2")
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b"--trusted-proxies" in answer
+            await stream.aclose()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "--trusted-proxies" in record.message
+
+
+async def test_told_to_stop_it_sends_away_who_has_said_nothing_yet() -> None:
+    limits = ListenerLimits(beginning_seconds=1000)
+    async with listening_at_a_port(limits) as (listener, port), await trio.open_tcp_stream("127.0.0.1", port) as silent:
+        await wait_all_tasks_blocked(0.01)
+        listener.stop_accepting()
+        assert (await silent.receive_some()).startswith(b"HTTP/1.1 503 ")
