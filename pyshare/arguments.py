@@ -11,7 +11,8 @@ from typing import Final, NoReturn
 from typing_extensions import override
 
 from pyshare.core.errors import ConfigurationError
-from pyshare.settings import SETTINGS, Setting
+from pyshare.fields import Setting
+from pyshare.settings import SETTINGS
 
 _SERVE_DESCRIPTION: Final = (
     "Start the server. Each setting can be given as a flag or as an environment variable: a flag counts "
@@ -157,7 +158,8 @@ def top_parser() -> Parser:
     group.add_argument(
         "address",
         nargs="*",
-        help="HTTP addresses of servers\ndefault http://127.0.0.1:8889, or where PYSHARE_HTTP_HOST and _PORT say",
+        help="addresses of servers' metrics\n"
+        "default http://127.0.0.1:9889, or where PYSHARE_METRICS_HOST and _PORT, or PYSHARE_HTTP_PORT, say",
     )
     group.add_argument(
         "--every",

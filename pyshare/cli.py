@@ -56,7 +56,7 @@ Open http://127.0.0.1:8889/ in a browser, or point a client at ws://127.0.0.1:88
 """
 
 #: The settings that say where a server of this machine tells its metrics.
-_TOP_SETTINGS: Final = ("http_host", "http_port")
+_TOP_SETTINGS: Final = ("http_port", "metrics_host", "metrics_port")
 
 
 def _top(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
@@ -74,7 +74,7 @@ def _top(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
     assert isinstance(every, float)
     names = {each for setting in SETTINGS if setting.name in _TOP_SETTINGS for each in setting.variables}
     settings = settings_from({}, {name: value for name, value in environment.items() if name in names})
-    here = f"http://{authority(settings.http_host, settings.http_port)}"
+    here = f"http://{authority(settings.metrics_host, settings.metrics_at)}"
     return _until_ended(partial(watch, addresses or [here], every_seconds=every, once=given["once"] is True))
 
 

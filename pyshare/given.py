@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pyshare.core.errors import ConfigurationError
-from pyshare.settings import CONTRADICTION, LONELY, SETTINGS, VARIABLE_PREFIX, Setting, Settings
+from pyshare.fields import VARIABLE_PREFIX, Setting
+from pyshare.settings import CONTRADICTION, LONELY, SETTINGS, Settings
 
 #: Variables of the tests, which the server leaves alone.
 TEST_VARIABLE_PREFIX: Final = "PYSHARE_TEST_"

@@ -6,14 +6,18 @@ from pyshare.actors.fanout import FanOutLimits
 from pyshare.actors.stock import StockLimits
 from pyshare.core.document import DocumentLimits
 from pyshare.core.protocol import Limits
+from pyshare.fields import NO_PROXIES
 from pyshare.net.addresses import Networks, parse_networks
 from pyshare.net.codespaces import CodespacesLimits
 from pyshare.net.connection import ConnectionLimits
 from pyshare.net.http import HttpLimits
 from pyshare.net.listener import ListenerLimits
-from pyshare.settings import NO_PROXIES, Settings
+from pyshare.net.requests import RequestLimits
+from pyshare.settings import Settings
 from pyshare.store.interface import StoreLimits
 
+#: Connections at one time to the address of metrics.
+METRICS_CONNECTIONS = 64
 #: Signs of life in a codespace's time to live: two may be lost without it expiring under its clients.
 _TOUCHES_A_LIFE = 3
 #: Seconds between two signs of life at most.
@@ -80,14 +84,31 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
 
 def http_limits(settings: Settings) -> HttpLimits:
     """Return what the settings mean for the HTTP server."""
-    least = HttpLimits()
+    least = RequestLimits().body_bytes
     # As JSON, one UTF-16 code unit of a text may take six bytes.
-    body_bytes = max(least.body_bytes, 6 * settings.text_units + 1024) if settings.has_page else least.body_bytes
+    body_bytes = max(least, 6 * settings.text_units + 1024) if settings.has_page else least
     return HttpLimits(
-        body_bytes=body_bytes,
-        bodies_bytes=max(least.bodies_bytes, 2 * body_bytes),
-        connections_per_address=settings.connections_per_address,
-        trusted_proxies=trusted_proxies(settings),
+        keep_alive_seconds=settings.http_seconds,
+        listener=ListenerLimits(
+            connections=settings.http_connections,
+            connections_per_address=settings.connections_per_address,
+            trusted_proxies=trusted_proxies(settings),
+            beginning_seconds=settings.http_seconds,
+        ),
+        request=RequestLimits(
+            seconds=settings.http_seconds,
+            body_bytes=body_bytes,
+            bodies_bytes=max(settings.http_bodies_bytes, 2 * body_bytes),
+        ),
+    )
+
+
+def metrics_limits(settings: Settings) -> HttpLimits:
+    """Return what the settings mean for the server of metrics, which few ask."""
+    return HttpLimits(
+        keep_alive_seconds=settings.http_seconds,
+        listener=ListenerLimits(connections=METRICS_CONNECTIONS, beginning_seconds=settings.http_seconds),
+        request=RequestLimits(seconds=settings.http_seconds),
     )
 
 

@@ -7,7 +7,8 @@ serve
 +- authenticator       questions to the API
 +- supervisor          and under it every channel
 +- WebSocket listener  and under it every connection
-+- HTTP listener       page, codespaces, health, metrics
++- HTTP listener       page, codespaces, health
++- metrics listener    metrics, health
 ```
 
 They end in the opposite order, and nothing outlives `serve`. The first SIGINT
@@ -23,6 +24,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import trio
 from starlette.routing import BaseRoute
@@ -32,11 +35,13 @@ from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMe
 from pyshare.core.errors import ConfigurationError, leaves
 from pyshare.folder import data_folder, secret_of
 from pyshare.limits import (
+    METRICS_CONNECTIONS,
     channel_limits,
     codespaces_limits,
     connection_limits,
     http_limits,
     listener_limits,
+    metrics_limits,
     store_limits,
 )
 from pyshare.net.application import build_app
@@ -70,12 +75,21 @@ class Addresses:
     client: str
     #: Of the page, if there is one.
     page: str | None
+    #: Host and port of HTTP, and of the metrics.
+    http: str
+    metrics: str
 
 
 def addresses(settings: Settings, sockets: "Sockets") -> Addresses:
     """Return where a server is found that listens on these sockets."""
     page = f"http://{_reached(sockets.http)}/" if settings.has_page else None
-    return Addresses(f"ws://{_reached(sockets.ws)}/codespace/tmp-<uuid4>/", page)
+    client = f"ws://{_reached(sockets.ws)}/codespace/tmp-<uuid4>/"
+    return Addresses(client, page, _listening(sockets.http), _listening(sockets.metrics))
+
+
+def _listening(listeners: Sequence[trio.SocketListener]) -> str:
+    host, port = listeners[0].socket.getsockname()[:2]
+    return f"{host}:{port}"
 
 
 def _reached(listeners: Sequence[trio.SocketListener]) -> str:
@@ -90,10 +104,16 @@ def authority(host: str, port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """The listening sockets of a server: for WebSockets, and for HTTP."""
+    """The listening sockets of a server: for WebSockets, for HTTP, and for metrics."""
 
     ws: Sequence[trio.SocketListener]
     http: Sequence[trio.SocketListener]
+    metrics: Sequence[trio.SocketListener]
+
+    @property
+    def all(self) -> Sequence[trio.SocketListener]:
+        """All of them."""
+        return (*self.ws, *self.http, *self.metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +133,17 @@ async def open_sockets(settings: Settings) -> AsyncIterator[Sockets]:
         ConfigurationError: if that cannot be had.
     """
     async with AsyncExitStack() as stack:
-        ws = await open_listeners(settings.host, settings.port)
-        for each in ws:
-            stack.push_async_callback(each.aclose)
-        http = await open_listeners(
-            settings.http_host, settings.http_port, host_option="--http-host", port_option="--http-port"
-        )
-        for each in http:
-            stack.push_async_callback(each.aclose)
-        yield Sockets(ws, http)
+        sockets = []
+        for name, host, port in (
+            ("", settings.host, settings.port),
+            ("http-", settings.http_host, settings.http_port),
+            ("metrics-", settings.metrics_host, settings.metrics_at),
+        ):
+            opened = await open_listeners(host, port, host_option=f"--{name}host", port_option=f"--{name}port")
+            for each in opened:
+                stack.push_async_callback(each.aclose)
+            sockets.append(opened)
+        yield Sockets(*sockets)
 
 
 @asynccontextmanager
@@ -168,6 +190,17 @@ def find_secret(settings: Settings) -> str | None:
     return secret
 
 
+def environment_proxy(url: str) -> str | None:
+    """Return the proxy of the environment through which `url` is asked, without its password; None if it is not."""
+    parts = urlsplit(url)
+    # The rules are those that httpx follows too.
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return proxy.rpartition("@")[2].rpartition("//")[2]
+
+
 async def serve_with(
     settings: Settings,
     sockets: Sockets,
@@ -181,10 +214,11 @@ async def serve_with(
 
     `secret` is what links are signed with; without it there are none. `group` is of whom this is one.
     """
-    _allow_open_files(settings.connections + _OTHER_FILES)
+    _allow_open_files(settings.connections + settings.http_connections + METRICS_CONNECTIONS + _OTHER_FILES)
     where = addresses(settings, sockets)
-    http_host, http_port = sockets.http[0].socket.getsockname()[:2]
     signer = Signer(secret) if secret else None
+    if settings.api_base_url is not None and (proxy := environment_proxy(settings.api_base_url)) is not None:
+        logger.info("the API is asked through a proxy of the environment; see NO_PROXY", extra={"proxy": proxy})
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with AsyncExitStack() as stack:
             parts = await stack.enter_async_context(trio.open_nursery())
@@ -218,12 +252,16 @@ async def serve_with(
             gauge = _Gauge(settings, instance, readiness, listener, supervisor, closes)
             metrics = Metrics(gauge.read, group.siblings if group else None)
             if group:
-                own = partial(serve_http, [group.listener], build_app(readiness.why_not, metrics.own_routes))
+                app = build_app(readiness.why_not, metrics.own_routes)
+                own = partial(serve_http, [group.listener], app, limits=metrics_limits(settings))
                 await parts.start(own, name="metrics for other workers")
-            app = build_app(readiness.why_not, (*metrics.routes, *_routes(settings, store, authenticator, signer)))
+            app = build_app(readiness.why_not, _routes(settings, store, authenticator, signer))
             http = partial(serve_http, sockets.http, app, adopt=listener.adopt, limits=http_limits(settings))
             await parts.start(http, name="HTTP listener")
-            logger.info("serving", extra={"url": where.client, "http": f"{http_host}:{http_port}"})
+            app = build_app(readiness.why_not, metrics.routes)
+            watched = partial(serve_http, sockets.metrics, app, limits=metrics_limits(settings))
+            await parts.start(watched, name="metrics listener")
+            logger.info("serving", extra={"url": where.client, "http": where.http, "metrics": where.metrics})
             on_ready(where)
             # What is left of the time is for the closing handshakes, which a connection may begin twice.
             seconds = max(settings.drain_seconds - 2 * settings.close_seconds, settings.drain_seconds / 2)

@@ -3,95 +3,29 @@
 A setting is a field of `Settings`; its flag, its variable and its line of help follow from the field.
 """
 
-import re
-from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Self, get_args, get_origin
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from pyshare.net.addresses import parse_networks
+from pyshare.fields import NO_PROXIES, Shown, checked_networks, checked_redis_url, complete_url, described
 from pyshare.net.tokens import SECRET_LENGTH
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-VARIABLE_PREFIX: Final = "PYSHARE_"
-
 _SILENCE_PINGS: Final = "a client that is well must have a ping to answer before it counts as silent"
 _DRAIN_CLOSES: Final = "the closing handshakes are part of draining"
-#: The word for an empty list of proxies.
-NO_PROXIES: Final = "none"
-#: The path of a Redis URL.
-_DATABASE: Final = re.compile(r"/?|/\d+/?")
 
 #: Seconds that a codespace lives unused: a week, or as the stock server has it.
 _EXPIRE_SECONDS: Final = 604_800
 _EXPIRE_SECONDS_WITH_API: Final = 1200
 _WORKERS_SHARE: Final = "each worker would have texts of its own"
+_METRICS_DISTANCE: Final = 1000
+_LAST_PORT: Final = 65535
 _PORTS_DIFFER: Final = "each has its own listener"
 _HISTORY_HOLDS: Final = "the history must have room for the largest push"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """How a field of `Settings` is shown to the person who sets it."""
-
-    #: The heading under which help lists it.
-    group: str
-    #: What a value counts, in capitals as help shows it.
-    unit: str
-    #: What it is for, in a few words without a full stop.
-    meaning: str
-    #: The stock server's variable for the same thing, which works too.
-    stock: str | None = None
-    #: What is allowed, where the bounds and choices do not say it.
-    allowed: str | None = None
-    #: Whether nobody may see what it is.
-    secret: bool = False
-    #: What counts where nothing is given, where that depends on other settings.
-    default: str | None = None
-
-
-def _complete_url(url: str) -> str:
-    """Return `url` with a final slash, or refuse what requests cannot be made to."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    else:
-        usable = usable and not parts.query and not parts.fragment
-    if not usable or any(character.isspace() for character in url):
-        raise PydanticCustomError("base_url", "not a base address")
-    return url if url.endswith("/") else f"{url}/"
-
-
-def _checked_networks(text: str) -> str:
-    """Return `text`, or refuse what is not a list of addresses and networks."""
-    if text != NO_PROXIES:
-        try:
-            parse_networks(text)
-        except ValueError:
-            raise PydanticCustomError("networks", "not addresses and networks") from None
-    return text
-
-
-def _checked_redis_url(url: str) -> str:
-    """Return `url`, or refuse what is no address of a Redis server."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
-        usable = usable and _DATABASE.fullmatch(parts.path) is not None
-        usable = usable or (parts.scheme == "unix" and bool(parts.path))
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in url):
-        raise PydanticCustomError("redis_url", "not an address of Redis")
-    return url
 
 
 class Settings(BaseModel):
@@ -123,7 +57,7 @@ class Settings(BaseModel):
         Shown(
             "Address",
             "HOST",
-            "address of the page, the codespace endpoints, health and metrics",
+            "address of the page, the codespace endpoints and health",
             allowed="a host name or an IP address",
         ),
     ] = "127.0.0.1"
@@ -132,8 +66,28 @@ class Settings(BaseModel):
         Field(ge=0, le=65535),
         Shown("Address", "PORT", "port of that address; 0 is any free one"),
     ] = 8889
+    metrics_host: Annotated[
+        str,
+        Field(pattern=r"^[^\s/]+$"),
+        Shown(
+            "Address",
+            "HOST",
+            "address of the metrics and of health, for those who watch over the server",
+            allowed="a host name or an IP address",
+        ),
+    ] = "127.0.0.1"
+    metrics_port: Annotated[
+        Annotated[int, Field(ge=0, le=65535)] | None,
+        Shown(
+            "Address",
+            "PORT",
+            "port of that address; 0 is any free one",
+            allowed="a whole number from 0 to 65535",
+            default=f"{_METRICS_DISTANCE} above --http-port, or below where that is no port",
+        ),
+    ] = None
     trusted_proxies: Annotated[
-        Annotated[str, AfterValidator(_checked_networks)],
+        Annotated[str, AfterValidator(checked_networks)],
         Shown(
             "Address",
             "LIST",
@@ -156,7 +110,7 @@ class Settings(BaseModel):
     ] = 1
 
     api_base_url: Annotated[
-        Annotated[str, AfterValidator(_complete_url)] | None,
+        Annotated[str, AfterValidator(complete_url)] | None,
         Shown(
             "Who may join",
             "URL",
@@ -197,7 +151,7 @@ class Settings(BaseModel):
         ),
     ] = "redis"
     redis_url: Annotated[
-        Annotated[str, AfterValidator(_checked_redis_url)] | None,
+        Annotated[str, AfterValidator(checked_redis_url)] | None,
         Shown(
             "Storage",
             "URL",
@@ -269,6 +223,25 @@ class Settings(BaseModel):
         Field(ge=1, le=1_000_000),
         Shown("Limits", "COUNT", "connections at once; one more is told to try again later"),
     ] = 10_000
+    http_connections: Annotated[
+        int,
+        Field(ge=1, le=1_000_000),
+        Shown(
+            "Limits",
+            "COUNT",
+            "HTTP connections at once; one more is told to try again later, health excepted; more than the proxy lets "
+            "through",
+        ),
+    ] = 2048
+    http_bodies_bytes: Annotated[
+        int,
+        Field(ge=65_536, le=17_179_869_184),
+        Shown(
+            "Limits",
+            "BYTES",
+            "size of all HTTP bodies at once, of which one address has a quarter; at least twice the largest text",
+        ),
+    ] = 33_554_432
     connections_per_address: Annotated[
         int,
         Field(ge=0, le=1_000_000),
@@ -334,6 +307,11 @@ class Settings(BaseModel):
         Field(ge=0.1, le=3600),
         Shown("Times", "SECONDS", "time for a client's opening handshake"),
     ] = 10.0
+    http_seconds: Annotated[
+        float,
+        Field(ge=0.1, le=3600),
+        Shown("Times", "SECONDS", "time for an HTTP answer, for the next part of a request, and that one may be idle"),
+    ] = 10.0
     ping_seconds: Annotated[
         float,
         Field(ge=0.1, le=86_400),
@@ -383,6 +361,10 @@ class Settings(BaseModel):
             raise _contradiction("history_bytes", "at least", "message_bytes", _HISTORY_HOLDS)
         if self.port == self.http_port != 0 and self.host == self.http_host:
             raise _contradiction("http_port", "another than", "port", _PORTS_DIFFER)
+        for name in ("host", "http_host"):
+            port_name = name.replace("host", "port")
+            if self.metrics_at == getattr(self, port_name) != 0 and self.metrics_host == getattr(self, name):
+                raise _contradiction("metrics_port", "another than", port_name, _PORTS_DIFFER)
         if self.redis_host is None and self.redis_url is None:
             for name in ("redis_port", "redis_password"):
                 default: object = Settings.model_fields[name].default
@@ -396,6 +378,14 @@ class Settings(BaseModel):
     def has_page(self) -> bool:
         """Whether there are the page and the codespace endpoints."""
         return self.page == "on" or (self.page == "auto" and self.api_base_url is None)
+
+    @property
+    def metrics_at(self) -> int:
+        """The port of metrics: by default as far from HTTP's as for every other server of a machine."""
+        if self.metrics_port is not None or self.http_port == 0:
+            return self.metrics_port or 0
+        above = self.http_port + _METRICS_DISTANCE
+        return above if above <= _LAST_PORT else self.http_port - _METRICS_DISTANCE
 
     @property
     def expire_seconds(self) -> int:
@@ -431,51 +421,5 @@ def _contradiction(name: str, relation: str, other: str, reason: str) -> Pydanti
     return PydanticCustomError(CONTRADICTION, "{name} must be {relation} {other}: {reason}", context)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting as people and programs name it; all of it follows from its field of `Settings`."""
-
-    #: The field's name.
-    name: str
-    shown: Shown
-    #: What a value may be, in words that follow "must be".
-    allowed: str
-    #: The only values, where they can be listed.
-    choices: tuple[str, ...]
-    #: The default as a user would write it; nothing where there is none, or it depends.
-    default: str | None
-
-    @property
-    def flag(self) -> str:
-        """The flag of `pyshare serve`."""
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Its variables; the first that is set counts."""
-        ours = VARIABLE_PREFIX + self.name.upper()
-        return (ours,) if self.shown.stock is None else (ours, self.shown.stock)
-
-
-def _described(name: str, field: FieldInfo) -> Setting:
-    shown = next(item for item in field.metadata if isinstance(item, Shown))
-    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    if shown.allowed is not None:
-        allowed = shown.allowed
-    elif choices:
-        allowed = choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
-    else:
-        least = next(item.ge for item in field.metadata if isinstance(item, Ge))
-        most = next(item.le for item in field.metadata if isinstance(item, Le))
-        kind = "a whole number" if field.annotation is int else "a number"
-        allowed = f"{kind} from {least} to {most}"
-    default = None if field.default is None else _written(field.default)
-    return Setting(name, shown, allowed, choices, default)
-
-
-def _written(value: str | float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 #: Every setting, in the order in which help lists them.
-SETTINGS: Final = tuple(_described(name, field) for name, field in Settings.model_fields.items())
+SETTINGS: Final = tuple(described(name, field) for name, field in Settings.model_fields.items())

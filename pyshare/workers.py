@@ -58,11 +58,12 @@ class Job:
     #: File descriptors of the listening sockets.
     ws: tuple[int, ...]
     http: tuple[int, ...]
+    metrics: tuple[int, ...]
 
     @property
     def files(self) -> tuple[int, ...]:
         """The file descriptors that a worker inherits."""
-        return self.ws + self.http
+        return self.ws + self.http + self.metrics
 
 
 _JOBS: TypeAdapter[Job] = TypeAdapter(Job)
@@ -90,6 +91,7 @@ async def serve_workers(settings: Settings, *, on_ready: Callable[[Addresses], N
                             folder,
                             _files(sockets.ws),
                             _files(sockets.http),
+                            _files(sockets.metrics),
                         )
                     )
                     for number in range(1, settings.workers + 1)
@@ -99,7 +101,7 @@ async def serve_workers(settings: Settings, *, on_ready: Callable[[Addresses], N
                 on_ready(addresses(settings, sockets))
                 number = await anext(signals)
                 logger.info("draining", extra={"signal": signal.Signals(number).name, "workers": len(workers)})
-                for each in (*sockets.ws, *sockets.http):
+                for each in sockets.all:
                     await each.aclose()
                 nursery.start_soon(_hurry_when_told, signals, workers, name="second signal")
                 async with trio.open_nursery() as draining:
@@ -119,7 +121,7 @@ def read_job(line: bytes) -> Job:
 
 async def serve_as_worker(job: Job) -> None:
     """Serve as a worker until told to stop."""
-    sockets = Sockets(*(tuple(map(_listener, files)) for files in (job.ws, job.http)))
+    sockets = Sockets(*(tuple(map(_listener, files)) for files in (job.ws, job.http, job.metrics)))
     siblings = Siblings(job.folder, job.workers)
     group = Group(siblings, await _listen_at(siblings.socket_of(job.number)))
     async with trio.open_nursery() as nursery:

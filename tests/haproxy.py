@@ -13,6 +13,8 @@ from pathlib import Path
 
 import trio
 
+from pyshare.net.addresses import Address
+from pyshare.net.proxy_header import parse_proxy_header
 from tests.programs import require
 
 CONFIG = Path(__file__).parent.parent / "haproxy.cfg"
@@ -65,9 +67,8 @@ class Head:
 Answer = Callable[[trio.SocketStream, Head], Awaitable[None]]
 
 
-async def read_head(stream: trio.SocketStream) -> Head | None:
-    """Read to the empty line; nothing if the peer leaves before."""
-    data = b""
+async def read_head(stream: trio.SocketStream, data: bytes = b"") -> Head | None:
+    """Read to the empty line, from behind what was read before; nothing if the peer leaves before."""
     while not data.endswith(b"\r\n\r\n"):
         more = await stream.receive_some(1)
         if not more:
@@ -82,6 +83,17 @@ async def read_head(stream: trio.SocketStream) -> Head | None:
     return Head(line, headers)
 
 
+async def read_source(stream: trio.SocketStream) -> tuple[list[Address | None], bytes]:
+    """Read the header with which HAProxy begins; return whom it names, if there is one, and what was read beyond it."""
+    data = b""
+    while (header := parse_proxy_header(data)) is None:
+        more = await stream.receive_some(1)
+        if not more:
+            return [], b""
+        data += more
+    return [header.source] if header.size else [], data[header.size :]
+
+
 class FakeServer:
     """A server as HAProxy meets it: its ports, its health, and an echo in place of codespaces."""
 
@@ -91,6 +103,8 @@ class FakeServer:
         self.ready = True
         # Accepts connections and answers nothing, as a stopped process does.
         self.hangs = False
+        # The clients that HAProxy has named; None for its own checks.
+        self.sources: list[Address | None] = []
         # What has been asked, without health checks.
         self.requests: list[Head] = []
         self.websocket_port = 0
@@ -129,7 +143,9 @@ class FakeServer:
 
     async def _serve(self, answer: Answer, stream: trio.SocketStream) -> None:
         try:
-            request = await read_head(stream)
+            sources, received = await read_source(stream)
+            self.sources += sources
+            request = await read_head(stream, received)
             if self.hangs:
                 await trio.sleep_forever()
             if request is not None:
@@ -221,21 +237,22 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(*servers: FakeServer) -> AsyncIterator[Proxy]:
-    """Run these servers, and HAProxy in front of them."""
+async def proxied(*servers: FakeServer, **variables: str) -> AsyncIterator[Proxy]:
+    """Run these servers, and HAProxy in front of them, told by variables what is not the default."""
     async with trio.open_nursery() as nursery:
         for server in servers:
             await nursery.start(server.run, name=server.name)
-        async with open_haproxy(*((server.websocket_port, server.http_port) for server in servers)) as proxy:
+        ports = [(server.websocket_port, server.http_port) for server in servers]
+        async with open_haproxy(*ports, **variables) as proxy:
             yield proxy
         nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def open_haproxy(*servers: tuple[int, int]) -> AsyncIterator[Proxy]:
+async def open_haproxy(*servers: tuple[int, int], **more: str) -> AsyncIterator[Proxy]:
     """Run HAProxy with the configuration as it is, in front of servers by their ports for WebSocket and HTTP."""
     program = haproxy()
-    variables = {"PATH": SYSTEM_PATH, "PROXY_MAXCONN": "200"}
+    variables = {"PATH": SYSTEM_PATH, "PROXY_MAXCONN": "200", **more}
     async with trio.open_nursery() as nursery:
         for number, (port, http_port) in enumerate(servers, 1):
             variables[f"SERVER_{number}_HOST"] = "127.0.0.1"

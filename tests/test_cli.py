@@ -21,7 +21,12 @@ from pyshare.server import Addresses
 from pyshare.settings import SETTINGS, Settings
 from pyshare.store.interface import StoreUnavailable
 
-WHERE = Addresses("ws://127.0.0.1:8888/codespace/tmp-<uuid4>/", "http://127.0.0.1:8889/")
+WHERE = Addresses(
+    client="ws://127.0.0.1:8888/codespace/tmp-<uuid4>/",
+    page="http://127.0.0.1:8889/",
+    http="127.0.0.1:8889",
+    metrics="127.0.0.1:9889",
+)
 
 
 class FakeServer(ModuleType):

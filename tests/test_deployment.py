@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from pyshare.net.addresses import Address, parse_networks
 from pyshare.settings import SETTINGS, Settings
 from tests.haproxy import CONFIG, OUT_SECONDS, PATIENCE_SECONDS, SYSTEM_PATH, FakeServer
 from tests.programs import require
@@ -107,6 +108,11 @@ def of_haproxy(directive: str) -> str:
     return str(found[0])
 
 
+def all_of_haproxy(directive: str) -> list[str]:
+    """Return each word that follows a directive of haproxy.cfg."""
+    return re.findall(rf"^[^#\n]*\b{directive} (\S+)", CONFIG.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: path.name)
 def test_every_variable_of_pyshare_in_a_file_is_a_setting(path: Path) -> None:
     known = {variable for setting in SETTINGS for variable in setting.variables}
@@ -140,10 +146,40 @@ def test_haproxy_expects_servers_where_they_listen() -> None:
 
 
 def test_haproxy_sends_a_server_no_more_connections_than_it_takes() -> None:
-    most = int(of_haproxy("default-server maxconn"))
+    most, most_http = (int(each) for each in all_of_haproxy("default-server maxconn"))
     assert most <= Settings().connections
+    assert most_http < Settings().http_connections
     for service in servers_of_compose().values():
         assert most <= int(str(mapping(service["environment"])["PYSHARE_CONNECTIONS"]))
+        assert "PYSHARE_HTTP_CONNECTIONS" not in mapping(service["environment"])
+
+
+def test_one_address_cannot_take_all_that_haproxy_sends_to_the_http_side_of_a_server() -> None:
+    (of_one,) = set(re.findall(r"PROXY_ADDRESS_CONNECTIONS-(\d+)", CONFIG.read_text(encoding="utf-8")))
+    assert int(of_one) < int(all_of_haproxy("default-server maxconn")[1])
+
+
+def test_no_secret_has_a_default_that_everybody_can_read() -> None:
+    text = COMPOSE.read_text(encoding="utf-8")
+    for name in ("PYSHARE_SECRET", "REDIS_PASSWORD"):
+        uses = re.findall(rf"\$\{{{name}(.*?)\}}", text)
+        assert uses
+        assert all(use.startswith(":?") for use in uses), uses
+
+
+def test_servers_of_the_compose_file_believe_haproxy_wherever_its_container_is() -> None:
+    for service in servers_of_compose().values():
+        trusted = parse_networks(str(mapping(service["environment"])["PYSHARE_TRUSTED_PROXIES"]))
+        # The networks from which container engines choose.
+        for address in ("172.18.0.5", "192.168.16.3", "10.89.0.4", "fd00::3"):
+            assert Address(address).is_in(trusted)
+        assert not Address("203.0.113.1").is_in(trusted)
+
+
+def test_prometheus_asks_servers_where_they_tell_their_metrics() -> None:
+    text = (ROOT / "ops" / "prometheus" / "prometheus.yaml").read_text(encoding="utf-8")
+    for http_port in (8889, 8891):
+        assert f"- 127.0.0.1:{Settings(http_port=http_port).metrics_at}" in text
 
 
 def test_haproxy_waits_for_silent_clients_longer_than_servers_do() -> None:
@@ -214,16 +250,14 @@ def test_redis_keeps_what_it_is_told_and_tells_of_expiry_and_deletion() -> None:
     assert name in mapping(mapping(parsed_yaml(COMPOSE.read_text(encoding="utf-8")))["volumes"])
 
 
-def test_redis_and_servers_have_the_same_password_and_its_default_is_documented() -> None:
+def test_redis_and_servers_have_the_same_password() -> None:
     redis = services()["redis"]
     command = words(redis["command"])
     password = command[command.index("--requirepass") + 1]
-    found = re.fullmatch(r"\$\{REDIS_PASSWORD:-(\w+)\}", password)
-    assert found is not None
+    assert password.startswith("${REDIS_PASSWORD:")
     assert mapping(redis["environment"])["REDISCLI_AUTH"] == password
     for service in servers_of_compose().values():
         assert mapping(service["environment"])["PYSHARE_REDIS_PASSWORD"] == password
-    assert f'The default, "{found[1]}"' in COMPOSE.read_text(encoding="utf-8")
 
 
 def test_whoever_stops_a_server_waits_longer_than_it_drains() -> None:

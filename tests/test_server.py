@@ -1,9 +1,11 @@
 """What the settings mean for each part, and where clients are pointed."""
 
+import os
+
 import pytest
 
 from pyshare.limits import channel_limits, connection_limits, store_limits
-from pyshare.server import authority
+from pyshare.server import authority, environment_proxy
 from pyshare.settings import Settings
 
 
@@ -41,3 +43,25 @@ def test_a_codespace_is_touched_three_times_in_its_life() -> None:
     limits = channel_limits(Settings(codespace_expire_seconds=1200, tmp_codespace_expire_seconds=6))
     assert limits.heartbeat_seconds == 2
     assert channel_limits(Settings()).heartbeat_seconds == 15
+
+
+@pytest.mark.parametrize(
+    ("url", "variables", "proxy"),
+    [
+        ("http://api.example/", {}, None),
+        ("http://api.example/", {"http_proxy": "http://user:secret@proxy.example:3128"}, "proxy.example:3128"),
+        ("https://api.example/", {"http_proxy": "http://proxy.example:3128"}, None),
+        ("https://api.example/", {"all_proxy": "http://proxy.example:3128"}, "proxy.example:3128"),
+        ("http://api.example/", {"http_proxy": "http://proxy.example:3128", "no_proxy": "api.example"}, None),
+        ("http://127.0.0.1:8000/", {"http_proxy": "http://proxy.example:3128", "no_proxy": "127.0.0.1"}, None),
+    ],
+)
+def test_the_proxy_of_the_environment_is_named_that_the_api_is_asked_through(
+    url: str, variables: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert environment_proxy(url) == proxy

@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
+from pyshare.fields import Setting
 from pyshare.given import SettingsError, settings_from, unknown_variables
-from pyshare.settings import SETTINGS, Setting, Settings
+from pyshare.settings import SETTINGS, Settings
 
 NUMBERS = [setting for setting in SETTINGS if " from " in setting.allowed]
 CHOICES = [setting for setting in SETTINGS if setting.choices]
@@ -261,3 +262,25 @@ def test_settings_that_make_no_sense_without_or_with_another_are_refused(
     with pytest.raises(SettingsError) as error:
         settings_from({}, environment)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("proxies", ["none", "127.0.0.1", "10.0.0.0/8, 2001:db8::/32"])
+def test_proxies_are_addresses_and_networks_or_none(proxies: str) -> None:
+    assert settings_from({"trusted_proxies": proxies}, {}).trusted_proxies == proxies
+
+
+@pytest.mark.parametrize("proxies", ["haproxy", "10.0.0.1/8", "127.0.0.1;::1", ","])
+def test_anything_else_is_no_list_of_proxies(proxies: str) -> None:
+    assert "must be addresses and networks with commas between, or none" in refusal({"trusted_proxies": proxies})
+
+
+@pytest.mark.parametrize(("http_port", "port"), [(8889, 9889), (8891, 9891), (65000, 64000), (0, 0)])
+def test_metrics_have_a_port_as_far_from_that_of_http_for_each_server_of_a_machine(http_port: int, port: int) -> None:
+    assert Settings(http_port=http_port).metrics_at == port
+
+
+def test_metrics_have_the_port_that_is_given_and_share_it_with_nothing() -> None:
+    assert Settings(metrics_port=9000).metrics_at == 9000
+    assert Settings(metrics_port=0).metrics_at == 0
+    for port in ("8888", "8889"):
+        assert f"--metrics-port {port}: must be another than" in refusal({"metrics_port": port})

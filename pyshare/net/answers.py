@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ExceptionHandler
 
@@ -43,7 +43,8 @@ async def _on_refused(request: Request, error: Exception) -> JSONResponse:  # no
     if status is HTTPStatus.NOT_FOUND and reason == status.phrase:
         reason = "there is nothing here; see /healthz and /readyz"
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        reason = f"{request.method} is not allowed here"
+        allowed = (error.headers or {}).get("Allow", "another method")
+        reason = f"{request.method} is not allowed here; use {allowed}"
     return refusal(status, reason, error.headers)
 
 
@@ -63,6 +64,11 @@ async def _on_not_a_codespace(request: Request, error: Exception) -> JSONRespons
     return refusal(HTTPStatus.NOT_FOUND, "no such codespace")
 
 
+async def _on_gone(request: Request, error: Exception) -> JSONResponse:  # noqa: ASYNC124
+    # Nobody hears it.
+    return refusal(HTTPStatus.BAD_REQUEST, "the connection ended before the body had come")
+
+
 async def _on_failed(request: Request, error: Exception) -> JSONResponse:  # noqa: ASYNC124
     # Starlette raises it again behind this, and Hypercorn logs it.
     return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed")
@@ -74,5 +80,6 @@ ON_ERRORS: Mapping[type[Exception], ExceptionHandler] = {
     ConnectionRefused: _on_closing,
     StoreUnavailable: _on_store_unavailable,
     NotACodespace: _on_not_a_codespace,
+    ClientDisconnect: _on_gone,
     Exception: _on_failed,
 }

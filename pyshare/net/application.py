@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from pyshare.net.answers import ON_ERRORS, answer
+from pyshare.net.answers import ON_ERRORS, answer, refusal
+from pyshare.net.plain import NO_UPGRADE
 
 #: Seconds in which it must be known whether clients should come; then they should not.
 _READY_SECONDS = 2.0
@@ -37,8 +38,17 @@ def build_app(
             return answer(HTTPStatus.OK, {"status": "ready"})
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unready", "reason": reason}, {"Retry-After": "1"})
 
+    async def codespace(request: Request) -> JSONResponse:  # noqa: ASYNC124 - as above
+        # What reaches this asks for no WebSocket, or with a method that cannot open one.
+        return refusal(HTTPStatus.UPGRADE_REQUIRED, NO_UPGRADE, {"Upgrade": "websocket", "Connection": "Upgrade"})
+
     app = Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz), *routes],
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/codespace/{token:path}", codespace, methods=["GET"]),
+            *routes,
+        ],
         exception_handlers=dict(ON_ERRORS),
     )
     # What is not there is not there: no redirect to what it might have meant.

@@ -46,7 +46,9 @@ from pyshare.core.sharepython import StockFrame, parse_stock_frame
 from pyshare.net.addresses import Address
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
-from pyshare.net.outlet import PING, OutletStream, SocketOutlet, close_frame
+from pyshare.net.handshake import HandshakeStream
+from pyshare.net.outlet import PING, SocketOutlet, close_frame
+from pyshare.net.plain import http_answer
 from pyshare.net.tokens import expired
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,9 @@ _NO_DIALECT = Closing(CloseCode.NOT_UNDERSTOOD, f"offer subprotocol {SUBPROTOCOL
 _NOT_CHECKED = Closing(CloseCode.TRY_LATER, "the token could not be checked in time; try again later")
 _LONG_TOKEN = Closing(CloseCode.NOT_AUTHENTICATED, f"a token has at most {_TOKEN_LENGTH} characters")
 _BINARY = Closing(CloseCode.BINARY, "binary frame; send JSON in text frames")
+
+#: Close codes of RFC 6455 and its registry.
+_STANDARD_CODES = range(1000, 1016)
 
 #: What the client is told of broken frames, by trio-websocket's code for them (RFC 6455, section 7.4.1).
 _BROKEN: Mapping[int, CloseCode] = {1002: CloseCode.NOT_UNDERSTOOD, 1007: CloseCode.NOT_TEXT}
@@ -141,20 +146,6 @@ DIALECTS: Mapping[str | None, Dialect] = {
 }
 
 
-def http_answer(status: HTTPStatus, sentence: str, *, retry_seconds: int | None = None) -> bytes:
-    """Return a whole HTTP response that says `sentence` and is the last of its connection."""
-    body = f"{sentence}\n".encode()
-    head = [
-        f"HTTP/1.1 {status:d} {status.phrase}",
-        "Connection: close",
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Length: {len(body)}",
-    ]
-    if retry_seconds is not None:
-        head.append(f"Retry-After: {retry_seconds}")
-    return "\r\n".join([*head, "", ""]).encode() + body
-
-
 async def serve_connection(
     client: socket.socket,
     address: Address,
@@ -171,7 +162,7 @@ async def serve_connection(
 
     `address` is where it comes from, `received` was read from it
     before, and `now` tells the time in seconds since 1970. In the end
-    `on_closed` is told the close code, or "none" or "http". Cancelled, it still tells
+    `on_closed` is told the close code if it is a known one, or "other", "none" or "http". Cancelled, it still tells
     the client that the server restarts, and its channel that it leaves, each
     for `close_seconds` at most.
 
@@ -187,6 +178,11 @@ async def serve_connection(
         with trio.move_on_after(limits.close_seconds, shield=True):
             await connection.end()
         on_closed(connection.close())
+
+
+def _named(code: int) -> str:
+    """Return a close code as it is counted: clients may choose thousands, and all but the known ones are one."""
+    return str(code) if code in _STANDARD_CODES or code in set(CloseCode) else "other"
 
 
 class _Connection:
@@ -211,7 +207,7 @@ class _Connection:
         burst = 2 * limits.pushes_per_second
         self._bucket = TokenBucket(limits.pushes_per_second, burst=burst, now=trio.current_time())
         self._outlet = outlet
-        self._stream = OutletStream(
+        self._stream = HandshakeStream(
             self._outlet,
             self._bucket,
             silence_seconds=limits.silence_seconds,
@@ -269,7 +265,7 @@ class _Connection:
         logger.debug("connection closed", extra={**self._who, "code": code, "reason": reason})
         if self._ws is None:
             return "http"
-        return "none" if code is None else str(code)
+        return "none" if code is None else _named(code)
 
     async def _converse(self, reading: trio.Nursery, nursery: trio.Nursery) -> None:
         request = await self._await_request(reading)

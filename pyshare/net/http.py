@@ -7,7 +7,8 @@ on to that server: what a connection begins with tells.
 Hypercorn serves one connection at a time here, with our listener before it:
 its own accepts any number, ends as a whole when one connection fails, and,
 since it shields its writes without a deadline, not at all while a client does
-not read. What is bounded beyond that is in `_Stream` and `_Requests`.
+not read. What is bounded beyond that is in `_Stream` and `Requests`. Health is
+answered even where the listener is full (`Reserve`).
 """
 
 import logging
@@ -15,31 +16,37 @@ import math
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
+from typing import cast
 
+import h11
 import trio
 from hypercorn.config import Config
+from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 from typing_extensions import override
 
-from pyshare.net.addresses import Address, Networks
+from pyshare.net.addresses import Address
 from pyshare.net.beginning import begins_with, read_beginning
-from pyshare.net.connection import http_answer
 from pyshare.net.listener import Listener, ListenerLimits
+from pyshare.net.plain import http_answer
+from pyshare.net.requests import RequestLimits, Requests
+from pyshare.net.reserve import Reserve
 
-#: What a part of a body is counted as beside its bytes: parts of one byte cost memory too.
-_PART_BYTES = 64
-#: What a connection begins with that is a WebSocket to a codespace.
+#: What a connection begins with that is a WebSocket to a codespace, and one that speaks HTTP/2.
 _WEBSOCKET = b"GET /codespace/"
+_HTTP_2 = b"PRI * HTTP/2.0"
+#: What is answered even when there is no room.
+_HEALTH = (b"GET /healthz ", b"GET /readyz ")
 _LATE = http_answer(HTTPStatus.REQUEST_TIMEOUT, "The request took too long; connect again and send it at once.")
-#: Requests at one time on one connection. HTTP/2 has them, and Hypercorn lets a client upgrade to it.
-_STREAMS = 8
+_NO_HTTP_2 = http_answer(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/2 is not spoken here; use HTTP/1.1.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +55,13 @@ class HttpLimits:
 
     #: Seconds that a connection may be idle, which is also until the head of its next request has come.
     keep_alive_seconds: float = 10
-    #: Seconds for an answer to be found; also those that a client may send nothing, or take nothing of an answer.
-    request_seconds: int = 10
     #: Seconds for answers that are under way when the server ends.
     drain_seconds: float = 1
-    #: Bytes of a request's head, of a body that is kept for the application, and of all that are kept at one time.
+    #: Bytes of a request's head.
     head_bytes: int = 16_384
-    body_bytes: int = 65_536
-    bodies_bytes: int = 33_554_432
-    #: Connections at one time, one more is refused with 503; those of one address, 0 for any number.
-    connections: int = 2048
-    connections_per_address: int = 0
-    #: Proxies that may name the client in a PROXY header.
-    trusted_proxies: Networks = ()
+    #: How many connections there are; and how much of a request is taken, in which time.
+    listener: ListenerLimits = field(default_factory=lambda: ListenerLimits(connections=2048))
+    request: RequestLimits = field(default_factory=RequestLimits)
 
 
 async def serve_http(
@@ -109,11 +110,15 @@ class _Server:
         self.serving = trio.Event()
         self._limits = limits
         self._adopt = adopt
-        self._app = _Requests(app, limits)
+        self._app = Requests(app, limits.request)
         self._config = _config(limits)
+        # For connections that have one of the places for health: those are for one request.
+        self._short_config = _config(limits)
+        self._short_config.keep_alive_max_requests = 0
         # Hypercorn's word to all connections that they end.
         self._context = WorkerContext(None)
-        self._listener = Listener(listeners, self._serve_one, limits=_listener_limits(limits))
+        reserve = Reserve(self._serve_health, _HEALTH)
+        self._listener = Listener(listeners, self._serve_one, limits=limits.listener, reserve=reserve)
         # All of it; shielded, so that answers can be finished. `stop` gives it a deadline.
         self._scope = trio.CancelScope(shield=True)
         self._stopping = trio.Event()
@@ -144,7 +149,7 @@ class _Server:
     @contextmanager
     def _write(self) -> Iterator[trio.CancelScope]:
         """Limit a write, which Hypercorn shields from every other scope."""
-        deadline = min(trio.current_time() + self._limits.request_seconds, self._end)
+        deadline = min(trio.current_time() + self._limits.request.seconds, self._end)
         with trio.CancelScope(deadline=deadline) as scope:
             self._writes.add(scope)
             try:
@@ -153,34 +158,58 @@ class _Server:
                 self._writes.discard(scope)
 
     async def _serve_one(self, client: socket.socket, address: Address, received: bytes) -> None:
+        """Serve a client that may ask for anything."""
         trio_socket = trio.socket.from_stdlib_socket(client)
-        if self._adopt is not None:
-            beginning = await self._await_beginning(trio_socket, received)
-            if beginning is None:
-                with suppress(OSError):
-                    client.send(_LATE)
-                return
-            received = beginning
-            if received.startswith(_WEBSOCKET):
-                self._adopt(socket.socket(fileno=client.detach()), address, received)
-                return
-        stream = _Stream(trio.SocketStream(trio_socket), received, self._write)
+        beginning, received = await self._await_beginning(trio_socket, received)
+        if beginning == _WEBSOCKET and self._adopt is not None:
+            self._adopt(socket.socket(fileno=client.detach()), address, received)
+        elif beginning == _HTTP_2 or beginning is None:
+            with suppress(OSError):
+                client.send(_NO_HTTP_2 if beginning == _HTTP_2 else _LATE)
+        else:
+            await self._serve_requests(trio_socket, address, received, self._config)
+
+    async def _serve_health(self, client: socket.socket, address: Address, received: bytes) -> None:
+        """Answer a client that asks for health, when there is no room for others."""
+        await self._serve_requests(trio.socket.from_stdlib_socket(client), address, received, self._short_config)
+
+    async def _serve_requests(
+        self, client: trio.socket.SocketType, address: Address, received: bytes, config: Config
+    ) -> None:
+        stream = _Stream(trio.SocketStream(client), received, self._write)
         # It names the type of a TLS stream, and takes any.
-        server = TCPServer(partial(self._app, address), self._config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
+        app = partial(self._app, address)
+        server = _Connection(app, config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_idling, server, stream, name="end of input")
             await server.run()
             nursery.cancel_scope.cancel()
 
-    async def _await_beginning(self, client: trio.socket.SocketType, received: bytes) -> bytes | None:
-        """Read until it is clear whether the client opens a WebSocket to a codespace; None if that takes too long."""
+    async def _await_beginning(self, client: trio.socket.SocketType, received: bytes) -> tuple[bytes | None, bytes]:
+        """Read until it is clear what a client wants.
+
+        Return `_WEBSOCKET`, `_HTTP_2`, or nothing for any other request, and
+        what was received; None if that takes too long.
+        """
         with trio.move_on_after(self._limits.keep_alive_seconds) as scope:
             self._beginnings.add(scope)
             try:
-                _, received = await read_beginning(client, received, partial(begins_with, beginnings=(_WEBSOCKET,)))
+                beginning, received = await read_beginning(client, received, _beginning_of)
             finally:
                 self._beginnings.discard(scope)
-        return None if scope.cancelled_caught else received
+        return (None, b"") if scope.cancelled_caught else (beginning or b"", received)
+
+
+def _beginning_of(received: bytes) -> bytes | None:
+    for beginning in (_WEBSOCKET, _HTTP_2):
+        match begins_with(received, (beginning,)):
+            case True:
+                return beginning
+            case None:
+                return None
+            case False:
+                pass
+    return b""
 
 
 class _Stream(trio.abc.HalfCloseableStream):
@@ -247,100 +276,41 @@ async def _stop_idling(server: TCPServer, stream: _Stream) -> None:
     await server.idle_task.stop()
 
 
-class _Requests:
-    """The application as Hypercorn calls it, with limits on each request."""
+class _Http1(H11Protocol):
+    """A connection that speaks HTTP/1.1, whatever else its client would like to."""
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits) -> None:
-        self._app = app
-        self._limits = limits
-        # Bytes of bodies that are kept now.
-        self._kept_bytes = 0
-
-    async def __call__(
-        self, address: Address, scope: Scope, receive: Receive, send: Send, sync_spawn: object, call_soon: object
-    ) -> None:
-        """Answer one request of a client at an address, which the application finds in its scope.
-
-        Raises:
-            TooSlowError: if that takes too long; Hypercorn logs it and answers 500.
-        """
-        scope["client"] = (address.host, address.port)
-        with trio.fail_after(self._limits.request_seconds):
-            if scope["type"] == "http":
-                await self._answer(scope, receive, send)
-            else:
-                # A WebSocket, which is refused.
-                await self._app(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and take the body meanwhile.
-
-        Hypercorn has a queue for it, and once that is full and nobody takes
-        from it the connection stands still for good, even when the client ends.
-        """
-        # As long as `body_bytes` allows.
-        parts, body = trio.open_memory_channel[Message | HTTPException](math.inf)
-        kept = _Kept()
-
-        async def receive_part() -> Message:
-            part = await body.receive()
-            if isinstance(part, HTTPException):
-                raise part
-            return part
-
-        with parts, body:
-            try:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._take_body, receive, parts, kept, name="body")
-                    await self._app(scope, receive_part, send)
-                    nursery.cancel_scope.cancel()
-            finally:
-                self._kept_bytes -= kept.bytes
-
-    async def _take_body(
-        self, receive: Receive, parts: trio.MemorySendChannel[Message | HTTPException], kept: "_Kept"
-    ) -> None:
-        """Put what comes into `parts`, as far as there is room; then why not more, once, and nothing of what comes."""
-        full = False
-        while True:
-            part = await receive()
-            if part["type"] == "http.request" and not full:
-                size = len(part.get("body", b"")) + _PART_BYTES
-                refusal = self._refusal(kept.bytes + size, size)
-                full = refusal is not None
-                if refusal is None:
-                    kept.bytes += size
-                    self._kept_bytes += size
-                parts.send_nowait(part if refusal is None else refusal)
-            elif part["type"] == "http.disconnect":
-                parts.send_nowait(part)
-                return
-
-    def _refusal(self, body_bytes: int, size: int) -> HTTPException | None:
-        """Return why a body cannot be kept that has grown by `size` to `body_bytes`; None if it can."""
-        limits = self._limits
-        if body_bytes > limits.body_bytes + _PART_BYTES:
-            reason = f"a body has at most {limits.body_bytes} bytes"
-            return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
-        if self._kept_bytes + size > limits.bodies_bytes:
-            return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "too much at once; try again", {"Retry-After": "1"})
-        return None
+    @override
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Upgrade to nothing: neither by `Upgrade: h2c` nor by a request of HTTP/2."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """How much of one body is kept."""
+class _Connection(TCPServer):
+    """One connection of Hypercorn's, which begins with HTTP/1.1 and stays with it."""
 
-    bytes: int = 0
-
-
-def _listener_limits(limits: HttpLimits) -> ListenerLimits:
-    return ListenerLimits(
-        connections=limits.connections,
-        connections_per_address=limits.connections_per_address,
-        trusted_proxies=limits.trusted_proxies,
-        beginning_seconds=limits.keep_alive_seconds,
-    )
+    @override
+    async def run(self) -> None:
+        try:
+            async with TaskGroup() as group:
+                self._task_group = group
+                # Who connects and where is told by `Requests`.
+                protocol = _Http1(
+                    self.app,
+                    self.config,
+                    self.context,
+                    group,
+                    ConnectionState({}),
+                    ssl=False,
+                    client=None,
+                    server=None,
+                    send=self.protocol_send,
+                )
+                self.protocol = cast("ProtocolWrapper", protocol)
+                await self.idle_task.restart(group, self._idle_timeout)
+                await self._read_data()
+        except OSError:
+            pass
+        finally:
+            await self._close()
 
 
 def _config(limits: HttpLimits) -> Config:
@@ -349,8 +319,7 @@ def _config(limits: HttpLimits) -> Config:
     config.errorlog = logging.getLogger("hypercorn.error")
     config.include_server_header = False
     config.keep_alive_timeout = limits.keep_alive_seconds
-    config.read_timeout = limits.request_seconds
+    # Longer than what bounds a body: that has an answer.
+    config.read_timeout = math.ceil(2 * limits.request.seconds)
     config.h11_max_incomplete_size = limits.head_bytes
-    config.h2_max_header_list_size = limits.head_bytes
-    config.h2_max_concurrent_streams = _STREAMS
     return config

@@ -12,8 +12,8 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -23,12 +23,13 @@ import trio
 from pyshare.core.errors import ConfigurationError
 from pyshare.net.addresses import Address, Networks, Places
 from pyshare.net.beginning import read_beginning
-from pyshare.net.connection import http_answer
+from pyshare.net.plain import http_answer
 from pyshare.net.proxy_header import (
     NO_HEADER,
     ProxyHeaderError,
     parse_proxy_header,
 )
+from pyshare.net.reserve import Reserve
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +79,9 @@ class ListenerStatistics:
 
     open: int
     accepted: int
+    #: Those for which there was no room; those whose address had all it may have are `crowded`.
     refused: int
     failed: int
-    #: Those of the refused whose address had all it may have.
     crowded: int = 0
 
 
@@ -114,9 +115,12 @@ async def open_listeners(
 class _TurnedAwayError(Exception):
     """A client that is not served, and what it is told."""
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, answer: bytes, *, full: bool = False, crowded: bool = False) -> None:
         super().__init__(answer)
         self.answer = answer
+        # Whether there is no room: for anybody, or for its address.
+        self.full = full
+        self.crowded = crowded
 
 
 class Listener:
@@ -128,11 +132,14 @@ class Listener:
         serve: Callable[[socket.socket, Address, bytes], Awaitable[None]],
         *,
         limits: ListenerLimits,
+        reserve: Reserve | None = None,
     ) -> None:
         self._listeners = listeners
         # Serves one client, whose socket is its own: with the address it comes from, and what was read of it already.
         self._serve = serve
         self._limits = limits
+        # Answers some of those for whom there is no room.
+        self._reserve = reserve
         # What waits for clients, and where they are served.
         self._accepting = trio.CancelScope()
         self._connections: trio.Nursery | None = None
@@ -170,9 +177,13 @@ class Listener:
         The socket is ours from now on. One that comes too late is told to come back.
         """
         if self._connections is None:
-            self._turn_away(client, _STOPPED)
-        else:
-            self._start(client, address, self._connections, partial(self._serve_one, client, address, received))
+            self._turn_away(client, _TurnedAwayError(_STOPPED))
+            return
+        serve = partial(self._serve_one, client, address, received)
+        try:
+            self._start(client, address, self._connections, serve)
+        except _TurnedAwayError as away:
+            self._turn_away(client, away)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until told to stop and all connections have ended; cancelled, they are cancelled too."""
@@ -206,14 +217,21 @@ class Listener:
 
     def _on_client(self, client: socket.socket, connections: trio.Nursery) -> None:
         peer = Address.of(client)
-        if peer.is_in(self._limits.trusted_proxies):
-            # A proxy takes no place of its own: the client does that it names.
-            self._start(client, None, connections, partial(self._receive, client, peer, trusted=True))
-        elif peer.network is not None:
-            self._start(client, peer, connections, partial(self._receive, client, peer, trusted=False))
-        else:
-            # At the other end of a socket in the file system there is no proxy.
-            self._start(client, peer, connections, partial(self._serve_one, client, peer, b""))
+        trusted = peer.is_in(self._limits.trusted_proxies)
+        try:
+            if peer.network is None:
+                # At the other end of a socket in the file system there is no proxy.
+                self._start(client, peer, connections, partial(self._serve_one, client, peer, b""))
+            else:
+                # A proxy takes no place of its own: the client that it names does.
+                counted = None if trusted else peer
+                self._start(client, counted, connections, partial(self._receive, client, peer, trusted=trusted))
+        except _TurnedAwayError as away:
+            if self._reserve is None:
+                self._turn_away(client, away)
+            else:
+                serve = partial(self._receive_reserved, client, peer, away, trusted=trusted)
+                connections.start_soon(serve, name=f"connection {peer}, reserved")
 
     def _start(
         self,
@@ -222,26 +240,24 @@ class Listener:
         connections: trio.Nursery,
         serve: Callable[[ExitStack], Awaitable[None]],
     ) -> None:
-        """Count a client in and have it served, or turn it away; `serve` closes what it is given to count it out."""
-        held = ExitStack()
-        try:
+        """Count a client in and have it served; `serve` is given what it closes to count it out.
+
+        Raises:
+            _TurnedAwayError: if there is no room.
+        """
+        with ExitStack() as held:
             self._count_in(held)
             if address is not None:
                 self._take_place(held, address)
-        except _TurnedAwayError as away:
-            held.close()
-            self._turn_away(client, away.answer)
-        else:
-            connections.start_soon(serve, held, name=f"connection {address or Address.of(client)}")
+            connections.start_soon(serve, held.pop_all(), name=f"connection {address or Address.of(client)}")
 
     def _count_in(self, held: ExitStack) -> None:
         """Count one connection more until `held` is closed, or raise `_TurnedAwayError`."""
         if self._open >= self._limits.connections:
-            self._refused += 1
             if not self._full:
                 self._full = True
                 logger.warning("full", extra={"connections": self._open})
-            raise _TurnedAwayError(_FULL)
+            raise _TurnedAwayError(_FULL, full=True)
         self._full = False
         self._open += 1
         held.callback(self._count_out)
@@ -252,26 +268,62 @@ class Listener:
     def _take_place(self, held: ExitStack, address: Address) -> None:
         """Take one of the places of an address until `held` is closed, or raise `_TurnedAwayError`."""
         if not self._places.enter(address):
-            self._refused += 1
-            self._crowded += 1
             self._warn("full for one address", remote=str(address), connections=self._limits.connections_per_address)
-            raise _TurnedAwayError(_CROWDED)
+            raise _TurnedAwayError(_CROWDED, crowded=True)
         held.callback(self._places.leave, address)
 
     async def _receive(self, client: socket.socket, peer: Address, held: ExitStack, *, trusted: bool) -> None:
         """Find out which address a connection comes from, and serve it."""
-        with held:
+        with held, self._turning_away(client):
+            address, received = await self._read_header(client, peer, trusted=trusted)
             try:
-                address, received = await self._read_header(client, peer, trusted=trusted)
                 if trusted:
                     self._take_place(held, address)
             except _TurnedAwayError as away:
-                self._turn_away(client, away.answer)
-            except BaseException:
-                client.close()
-                raise
+                await self._serve_reserved(client, address, received, away)
             else:
                 await self._serve_one(client, address, received, held)
+
+    async def _receive_reserved(
+        self, client: socket.socket, peer: Address, away: _TurnedAwayError, *, trusted: bool
+    ) -> None:
+        """Serve a client for which there is no room, if it asks for what is always answered."""
+        with self._turning_away(client):
+            # The header is short, and comes first: here it has the time of a reserved place.
+            await self._serve_reserved(client, peer, None, away, trusted=trusted)
+
+    async def _serve_reserved(
+        self,
+        client: socket.socket,
+        address: Address,
+        received: bytes | None,
+        away: _TurnedAwayError,
+        *,
+        trusted: bool = False,
+    ) -> None:
+        """Serve a client in one of the reserved places if it asks for what is always answered, or raise `away`.
+
+        Without `received`, nothing was read yet, and `address` is that of the socket.
+        """
+        if self._reserve is not None:
+            with self._reserve.place():
+                if received is None:
+                    address, received = await self._read_header(client, address, trusted=trusted)
+                asks, received = await self._reserve.look(client, received)
+                if asks:
+                    await self._guard(self._reserve.serve, client, address, received)
+                    return
+        raise away
+
+    @contextmanager
+    def _turning_away(self, client: socket.socket) -> Iterator[None]:
+        """Turn a client away if that is raised, and close its socket in any case."""
+        try:
+            yield
+        except _TurnedAwayError as away:
+            self._turn_away(client, away)
+        finally:
+            client.close()
 
     async def _read_header(self, client: socket.socket, peer: Address, *, trusted: bool) -> tuple[Address, bytes]:
         """Return the address that a connection comes from, and what was received behind the PROXY header.
@@ -303,20 +355,35 @@ class Listener:
     async def _serve_one(self, client: socket.socket, address: Address, received: bytes, held: ExitStack) -> None:
         with held:
             self._accepted += 1
-            try:
-                await self._serve(client, address, received)
-            except* Exception:
-                self._failed += 1
-                logger.exception("connection failed", extra={"remote": str(address)})
-            finally:
-                client.close()
+            await self._guard(self._serve, client, address, received)
 
-    def _turn_away(self, client: socket.socket, answer: bytes) -> None:
+    async def _guard(
+        self,
+        serve: Callable[[socket.socket, Address, bytes], Awaitable[None]],
+        client: socket.socket,
+        address: Address,
+        received: bytes,
+    ) -> None:
+        """Serve a client, and close its socket; a failure is logged and ends here."""
+        try:
+            await serve(client, address, received)
+        except* Exception:
+            self._failed += 1
+            logger.exception("connection failed", extra={"remote": str(address)})
+        finally:
+            client.close()
+
+    def _turn_away(self, client: socket.socket, away: _TurnedAwayError) -> None:
         """Answer a client without waiting for it to ask, to read or to end."""
+        self._refused += away.full
+        self._crowded += away.crowded
+        if client.fileno() == -1:
+            # It was answered, or its time for that was over.
+            return
         client = socket.socket(fileno=client.detach())
         client.setblocking(False)
         with suppress(OSError):
-            client.send(answer)
+            client.send(away.answer)
             client.shutdown(socket.SHUT_WR)
         self._turned_away.append(client)
         if len(self._turned_away) > _KEPT_AWAY or self._connections is None:

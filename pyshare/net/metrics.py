@@ -91,6 +91,8 @@ def families(reading: Reading) -> Iterator[Metric]:
     yield _gauge("connections_limit", "Connections that may be open.", reading.connections_limit)
     yield _counter("connections_accepted", "Connections that were accepted.", connections.accepted)
     yield _counter("connections_refused", "Connections that were one too many.", connections.refused)
+    crowded = "Connections of an address that had all it may have."
+    yield _counter("connections_crowded", crowded, connections.crowded)
     yield _counter("connections_failed", "Connections that failed for a reason nobody foresaw.", connections.failed)
     yield _counters("closes", "Connections that have ended, by what they were closed with.", "code", reading.closes)
 
@@ -211,7 +213,7 @@ class Siblings:
     async def _ask(self, number: int, texts: dict[int, str]) -> None:
         transport = httpx.AsyncHTTPTransport(uds=str(self.socket_of(number)))
         try:
-            async with httpx.AsyncClient(transport=transport, timeout=None) as client:
+            async with httpx.AsyncClient(transport=transport, timeout=None, trust_env=False) as client:
                 response = await client.get(f"http://worker{PATH}", headers={"Accept": _TEXT})
         except httpx.HTTPError as error:
             logger.debug("a worker does not tell its metrics", extra={"worker": number, "error": repr(error)})

@@ -51,6 +51,8 @@ class _Server:
                 response = await client.get(f"{self.url}/metrics", headers={"Accept": "text/plain"})
                 if response.status_code == HTTPStatus.OK:
                     scrape = parse_scrape(response.text, trio.current_time())
+                elif response.status_code == HTTPStatus.NOT_FOUND:
+                    self.reason = "no metrics here; give the address of --metrics-port"
                 else:
                     self.reason = f"HTTP {response.status_code}"
         except httpx.ConnectError:
@@ -76,7 +78,8 @@ async def watch(urls: Sequence[str], *, every_seconds: float, once: bool) -> Non
     servers = [_Server(url.rstrip("/")) for url in urls]
     console = Console()
     live = not once and console.is_terminal and sys.stdin.isatty()
-    async with httpx.AsyncClient(timeout=None) as client:
+    # Servers are asked themselves: a proxy of the environment knows nothing of this machine's.
+    async with httpx.AsyncClient(timeout=None, trust_env=False) as client:
         await _ask_all(servers, client)
         if not live:
             await trio.sleep(every_seconds)

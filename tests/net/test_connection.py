@@ -14,10 +14,8 @@ from wsproto.events import AcceptConnection, CloseConnection
 
 from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.core.arrival import format_session, public_id
-from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import PushFrame, SelectFrame, text_frame
-from pyshare.core.sharepython import StockEdit, StockSelection
 from pyshare.net.auth import Admission
 from tests.net.scripted import (
     CODESPACE,
@@ -294,24 +292,51 @@ async def test_another_path_is_answered_with_404(path: str, autojump_clock: Mock
         assert answer.endswith("There is nothing here; a codespace is at /codespace/{token}/.\n")
 
 
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+UPGRADE = b"GET /codespace/x/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+
+
 @pytest.mark.parametrize(
-    ("request_bytes", "status"),
+    ("request_bytes", "status", "words"),
     [
-        (b"GET /codespace/x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (b"POST /codespace/x/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
-        (b"GET /codespace/x/ HTTP/1.1\r\nHost: \xff\r\n\r\n", 400),
-        (b"GET /codespace/x/ HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000, 400),
+        (b"GET /codespace/x/ HTTP/1.1\r\nHost: x\r\n\r\n", 426, b"no header 'Upgrade: websocket'"),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 426, b"are at --http-port"),
+        (b"GET /codespace/x/ HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n", 426, b"no header 'Upgrade: websocket'"),
+        (UPGRADE + b"\r\n", 426, b"no header 'Connection: Upgrade'"),
+        (UPGRADE + b"Connection: Upgrade\r\n" + KEY + b"\r\n", 426, b"no header 'Sec-WebSocket-Version: 13'"),
         (
-            b"GET /codespace/x/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n",
+            UPGRADE + b"Connection: Upgrade\r\n" + KEY + b"Sec-WebSocket-Version: 8\r\n\r\n",
             426,
+            b"no header 'Sec-WebSocket-Version: 13'",
         ),
+        (
+            UPGRADE + b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            400,
+            b"no header 'Sec-WebSocket-Key'",
+        ),
+        (b"POST /codespace/x/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405, b"Allow: GET"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, b"not HTTP/1.1"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, b"TLS"),
+        (b"GET /codespace/x/ HTTP/1.1\r\nHost: \xff\r\n\r\n", 400, b"no HTTP"),
+        (b"GET /codespace/x/ HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000, 4, b"\n"),
     ],
-    ids=["no upgrade", "no GET", "TLS", "no host", "endless head", "another version"],
+    ids=[
+        "no upgrade",
+        "health",
+        "another upgrade",
+        "no connection",
+        "no version",
+        "another version",
+        "no key",
+        "no GET",
+        "HTTP/2",
+        "TLS",
+        "no host",
+        "endless head",
+    ],
 )
-async def test_what_is_no_websocket_handshake_is_answered_at_once(
-    request_bytes: bytes, status: int, autojump_clock: MockClock
+async def test_what_is_no_websocket_handshake_is_told_at_once_what_is_missing(
+    request_bytes: bytes, status: int, words: bytes, autojump_clock: MockClock
 ) -> None:
     async with serving() as world:
         start = trio.current_time()
@@ -319,57 +344,11 @@ async def test_what_is_no_websocket_handshake_is_answered_at_once(
             nursery.start_soon(world.client.send, request_bytes)
             parts = [part async for part in world.client.stream]
 
-        assert b"".join(parts).startswith(b"HTTP/1.1 %d" % status)
+        answer = b"".join(parts)
+        assert answer.startswith(b"HTTP/1.1 %d" % status)
+        assert words in answer
         assert trio.current_time() == start
         await world.client.stream.aclose()
-
-
-async def test_a_client_that_connects_and_goes_is_nobody(autojump_clock: MockClock) -> None:
-    async with serving() as world:
-        await world.client.stream.aclose()
-
-    assert world.asked == []
-
-
-async def test_a_client_of_no_known_subprotocol_is_told_which_to_offer(autojump_clock: MockClock) -> None:
-    async with serving() as world:
-        answer = await world.client.open(subprotocols=("other", "graphql-ws"))
-
-        assert isinstance(answer, AcceptConnection)
-        assert answer.subprotocol is None
-        code, reason = await world.client.closing()
-        assert code == 4400
-        assert reason.startswith("offer subprotocol pyshare.v1, or none")
-
-
-async def test_a_client_that_offers_no_subprotocol_is_a_stock_editor(autojump_clock: MockClock) -> None:
-    async with serving() as world:
-        answer = await world.client.open(subprotocols=(), path=f"/codespace/{TOKEN}/?epoch=x&version=y")
-        assert isinstance(answer, AcceptConnection)
-        assert answer.subprotocol is None
-        join = await world.next(Join)
-        assert join.stock
-        assert (join.epoch, join.version) == (None, None)
-
-        await world.client.say('{"operation":"insert_value","doc_length":0,"changes":[{"from":0,"to":0,"insert":"x"}]}')
-        await world.client.say('{"operation":"create_selection","selections":[{"anchor":0,"head":1}]}')
-
-        assert (await world.next(Received)).frame == StockEdit(ChangeSet.of([Change(0, 0, "x")], 0))
-        assert (await world.next(Received)).frame == StockSelection(((0, 1),))
-        await world.client.say('{"operation":"insert_value","doc_length":-1,"changes":[]}')
-        code, reason = await world.client.closing()
-        assert code == 4400
-        assert reason.startswith("insert_value.doc_length: ")
-
-
-async def test_the_known_one_of_many_subprotocols_is_chosen(autojump_clock: MockClock) -> None:
-    async with serving() as world:
-        answer = await world.client.open(subprotocols=("other", "pyshare.v1"))
-
-        assert isinstance(answer, AcceptConnection)
-        assert answer.subprotocol == "pyshare.v1"
-        await world.next(Join)
-        await leaves(world)
 
 
 @pytest.mark.parametrize(
@@ -753,5 +732,20 @@ async def test_what_was_read_before_is_part_of_the_request(autojump_clock: MockC
 async def test_a_connection_that_was_no_websocket_is_counted_as_http(autojump_clock: MockClock) -> None:
     async with serving() as world:
         await world.client.stream.send_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        assert "400" in await world.client.http()
+        assert "426" in await world.client.http()
     assert world.closes == ["http"]
+
+
+@pytest.mark.parametrize(
+    ("code", "label"),
+    [(1000, "1000"), (1001, "1001"), (3000, "other"), (4123, "other"), (4999, "other"), (4410, "4410")],
+)
+async def test_a_code_that_a_client_makes_up_is_not_a_label_of_its_own(
+    code: int, label: str, autojump_clock: MockClock
+) -> None:
+    async with serving() as world:
+        await joined(world)
+        await world.client.close(code)
+        await world.client.closing_answer()
+        await world.next(Leave)
+    assert world.closes == [label]

@@ -2,9 +2,10 @@
 
 import logging
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from starlette.routing import Route
 from pyshare.net.addresses import Address, parse_networks
 from pyshare.net.application import build_app
 from pyshare.net.http import HttpLimits, serve_http
-from pyshare.net.listener import open_listeners
+from pyshare.net.listener import ListenerLimits, open_listeners
+from pyshare.net.requests import RequestLimits
+from pyshare.net.reserve import Reserve, ReserveLimits
 
 LIMITS = HttpLimits(drain_seconds=0.5)
 READY_SECONDS = 0.2
@@ -130,7 +133,7 @@ async def test_whoever_asks_only_for_the_head_gets_no_body(client: httpx.AsyncCl
 
 
 async def test_what_is_not_there_or_not_allowed_is_said_in_json(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/codespace/x/")
+    answer = await client.get("/other/x/")
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
     assert (await client.get("/healthz/")).status_code == 404
     answer = await client.post("/readyz")
@@ -169,7 +172,7 @@ async def test_a_client_that_does_not_read_its_answers_does_not_stop_the_end(rea
 async def test_a_client_that_does_not_read_its_answers_is_gone_in_time(readiness: Readiness) -> None:
     with trio.fail_after(20):
         async with (
-            serving(readiness, limits=HttpLimits(request_seconds=1)) as port,
+            serving(readiness, limits=HttpLimits(request=RequestLimits(seconds=1))) as port,
             await _full_of_answers(port) as stream,
         ):
             with pytest.raises(trio.BrokenResourceError):
@@ -213,7 +216,7 @@ async def test_an_answer_under_way_is_finished_at_the_end_and_nobody_else_is_let
 
 async def test_an_answer_that_takes_longer_than_the_end_is_given_up(readiness: Readiness) -> None:
     readiness.hangs = True
-    limits = HttpLimits(request_seconds=60, drain_seconds=0.2)
+    limits = HttpLimits(request=RequestLimits(seconds=60), drain_seconds=0.2)
     app = build_app(readiness.why_not, ready_seconds=60)
     with trio.fail_after(10):
         async with serving(readiness, app=app, limits=limits) as port:
@@ -267,7 +270,7 @@ async def test_a_body_reaches_the_application_up_to_its_limit(readiness: Readine
     async def length(request: Request) -> PlainTextResponse:
         return PlainTextResponse(str(len(await request.body())))
 
-    limits = HttpLimits(body_bytes=10_000)
+    limits = HttpLimits(request=RequestLimits(body_bytes=10_000))
     app = build_app(readiness.why_not)
     app.router.routes.append(Route("/length", length, methods=["POST"]))
     async with serving(readiness, app=app, limits=limits) as port, httpx.AsyncClient() as client:
@@ -282,7 +285,7 @@ async def test_an_application_that_does_not_answer_is_given_up_and_that_is_logge
     readiness: Readiness, caplog: pytest.LogCaptureFixture
 ) -> None:
     readiness.hangs = True
-    limits = HttpLimits(request_seconds=1)
+    limits = HttpLimits(request=RequestLimits(seconds=1))
     app = build_app(readiness.why_not, ready_seconds=60)
     async with serving(readiness, app=app, limits=limits) as port, httpx.AsyncClient() as client:
         with trio.fail_after(10):
@@ -320,7 +323,7 @@ async def test_clients_that_leave_before_their_answer_are_no_errors(
 
 
 async def test_above_the_limit_a_client_is_refused_until_there_is_room(readiness: Readiness) -> None:
-    async with serving(readiness, limits=HttpLimits(connections=1)) as port:
+    async with serving(readiness, limits=HttpLimits(listener=ListenerLimits(connections=1))) as port:
         async with await trio.open_tcp_stream("127.0.0.1", port) as first:
             await first.send_all(ASK)
             assert (await first.receive_some()).startswith(b"HTTP/1.1 200 ")
@@ -422,7 +425,7 @@ async def test_all_bodies_together_take_no_more_than_their_limit(readiness: Read
         return PlainTextResponse("read")
 
     app = build_app(readiness.why_not, [Route("/", read, methods=["POST"])])
-    limits = HttpLimits(body_bytes=1000, bodies_bytes=1500, drain_seconds=0.5)
+    limits = HttpLimits(request=RequestLimits(body_bytes=1000, bodies_bytes=1500), drain_seconds=0.5)
     async with serving(readiness, app=app, limits=limits) as port, httpx.AsyncClient() as client:
         url = f"http://127.0.0.1:{port}/"
         async with await trio.open_tcp_stream("127.0.0.1", port) as slow:
@@ -447,10 +450,182 @@ async def test_the_application_is_told_the_address_that_a_trusted_proxy_names(re
 
     app = build_app(readiness.why_not)
     app.router.routes.append(Route("/who", who))
-    limits = HttpLimits(trusted_proxies=parse_networks("127.0.0.1"))
+    limits = HttpLimits(listener=ListenerLimits(trusted_proxies=parse_networks("127.0.0.1")))
     ask = b"GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     async with serving(readiness, app=app, limits=limits) as port:
         for header, host in ((b"PROXY TCP6 2001:db8::9 ::1 4321 80\r\n", b"2001:db8::9 4321"), (b"", b"127.0.0.1 ")):
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
                 await stream.send_all(header + ask)
                 assert host in await told(stream)
+
+
+async def test_health_is_answered_while_a_crowd_holds_all_connections(readiness: Readiness) -> None:
+    limits = HttpLimits(listener=ListenerLimits(connections=5), drain_seconds=0.5)
+    async with serving(readiness, limits=limits) as port, httpx.AsyncClient() as client:
+        crowd = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(100)]
+        for each in crowd[:50]:
+            await each.send_all(b"G")
+        for path in ("healthz", "readyz", "healthz"):
+            # Each on a connection of its own: one with a reserved place is for one request.
+            answer = await client.get(f"http://127.0.0.1:{port}/{path}")
+            assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        other = await client.get(f"http://127.0.0.1:{port}/other")
+        assert other.status_code == 503
+        for each in crowd:
+            await each.aclose()
+
+
+async def test_health_is_answered_to_an_address_that_has_all_the_connections_it_may_have(readiness: Readiness) -> None:
+    trusted = parse_networks("127.0.0.1")
+    for header in (b"", b"PROXY UNKNOWN\r\n"):
+        listener = ListenerLimits(connections_per_address=2, trusted_proxies=trusted if header else ())
+        limits = HttpLimits(listener=listener, drain_seconds=0.5)
+        async with serving(readiness, limits=limits) as port:
+            crowd = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(4)]
+            for each in crowd:
+                await each.send_all(header + b"G")
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(header + ASK)
+                assert (await told(stream)).startswith(b"HTTP/1.1 200 ")
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(header + ASK.replace(b"healthz", b"other"))
+                assert (await told(stream)).startswith(b"HTTP/1.1 429 ")
+            for each in crowd:
+                await each.aclose()
+
+
+async def test_the_newest_take_the_reserved_places_and_none_keeps_one_for_long() -> None:
+    async def serve(client: socket.socket, address: Address, received: bytes) -> None:
+        await trio.sleep_forever()
+
+    reserve = Reserve(serve, (b"GET /healthz ",), limits=ReserveLimits(places=2, seconds=0.3))
+    ended: list[int] = []
+
+    async def hold(number: int) -> None:
+        with reserve.place():
+            await trio.Event().wait()
+        ended.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(hold, number)
+            await trio.testing.wait_all_tasks_blocked()
+        assert list(ended) == [0, 1, 2]
+    assert sorted(ended) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("begun", [b"", b"x" * 5])
+async def test_a_body_that_does_not_come_is_answered_with_a_sentence_and_is_not_an_error(
+    begun: bytes, readiness: Readiness, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    limits = HttpLimits(request=RequestLimits(seconds=0.3), drain_seconds=0.5)
+    async with serving_bodies(readiness, limits) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n" + begun)
+        answer = await told(stream)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"the body did not come in time" in answer
+    assert b"connection: close" in answer.lower()
+    assert not caplog.records
+
+
+async def test_a_body_that_comes_slowly_but_steadily_is_taken_whatever_time_it_takes(readiness: Readiness) -> None:
+    limits = HttpLimits(request=RequestLimits(seconds=0.5, body_bytes_per_second=1), drain_seconds=0.5)
+    async with serving_bodies(readiness, limits) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n")
+        for _ in range(10):
+            await trio.sleep(0.1)
+            await stream.send_all(b"x")
+        assert (await told(stream)).endswith(b"10")
+
+
+async def drip(stream: trio.SocketStream) -> None:
+    """Send a byte now and then, as long as that is possible."""
+    with suppress(trio.BrokenResourceError):
+        while True:
+            await stream.send_all(b"x")
+            await trio.sleep(0.05)
+
+
+async def test_a_body_of_single_bytes_does_not_hold_its_connection_for_long(readiness: Readiness) -> None:
+    limits = HttpLimits(request=RequestLimits(seconds=0.3, body_bytes_per_second=100), drain_seconds=0.5)
+    async with (
+        serving_bodies(readiness, limits) as port,
+        await trio.open_tcp_stream("127.0.0.1", port) as stream,
+        trio.open_nursery() as nursery,
+    ):
+        await stream.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        nursery.start_soon(drip, stream)
+        with trio.fail_after(10):
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 408 ")
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_an_error(
+    readiness: Readiness, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving_bodies(readiness, LIMITS) as port, httpx.AsyncClient() as client:
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nxx")
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert (await client.post(f"http://127.0.0.1:{port}/", content=b"abc")).text == "3"
+    assert [each for each in caplog.records if not each.name.startswith("httpx")] == []
+
+
+async def test_the_bodies_of_one_address_leave_room_for_those_of_others(readiness: Readiness) -> None:
+    listener = ListenerLimits(trusted_proxies=parse_networks("127.0.0.1"))
+    request = RequestLimits(body_bytes=1000, bodies_bytes=8000)
+    limits = HttpLimits(listener=listener, request=request, drain_seconds=0.5)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    async with serving_bodies(readiness, limits) as port, AsyncExitStack() as stack:
+        for _ in range(5):
+            slow = await stack.enter_async_context(await trio.open_tcp_stream("127.0.0.1", port))
+            await slow.send_all(head % 900 + b"x" * 800)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        for header, status in ((b"", b"503"), (b"PROXY TCP4 192.0.2.9 192.0.2.1 1 2\r\n", b"200")):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(header + head % 900 + b"x" * 900)
+                assert (await told(stream)).startswith(b"HTTP/1.1 " + status)
+
+
+async def test_http_2_is_refused_with_a_sentence(readiness: Readiness) -> None:
+    async with serving(readiness) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        answer = await told(stream)
+    assert answer.startswith(b"HTTP/1.1 505 ")
+    assert b"use HTTP/1.1" in answer
+
+
+async def test_an_upgrade_to_http_2_is_passed_over_and_so_is_its_preface_later(readiness: Readiness) -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+    async with serving(readiness) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + upgrade)
+        await stream.send_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        answer = await told(stream)
+    # The request, one for a path that is not there, and what is not a request.
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"404", b"400"]
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "words"),
+    [("POST", 405, "use GET, HEAD"), ("PUT", 405, "use GET, HEAD"), ("GET", 426, "no header 'Upgrade: websocket'")],
+)
+async def test_a_codespace_asked_for_without_a_websocket_says_what_is_missing(
+    method: str, status: int, words: str, client: httpx.AsyncClient
+) -> None:
+    answer = await client.request(method, "/codespace/x/")
+    assert answer.status_code == status
+    assert words in answer.json()["reason"]
+
+
+@asynccontextmanager
+async def serving_bodies(readiness: Readiness, limits: HttpLimits) -> AsyncIterator[int]:
+    """Serve an application that answers a body with its length."""
+
+    async def length(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    app = build_app(readiness.why_not, [Route("/", length, methods=["POST"])])
+    async with serving(readiness, app=app, limits=limits) as port:
+        yield port

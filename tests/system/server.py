@@ -41,10 +41,17 @@ class RunningServer:
         return host, int(port)
 
     async def wait_http_port(self) -> int:
-        """Return where it tells of its health, once that is in its log."""
+        """Return where its page is, once that is in its log."""
+        return await self._wait_port("http")
+
+    async def wait_metrics_port(self) -> int:
+        """Return where it tells its metrics, once that is in its log."""
+        return await self._wait_port("metrics")
+
+    async def _wait_port(self, name: str) -> int:
         await self.wait_logged("serving")
-        (serving,) = [line for line in self.log if line["event"] == "serving"]
-        return int(str(serving["http"]).rpartition(":")[2])
+        serving = next(line for line in self.log if line["event"] == "serving")
+        return int(str(serving[name]).rpartition(":")[2])
 
     async def wait_logged(self, event: str, *, times: int = 1) -> None:
         """Wait until its log has an event so often."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from pyshare.settings import Settings
 from tests.haproxy import SYSTEM_PATH
 from tests.programs import require
 from tests.system.server import ROOT
@@ -83,6 +84,9 @@ class Session:
         with ExitStack() as stack:
             sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
             self._ports = {port: each.getsockname()[1] for port, each in zip(PORTS, sockets, strict=True)}
+        # Ports of metrics follow from those of HTTP.
+        for port in (8889, 8891):
+            self._ports[Settings(http_port=port).metrics_at] = Settings(http_port=self._ports[port]).metrics_at
         path = [str(Path(sys.executable).parent), os.environ["PATH"], SYSTEM_PATH]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSHARE_", "XDG_"))}
         ports = self._ports

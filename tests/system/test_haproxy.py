@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -271,12 +272,58 @@ async def test_a_url_longer_than_any_of_ours_is_refused_and_a_long_token_is_not(
         assert (await proxy.join("a" * 3000)).status == 101
 
 
-async def test_metrics_are_not_for_the_world() -> None:
+async def test_servers_are_told_who_the_client_is_before_it_says_anything() -> None:
     servers = pair()
     async with proxied(*servers) as proxy:
-        for path in ("/metrics", "/metrics?x"):
-            assert (await proxy.get(path)).status == 404
-        assert (await proxy.get("/metricsx")).status == 200
+        await proxy.get("/")
+        await proxy.join(TOKENS[0])
+        sources = [source for server in servers for source in server.sources]
+    # Checks name nobody.
+    assert None in sources
+    assert {source.host for source in sources if source is not None} == {"127.0.0.1"}
+    assert len([source for source in sources if source is not None]) == 2
+
+
+async def test_an_address_that_asks_too_often_is_told_to_wait() -> None:
+    async with proxied(*pair(), PROXY_ADDRESS_REQUESTS="5") as proxy:
+        answers = [await proxy.get("/") for _ in range(8)]
+    assert [each.status for each in answers] == [200] * 5 + [429] * 3
+    assert answers[-1].headers["retry-after"] == "10"
+
+
+async def test_an_address_with_too_many_connections_is_told_so_and_with_twice_as_many_is_not_heard() -> None:
+    async with proxied(*pair(), PROXY_ADDRESS_CONNECTIONS="3") as proxy, AsyncExitStack() as stack:
+        with trio.fail_after(PATIENCE_SECONDS):
+            for _ in range(3):
+                await stack.enter_async_context(proxy.joined(TOKENS[0]))
+            assert (await proxy.get("/")).status == 429
+            silent = [await open_silent(proxy.port) for _ in range(12)]
+            heard = [each for each in silent if each is not None]
+            # Those of the WebSockets, and of the one that was told so, count too.
+            assert 0 < len(heard) <= 4
+            for each in heard:
+                await each.aclose()
+
+
+async def open_silent(port: int) -> trio.SocketStream | None:
+    """Return a connection that says nothing, None if HAProxy resets it."""
+    try:
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
+    except OSError:
+        return None
+    with trio.move_on_after(0.2) as patience, suppress(trio.BrokenResourceError):
+        await stream.receive_some()
+    return stream if patience.cancelled_caught else None
+
+
+async def test_bodies_that_do_not_come_are_not_passed_on() -> None:
+    servers = pair()
+    async with proxied(*servers) as proxy, AsyncExitStack() as stack:
+        for _ in range(20):
+            slow = await stack.enter_async_context(await trio.open_tcp_stream("127.0.0.1", proxy.port))
+            await slow.send_all(b"POST /codespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        assert (await proxy.get("/")).status == 200
+        assert [request.path for server in servers for request in server.requests] == ["/"]
 
 
 async def test_a_token_is_not_in_the_log() -> None:

@@ -63,7 +63,7 @@ async def test_links_of_one_worker_are_good_at_another_and_metrics_are_those_of_
                     async with connect(f"{address}/#{token}") as codespace:
                         codespace.insert(0, "x")
                         await codespace.wait_confirmed()
-                text = (await client.get("/metrics")).text
+                text = (await client.get(f"http://127.0.0.1:{await server.wait_metrics_port()}/metrics")).text
             found = {
                 sample.labels["worker"]: sample.value
                 for family in text_string_to_metric_families(text)
@@ -81,5 +81,16 @@ async def test_with_an_api_there_is_no_page_and_nobody_makes_codespaces_here() -
             for path in ("/", "/codespaces/x/text", "/assets/icon.svg"):
                 assert (await client.get(path)).status_code == 404
             assert (await client.post("/codespaces")).status_code == 404
-            for path in ("/healthz", "/readyz", "/metrics"):
+            for path in ("/healthz", "/readyz"):
                 assert (await client.get(path)).status_code == 200
+
+
+async def test_metrics_are_at_an_address_of_their_own_and_at_no_other() -> None:
+    async with running() as server, httpx.AsyncClient() as client:
+        public = f"http://127.0.0.1:{await server.wait_http_port()}"
+        for path in ("/metrics", "/%6Detrics", "/%6detrics?x", "//metrics"):
+            assert (await client.get(public + path)).status_code == 404
+        own = f"http://127.0.0.1:{await server.wait_metrics_port()}"
+        for path in ("/metrics", "/healthz", "/readyz"):
+            assert (await client.get(own + path)).status_code == 200
+        assert (await client.post(f"{own}/codespaces")).status_code == 404
