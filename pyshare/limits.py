@@ -58,6 +58,7 @@ def listener_limits(settings: Settings) -> ListenerLimits:
     return ListenerLimits(
         connections=settings.connections,
         connections_per_address=settings.connections_per_address,
+        connects_per_second=settings.connects_per_second,
         trusted_proxies=trusted_proxies(settings),
         beginning_seconds=settings.handshake_seconds,
     )
@@ -99,6 +100,7 @@ def http_limits(settings: Settings) -> HttpLimits:
             seconds=settings.http_seconds,
             body_bytes=body_bytes,
             bodies_bytes=max(settings.http_bodies_bytes, 2 * body_bytes),
+            requests_per_second=settings.http_requests_per_second,
         ),
     )
 

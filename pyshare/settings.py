@@ -252,6 +252,26 @@ class Settings(BaseModel):
             "0 is any number",
         ),
     ] = 1000
+    connects_per_second: Annotated[
+        int,
+        Field(ge=0, le=1_000_000),
+        Shown(
+            "Limits",
+            "COUNT",
+            "WebSockets that one address opens a second, ten times as many at once; above it they wait; "
+            "0 is any number",
+        ),
+    ] = 100
+    http_requests_per_second: Annotated[
+        int,
+        Field(ge=0, le=1_000_000),
+        Shown(
+            "Limits",
+            "COUNT",
+            "HTTP requests of one address a second, ten times as many at once; above it they wait, health excepted; "
+            "0 is any number",
+        ),
+    ] = 300
     clients: Annotated[
         int,
         Field(ge=1, le=1_000_000),

@@ -43,7 +43,7 @@ async def _on_refused(request: Request, error: Exception) -> JSONResponse:  # no
     if status is HTTPStatus.NOT_FOUND and reason == status.phrase:
         reason = "there is nothing here; see /healthz and /readyz"
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "another method")
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "another method").split(", ")))
         reason = f"{request.method} is not allowed here; use {allowed}"
     return refusal(status, reason, error.headers)
 

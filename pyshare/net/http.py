@@ -45,6 +45,8 @@ _WEBSOCKET = b"GET /codespace/"
 _HTTP_2 = b"PRI * HTTP/2.0"
 #: What is answered even when there is no room.
 _HEALTH = (b"GET /healthz ", b"GET /readyz ")
+#: Seconds for the end of a connection.
+_CLOSE_SECONDS = 1
 _LATE = http_answer(HTTPStatus.REQUEST_TIMEOUT, "The request took too long; connect again and send it at once.")
 _NO_HTTP_2 = http_answer(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/2 is not spoken here; use HTTP/1.1.")
 
@@ -310,7 +312,9 @@ class _Connection(TCPServer):
         except OSError:
             pass
         finally:
-            await self._close()
+            # The socket is closed in any case, by the listener.
+            with trio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await self._close()
 
 
 def _config(limits: HttpLimits) -> Config:

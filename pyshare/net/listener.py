@@ -21,7 +21,7 @@ from http import HTTPStatus
 import trio
 
 from pyshare.core.errors import ConfigurationError
-from pyshare.net.addresses import Address, Networks, Places
+from pyshare.net.addresses import Address, AddressBuckets, Networks, Places
 from pyshare.net.beginning import read_beginning
 from pyshare.net.plain import http_answer
 from pyshare.net.proxy_header import (
@@ -54,6 +54,8 @@ _NOT_TRUSTED = http_answer(
     HTTPStatus.BAD_REQUEST, "A PROXY header is taken only from addresses that --trusted-proxies names."
 )
 _WRONG_HEADER = http_answer(HTTPStatus.BAD_REQUEST, "The PROXY header is wrong.")
+#: Seconds' worth of connections that one address may make at once.
+_BURST_SECONDS = 10
 #: Seconds between two warnings of one kind that clients can cause as often as they like.
 _WARNING_SECONDS = 60.0
 
@@ -65,6 +67,8 @@ class ListenerLimits:
     #: Connections at one time; and those of one address, 0 for any number.
     connections: int = 10_000
     connections_per_address: int = 0
+    #: Connections of one address a second, for good; above it they wait. 0 for any number.
+    connects_per_second: float = 0
     #: Proxies that may name the client in a PROXY header.
     trusted_proxies: Networks = ()
     #: Seconds for the first bytes of a connection, a PROXY header with them.
@@ -151,6 +155,11 @@ class Listener:
         self._crowded = 0
         # Connections by address.
         self._places = Places(limits.connections_per_address)
+        # How fast the clients of one address may connect.
+        self._buckets: AddressBuckets | None = None
+        if limits.connects_per_second:
+            rate = limits.connects_per_second
+            self._buckets = AddressBuckets(rate, burst=_BURST_SECONDS * rate)
         # Sockets of the last clients that were turned away.
         self._turned_away: deque[socket.socket] = deque()
         # Whether it was logged that there is no room, here or in the system, since there last was.
@@ -218,15 +227,19 @@ class Listener:
     def _on_client(self, client: socket.socket, connections: trio.Nursery) -> None:
         peer = Address.of(client)
         trusted = peer.is_in(self._limits.trusted_proxies)
+        # A proxy has a place until it has named the client, which has one then.
+        proxys = ExitStack()
         try:
             if peer.network is None:
                 # At the other end of a socket in the file system there is no proxy.
                 self._start(client, peer, connections, partial(self._serve_one, client, peer, b""))
+            elif trusted:
+                self._take_place(proxys, peer)
+                self._start(client, None, connections, partial(self._receive, client, peer, proxys))
             else:
-                # A proxy takes no place of its own: the client that it names does.
-                counted = None if trusted else peer
-                self._start(client, counted, connections, partial(self._receive, client, peer, trusted=trusted))
+                self._start(client, peer, connections, partial(self._receive, client, peer, None))
         except _TurnedAwayError as away:
+            proxys.close()
             if self._reserve is None:
                 self._turn_away(client, away)
             else:
@@ -272,12 +285,13 @@ class Listener:
             raise _TurnedAwayError(_CROWDED, crowded=True)
         held.callback(self._places.leave, address)
 
-    async def _receive(self, client: socket.socket, peer: Address, held: ExitStack, *, trusted: bool) -> None:
-        """Find out which address a connection comes from, and serve it."""
-        with held, self._turning_away(client):
-            address, received = await self._read_header(client, peer, trusted=trusted)
+    async def _receive(self, client: socket.socket, peer: Address, proxys: ExitStack | None, held: ExitStack) -> None:
+        """Find out which address a connection comes from, and serve it; with `proxys`, a trusted proxy's place."""
+        with held, proxys or ExitStack() as waiting, self._turning_away(client):
+            address, received = await self._read_header(client, peer, trusted=proxys is not None)
+            waiting.close()
             try:
-                if trusted:
+                if proxys is not None:
                     self._take_place(held, address)
             except _TurnedAwayError as away:
                 await self._serve_reserved(client, address, received, away)
@@ -355,7 +369,10 @@ class Listener:
     async def _serve_one(self, client: socket.socket, address: Address, received: bytes, held: ExitStack) -> None:
         with held:
             self._accepted += 1
-            await self._guard(self._serve, client, address, received)
+            with self._turning_away(client):
+                if self._buckets is not None:
+                    await self._buckets.pay(address, 1)
+                await self._guard(self._serve, client, address, received)
 
     async def _guard(
         self,

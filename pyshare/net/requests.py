@@ -10,12 +10,16 @@ import trio
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pyshare.net.addresses import Address
+from pyshare.net.addresses import Address, AddressBuckets
 
 logger = logging.getLogger(__name__)
 
 #: Bytes that a part of a body counts beside its own: parts of one byte cost memory too.
 _PART_BYTES = 64
+#: Seconds' worth of requests that one address may make at once.
+_BURST_SECONDS = 10
+#: What is answered without waiting: a load balancer gives up on a server that does not tell its health.
+_AT_ONCE = frozenset({"/healthz", "/readyz"})
 #: Parts of the room for bodies: the clients of one address have one of them.
 _SHARES = 4
 
@@ -31,6 +35,8 @@ class RequestLimits:
     #: Bytes of a body that is kept for the application, and of all that are kept at one time.
     body_bytes: int = 65_536
     bodies_bytes: int = 33_554_432
+    #: Requests of one address a second, for good; above it they wait. 0 for any number.
+    requests_per_second: float = 0
 
 
 class Requests:
@@ -39,6 +45,11 @@ class Requests:
     def __init__(self, app: ASGIApp, limits: RequestLimits) -> None:
         self._app = app
         self._limits = limits
+        # What the clients of one address may ask.
+        self._buckets: AddressBuckets | None = None
+        if limits.requests_per_second:
+            rate = limits.requests_per_second
+            self._buckets = AddressBuckets(rate, burst=_BURST_SECONDS * rate)
         # Bytes of bodies that are kept now: all, and by the network of the client.
         self._kept_bytes = 0
         self._kept_of: Counter[str] = Counter()
@@ -52,6 +63,8 @@ class Requests:
             TooSlowError: if the application takes too long; Hypercorn logs it and answers 500.
         """
         scope["client"] = (address.host, address.port)
+        if self._buckets is not None and scope["path"] not in _AT_ONCE:
+            await self._buckets.pay(address, 1)
         if scope["type"] == "http":
             await self._answer(address, scope, receive, send)
         else:

@@ -629,3 +629,23 @@ async def serving_bodies(readiness: Readiness, limits: HttpLimits) -> AsyncItera
     app = build_app(readiness.why_not, [Route("/", length, methods=["POST"])])
     async with serving(readiness, app=app, limits=limits) as port:
         yield port
+
+
+async def test_an_address_that_asks_too_fast_waits_and_health_and_other_addresses_do_not(readiness: Readiness) -> None:
+    listener = ListenerLimits(trusted_proxies=parse_networks("127.0.0.1"))
+    limits = HttpLimits(listener=listener, request=RequestLimits(requests_per_second=0.1), drain_seconds=0.5)
+    ask = b"GET /other HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    other = b"PROXY TCP4 192.0.2.9 192.0.2.1 1 2\r\n"
+    async with serving(readiness, limits=limits) as port, AsyncExitStack() as stack:
+        for sent, answered in (
+            (ask, True),
+            (ask, False),
+            (other + ask, True),
+            (ASK, True),
+            (ASK.replace(b"healthz", b"readyz"), True),
+        ):
+            stream = await stack.enter_async_context(await trio.open_tcp_stream("127.0.0.1", port))
+            await stream.send_all(sent)
+            with trio.move_on_after(10 if answered else 0.3) as patience:
+                assert (await stream.receive_some()).startswith(b"HTTP/1.1 ")
+            assert patience.cancelled_caught is not answered

@@ -366,3 +366,19 @@ async def test_told_to_stop_it_sends_away_who_has_said_nothing_yet() -> None:
         await wait_all_tasks_blocked(0.01)
         listener.stop_accepting()
         assert (await silent.receive_some()).startswith(b"HTTP/1.1 503 ")
+
+
+async def test_an_address_that_connects_too_fast_waits_and_other_addresses_do_not() -> None:
+    limits = ListenerLimits(connects_per_second=0.1)
+    async with listening_at_a_port(limits) as (_, port):
+        first, answer = await asked_from(port, b"a")
+        assert answer == b"127.0.0.1 a"
+        second = await trio.open_tcp_stream("127.0.0.1", port)
+        await second.send_all(b"a")
+        with trio.move_on_after(0.3) as patience:
+            await second.receive_some()
+        assert patience.cancelled_caught
+        other, answer = await asked_from(port, b"a", source="127.0.0.2")
+        assert answer == b"127.0.0.2 a"
+        for each in (first, second, other):
+            await each.aclose()
