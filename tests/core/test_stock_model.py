@@ -71,6 +71,17 @@ def test_undo_takes_back_what_others_have_typed() -> None:
     assert [inserts(frame) for frame in front_end.takes_sent()] == [[(8, 14, "")]]
 
 
+def test_one_undo_too_many_deletes_the_text_that_was_loaded() -> None:
+    front_end = FrontEnd()
+    front_end.loads("loaded")
+    front_end.now_ms += 1000
+    front_end.types("x")
+    front_end.takes_sent()
+    front_end.undoes()
+    front_end.undoes()
+    assert [inserts(frame) for frame in front_end.takes_sent()] == [[(0, 1, "")], [(0, 6, "")]]
+
+
 def test_a_received_selection_is_replaced_by_the_next_key_and_echoed_once() -> None:
     front_end = FrontEnd("some text")
     selection = CreateSelection(((0, 9),))

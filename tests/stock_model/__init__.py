@@ -38,6 +38,8 @@ Undo history (as @codemirror/commands has it; `now_ms` is its clock)
 - Edits that touch and follow one another within half a second are one step, unless
   the selection was moved between them, or the edit is a paste, Tab, Enter or a
   moved line.
+- The text that the page has loaded is the first step: one undo too many deletes all
+  of it, for everybody.
 - Undo restores the selection before the step; redo sets one cursor.
 - Backspace deletes an accent or a skin tone alone, and takes a flag and a joined emoji
   as one; Delete takes all of a character.

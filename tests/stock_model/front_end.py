@@ -41,7 +41,10 @@ class CreateSelection:
 
 
 class FrontEnd:
-    """One stock front end that holds `text`; `sent` is what has left it, oldest first."""
+    """One stock front end that holds `text`; `sent` is what has left it, oldest first.
+
+    The undo history begins with `text`; a page begins empty and then `loads` its text.
+    """
 
     def __init__(self, text: str = "", *, view_only: bool = False) -> None:
         self.text = to_units(text)
@@ -150,6 +153,13 @@ class FrontEnd:
     def goes_to_end(self) -> None:
         """Press Ctrl-End."""
         self._select(Selection.single(len(self.text)), "select")
+
+    # The page
+
+    def loads(self, text: str) -> None:
+        """Take the text that the page has loaded, before there is a connection: nothing is sent."""
+        changes = ChangeSet.of([Change(0, len(self.text), text)], len(self.text))
+        self._apply(changes, None, None, own=False)
 
     # Frames of others
 

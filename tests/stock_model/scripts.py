@@ -41,9 +41,12 @@ class Script:
         self._random = random.Random(seed)
         text = "\n".join(self._random.choices(_LINES, k=self._random.choice((1, 2, 5, 40))))
         view_only = self._random.random() < 0.05
-        self._model = FrontEnd(text, view_only=view_only)
+        loads = self._random.random() < 0.5
+        self._model = FrontEnd("" if loads else text, view_only=view_only)
+        if loads:
+            self._model.loads(text)
         #: The steps, and what the front end shows after each.
-        self.steps: list[Told] = [{"key": "new", "text": self._model.text, "viewOnly": view_only}]
+        self.steps: list[Told] = [{"key": "new", "text": self._model.text, "loads": loads, "viewOnly": view_only}]
         self.shown: list[Told] = [self._shows()]
 
     def play(self, steps: int) -> None:

@@ -66,6 +66,14 @@ export class FrontEnd {
     this.dispatch({selection, userEvent: "select.pointer"})
   }
 
+  // Takes the text that the page has loaded, before there is a connection.
+  load(text) {
+    const {send} = this
+    this.send = () => {}
+    this.dispatch({changes: {from: 0, to: this.state.doc.length, insert: text}})
+    Object.assign(this, {send, unsent: 0})
+  }
+
   // Frames
 
   receive(frame) {

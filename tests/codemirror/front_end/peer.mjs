@@ -11,7 +11,8 @@ function play({key, ...given}) {
   if (key == "new") {
     now = 0
     sent = []
-    frontEnd = new FrontEnd(given.text, {viewOnly: given.viewOnly, send: frame => sent.push(frame)})
+    frontEnd = new FrontEnd(given.loads ? "" : given.text, {viewOnly: given.viewOnly, send: frame => sent.push(frame)})
+    if (given.loads) frontEnd.load(given.text)
   } else if (key == "type") frontEnd.type(given.text)
   else if (key == "paste") frontEnd.paste(given.text)
   else if (key == "select") frontEnd.select(given.ranges, given.main)
