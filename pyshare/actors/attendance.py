@@ -5,19 +5,28 @@ of it is kept anywhere, and whoever missed some of it is told what is so now.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import trio
 
-from pyshare.actors.fanout import FanOut
+from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.welcome import server_frame
 from pyshare.core.document import Document
-from pyshare.core.presence import Announcement, Presence, Selection
-from pyshare.core.protocol import GoneFrame, Peer, PeerFrame, PeerSelectFrame
+from pyshare.core.presence import Announcement, Attendee, Presence, Selection
+from pyshare.core.protocol import SELECTION_RANGES, GoneFrame, Peer, PeerFrame, PeerSelectFrame
+from pyshare.core.work import Work
 from pyshare.store.interface import Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
+#: Steps of moving selections to the present version in one telling; the rest is moved in the next.
+_TELLING_STEPS = 20_000
+#: Versions that a selection may be behind before it is moved; the history reaches back further.
+_BEHIND_VERSIONS = 512
+#: Positions that are moved together, and bytes of selections that all members together are sent each second: more are
+#: sent less often.
+_POSITIONS = 2000
+_BYTES_A_SECOND = 33_554_432
 #: Signs of life that an instance may miss before its clients count as gone.
 _MISSED_HEARTBEATS = 3
 
@@ -40,6 +49,10 @@ class Attendance:
         # Whether the other instances are to hear of all clients, and whether they are asked for theirs.
         self._tells_all = True
         self._asks = True
+        # Members that have not been shown the selections of those who were here before.
+        self._newcomers: list[Outlet] = []
+        # Version that no selection is known to be behind of.
+        self._moved_to = document.version
         # Set when there is something to tell.
         self._news = trio.Event()
         self._news.set()
@@ -54,10 +67,25 @@ class Attendance:
         self._presence.leave(client)
         self._news.set()
 
-    def select(self, client: str, selection: Selection) -> None:
-        """A client has selected something."""
+    def select(self, client: str, selection: Selection) -> int:
+        """Note what a client has selected; return the steps of bringing it to the present version."""
+        document = self._document
+        length = document.length_at(selection.version)
+        if length is None or any(pos > length for pair in selection.ranges for pos in pair):
+            return 1
         self._presence.select(client, selection)
         self._news.set()
+        return (document.version - selection.version + 1) * (1 + 2 * len(selection.ranges))
+
+    def show(self, outlet: Outlet) -> None:
+        """Have a member shown the selections of all, with the next telling."""
+        self._newcomers.append(outlet)
+        self._news.set()
+
+    def advanced(self) -> None:
+        """The document has moved on: have selections that are far behind moved."""
+        if self._document.version - self._moved_to > _BEHIND_VERSIONS:
+            self._news.set()
 
     def peers(self, client: str) -> list[Peer]:
         """Return everybody but `client`."""
@@ -73,18 +101,6 @@ class Attendance:
             else:
                 peer = attendee.peer
                 frames[client] = server_frame(PeerFrame(peer.id, peer.name, peer.mode))
-        return frames
-
-    def selection_frames(self, clients: Iterable[str]) -> dict[str, bytes]:
-        """Return for each of `clients` the frame of its selection in the present version, where it is known."""
-        frames = {}
-        for client in clients:
-            attendee = self._presence.find(client)
-            if attendee is None or attendee.selection is None:
-                continue
-            ranges = self._document.map_ranges(attendee.selection.version, attendee.selection.ranges)
-            if ranges is not None:
-                frames[client] = server_frame(PeerSelectFrame(client, self._document.version, ranges))
         return frames
 
     def on_announcement(self, announcement: Announcement, now: float) -> None:
@@ -110,14 +126,83 @@ class Attendance:
             news = self._presence.take()
             ended = [client for client in news.peers if self._presence.find(client) is None]
             self._fanout.tell_all(self.peer_frames(news.peers), ended=ended)
-            self._fanout.show(self.selection_frames(news.selections))
+            shown_bytes = self._show_selections(news.selections)
             announcement = news.announcement
             if self._tells_all:
                 announcement = self._presence.whole(asks=self._asks)
                 self._tells_all = self._asks = False
             if announcement:
                 await self._announce(announcement)
-            await trio.sleep(self._seconds)
+            await trio.sleep(max(self._seconds, shown_bytes / _BYTES_A_SECOND))
+
+    def _show_selections(self, changed: Iterable[str]) -> int:
+        """Show the selections of `changed` to all, and those of all to newcomers; return how many bytes that takes.
+
+        Each frame is made once for all, so that a member is shown its own too.
+        """
+        work = Work(_TELLING_STEPS)
+        self._move(changed, work)
+        newcomers, self._newcomers = self._newcomers, []
+        shown = list(changed)
+        if newcomers or self._document.version - self._moved_to > _BEHIND_VERSIONS:
+            everybody = [attendee.peer.id for attendee in self._presence.others("")]
+            self._move(everybody, work)
+            if work.left > 0:
+                self._moved_to = self._document.version
+            if newcomers:
+                shown = everybody
+        for client in shown:
+            attendee = self._presence.find(client)
+            if attendee and self._is_behind(attendee.selection):
+                # It could not be moved in time, and is shown to all with a later telling.
+                self._presence.tell_again(client)
+                self._news.set()
+        everything = self._frames(shown) if newcomers else b""
+        for outlet in newcomers:
+            self._fanout.show_to(outlet, everything)
+        data = self._frames(changed)
+        self._fanout.show(data)
+        return len(data) * len(self._fanout)
+
+    def _move(self, clients: Iterable[str], work: Work) -> None:
+        """Move the selections of `clients` to the present version, or as far as `work` reaches."""
+        behind: dict[int, list[Attendee]] = {}
+        for client in clients:
+            attendee = self._presence.find(client)
+            if attendee and attendee.selection and self._is_behind(attendee.selection):
+                behind.setdefault(attendee.selection.version, []).append(attendee)
+        for version, attendees in sorted(behind.items()):
+            for index in range(0, len(attendees), _POSITIONS // (2 * SELECTION_RANGES)):
+                if work.left <= 0:
+                    return
+                self._move_some(version, attendees[index : index + _POSITIONS // (2 * SELECTION_RANGES)], work)
+
+    def _move_some(self, version: int, attendees: Sequence[Attendee], work: Work) -> None:
+        selections = [attendee.selection.ranges for attendee in attendees if attendee.selection]
+        positions = sorted({pos for ranges in selections for pair in ranges for pos in pair})
+        length = self._document.length_at(version)
+        if length is None or (positions and positions[-1] > length):
+            for attendee in attendees:
+                self._presence.place(attendee.peer.id, None)
+            return
+        reached, moved = self._document.move(version, positions, work)
+        places = dict(zip(positions, moved, strict=True))
+        for attendee, ranges in zip(attendees, selections, strict=True):
+            placed = tuple((places[anchor], places[head]) for anchor, head in ranges)
+            self._presence.place(attendee.peer.id, Selection(reached, placed))
+
+    def _is_behind(self, selection: Selection | None) -> bool:
+        return selection is not None and selection.version < self._document.version
+
+    def _frames(self, clients: Iterable[str]) -> bytes:
+        """Return the frames of the selections of `clients` that are of the present version."""
+        version = self._document.version
+        frames = []
+        for client in clients:
+            attendee = self._presence.find(client)
+            if attendee and attendee.selection and attendee.selection.version == version:
+                frames.append(server_frame(PeerSelectFrame(client, version, attendee.selection.ranges)))
+        return b"".join(frames)
 
     async def beat(self, seconds: float) -> None:
         """Give the other instances a sign of life, as is due every `seconds`, and drop those that gave none."""

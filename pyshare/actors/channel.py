@@ -260,7 +260,7 @@ class Channel:
                 if not self._draining:
                     self._on_push(Push(peer.id, seq, version, updates), peer.mode)
             case SelectFrame(version, ranges):
-                self._attendance.select(peer.id, Selection(version, ranges))
+                outlet.charge(self._attendance.select(peer.id, Selection(version, ranges)))
             case StockEdit(changes):
                 self._on_stock_edit(outlet, changes)
             case StockLoss(length):
@@ -378,6 +378,7 @@ class Channel:
             self._times.committed(new, start)
             self._fanout.publish(new)
             self._counts.fanout_seconds.observe(trio.current_time() - start)
+            self._attendance.advanced()
             self._stock.publish(new, trio.current_time())
             self._push_stock()
 

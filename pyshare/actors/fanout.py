@@ -157,7 +157,13 @@ class FanOut:
         while a member lagged is not owed to it, so however many come and go,
         a laggard is owed no more topics than it knew and there are now.
         """
-        self.show(news)
+        everything = b"".join(news.values())
+        for outlet, member in list(self._current.items()):
+            data = everything
+            if member.peer.id in news:
+                data = b"".join(frame for client, frame in news.items() if client != member.peer.id)
+            if data and not outlet.write_nowait(data):
+                self._lag(member, self._version)
         for member in self._lagging.values():
             for topic in news:
                 is_new = topic not in self._topics and topic not in member.told
@@ -170,15 +176,16 @@ class FanOut:
         for member in self.members():
             member.told = frozenset()
 
-    def show(self, selections: Mapping[str, bytes]) -> None:
-        """Send frames by client id to everybody but the one whose it is; laggards never see them."""
-        everything = b"".join(selections.values())
-        for outlet, member in list(self._current.items()):
-            data = everything
-            if member.peer.id in selections:
-                data = b"".join(frame for client, frame in selections.items() if client != member.peer.id)
-            if data and not outlet.write_nowait(data):
-                self._lag(member, self._version)
+    def show(self, frames: bytes) -> None:
+        """Send `frames` of selections to everybody, the same bytes to all; laggards never see them."""
+        for outlet in list(self._current):
+            self.show_to(outlet, frames)
+
+    def show_to(self, outlet: Outlet, frames: bytes) -> None:
+        """Send `frames` of selections to one member, unless it lags."""
+        member = self._current.get(outlet)
+        if member is not None and frames and not outlet.write_nowait(frames):
+            self._lag(member, self._version)
 
     def answer(self, outlet: Outlet, frame: bytes) -> None:
         """Send `frame` to one member, later if it lags; one that reads no answers is closed."""

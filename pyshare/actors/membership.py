@@ -17,6 +17,7 @@ from pyshare.actors.welcome import server_frame, welcome
 from pyshare.core.document import Document
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Limits, Peer, RefusedFrame, ServerFrame, StatusFrame, Storage
+from pyshare.core.work import BYTES_A_STEP
 
 #: The topic under which members hear whether edits are being committed; no client id is that short.
 _STORAGE = "storage"
@@ -94,10 +95,11 @@ class Membership:
             limits=self._told,
             known=known,
         )
-        first += b"".join(self._attendance.selection_frames(peer.id for peer in peers).values())
         if self.storage == "down":
             first += server_frame(StatusFrame(self.storage))
+        join.outlet.charge(len(peers) + len(first) // BYTES_A_STEP)
         self._fanout.join(join.outlet, join.peer, first, told=(peer.id for peer in peers))
+        self._attendance.show(join.outlet)
 
     def leave(self, outlet: Outlet) -> None:
         """Let a member go, if it is one."""
@@ -121,6 +123,8 @@ class Membership:
         missed = self._fanout.drained(outlet)
         self._counts.resyncs["lag"] += lagged - self._fanout.lagging
         member = self._fanout.find(outlet)
+        if member is not None and self._fanout.lagging < lagged:
+            self._attendance.show(outlet)
         if missed and member is not None:
             frames = self._news([topic for topic in missed if topic != member.peer.id])
             self._fanout.answer(outlet, b"".join(frames.values()))

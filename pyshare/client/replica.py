@@ -302,7 +302,8 @@ class Replica:
             changes = reduce(ChangeSet.compose, (update.changes for update in push))
             self._version += len(push)
             sender = push[0].sender
-            if sender == self.id and self._unconfirmed.in_flight:
+            flying = self._unconfirmed.in_flight
+            if sender == self.id and flying and flying.seq == push[0].seq:
                 self._confirm(changes)
             else:
                 self._committed = changes.apply(self._committed)
@@ -362,6 +363,8 @@ class Replica:
     def _on_select(self, frame: PeerSelectFrame) -> None:
         """Note a peer's selection; one of another version than the log is known to cannot be placed."""
         positions = [pos for pair in frame.ranges for pos in pair]
+        if frame.id == self.id:
+            return
         if frame.version == self._version and all(pos <= len(self._committed) for pos in positions):
             changes = self._unconfirmed.whole(len(self._committed))
             ranges = self._selections[frame.id] = _mapped(frame.ranges, changes.map_pos)

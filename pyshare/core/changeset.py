@@ -271,6 +271,23 @@ class ChangeSet:
             raise ChangeSetError(f"position {pos} in a change set for {pos_a} units")
         return pos_b
 
+    def map_sorted(self, positions: Sequence[int]) -> list[int]:
+        """Return where `positions`, in ascending order, are in the text after, as `map_pos` has it: one walk."""
+        sections = self.sections
+        mapped: list[int] = []
+        pos_a = pos_b = index = 0
+        for at in range(0, len(sections), 2):
+            length, new = sections[at], sections[at + 1]
+            end_a = pos_a + length
+            while index < len(positions) and (positions[index] < end_a or (new >= 0 and positions[index] == pos_a)):
+                mapped.append(pos_b + positions[index] - pos_a if new < 0 else pos_b)
+                index += 1
+            pos_a = end_a
+            pos_b += length if new < 0 else new
+        if positions and positions[-1] > pos_a:
+            raise ChangeSetError(f"position {positions[-1]} in a change set for {pos_a} units")
+        return mapped + [pos_b] * (len(positions) - index)
+
     def compose(self, other: "ChangeSet") -> "ChangeSet":
         """Return the change set that does what this one and then `other` does."""
         if self.new_length != other.length:

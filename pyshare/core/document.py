@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.errors import PushRefused, RefusalCode
 from pyshare.core.units import has_lone_surrogate, normalise_line_breaks, to_units
+from pyshare.core.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,6 @@ class DocumentLimits:
     compose_steps: int = 200_000
     #: Updates of one push that change nothing; an editor has some after others deleted the same text.
     empty_updates: int = 16
-    #: Steps of bringing one selection to the present version.
-    select_steps: int = 200_000
 
 
 #: Bytes that an update takes in memory besides its sections and texts, about.
@@ -239,26 +238,28 @@ class Document:
             raise PushRefused(RefusalCode.TOO_OLD, reason)
         return over
 
-    def map_ranges(self, version: int, ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...] | None:
-        """Return selection `ranges` (anchor, head) of `version` as they are now, None if that is not known.
+    def length_at(self, version: int) -> int | None:
+        """Return the length of the text of `version`, None if the history does not reach back to it."""
+        if version == self._version:
+            return len(self._text)
+        index = len(self._history) - (self._version - version)
+        return self._history[index].changes.length if 0 <= index < len(self._history) else None
 
-        That is so when the history does not reach back to `version`, when
-        `version` is to come, when a position lies outside its text, or when it
-        would take more than `select_steps`.
+    def move(self, version: int, positions: Sequence[int], work: Work) -> tuple[int, list[int]]:
+        """Move `positions` of `version`, in ascending order, towards the present version, update by update.
+
+        Returns the version that they have come to when `work` is spent or
+        nothing is left to do. The history has to reach back to `version`, and
+        the text of `version` to each position.
         """
-        over = self.since(version)
-        if over is None:
-            return None
-        length = over[0].changes.length if over else len(self._text)
-        if any(not 0 <= pos <= length for pair in ranges for pos in pair):
-            return None
-        if len(ranges) * sum(len(update.changes.sections) for update in over) > self._limits.select_steps:
-            return None
-        mapped = list(ranges)
-        for update in over:
-            map_pos = update.changes.map_pos
-            mapped = [(map_pos(anchor), map_pos(head)) for anchor, head in mapped]
-        return tuple(mapped)
+        moved = list(positions)
+        for update in self.since(version) or ():
+            if work.left <= 0:
+                break
+            work.take(update.changes.steps + len(moved))
+            moved = update.changes.map_sorted(moved)
+            version += 1
+        return version, moved
 
     def _remember(self, update: Update) -> None:
         self._history_pushes += not self._history or not _is_one_push(self._history[-1], update)

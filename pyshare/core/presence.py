@@ -1,8 +1,8 @@
 """Who is here, on this instance and on others, and what each has selected.
 
 A `Presence` gathers what has changed until it is taken, so that its owner
-decides how often anybody is told. Selections are kept in the version in which
-they were made; they are mapped to the present one when somebody is told.
+decides how often anybody is told. Each selection is of a version; its owner
+moves it to newer ones with `place`.
 """
 
 from dataclasses import dataclass
@@ -89,6 +89,18 @@ class Presence:
             self._here[client] = Attendee(attendee.peer, selection)
             self._changed_selections[client] = None
             self._unannounced[client] = None
+
+    def place(self, client: str, selection: Selection | None) -> None:
+        """Have the same selection of a client in another version, or none if it is lost; that is not news."""
+        for clients in (self._here, *self._elsewhere.values()):
+            attendee = clients.get(client)
+            if attendee:
+                clients[client] = Attendee(attendee.peer, selection)
+                return
+
+    def tell_again(self, client: str) -> None:
+        """Have the selection of a client told the next time, too."""
+        self._changed_selections[client] = None
 
     def find(self, client: str) -> Attendee | None:
         """Return the client of that id, wherever it is connected; None if nowhere."""

@@ -3,10 +3,11 @@
 import pytest
 import trio
 
+from pyshare.actors import attendance
 from pyshare.actors.messages import Received
 from pyshare.actors.supervisor import SupervisorLimits
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.document import Update
+from pyshare.core.document import DocumentLimits, Update
 from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import (
     GoneFrame,
@@ -361,12 +362,50 @@ async def test_a_selection_reaches_the_others_mapped_to_the_present_version(
         await bob.sends(Received(bob.outlet, SelectFrame(1, ((1, 3),))))
         await world.settles()
         assert alice.received(PeerSelectFrame) == [PeerSelectFrame("id-of-bob", 1, ((1, 3),))]
-        assert bob.received(PeerSelectFrame) == []
+        assert bob.received(PeerSelectFrame) == alice.received(PeerSelectFrame), "one frame for all"
         alice.types("12", at=0)
         await world.settles()
         kim = world.client("kim")
-        await world.settles()
+        await world.passes(0.2)
         assert kim.received(PeerSelectFrame) == [PeerSelectFrame("id-of-bob", 2, ((3, 5),))]
+        assert len(alice.received(PeerSelectFrame)) == 1, "only newcomers are shown it again"
+
+
+async def test_a_newcomer_is_shown_the_selection_of_one_who_sits_still_however_long_the_log(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attendance, "_BEHIND_VERSIONS", 5)
+    limits = SupervisorLimits(type(channel_limits())(told=LIMITS, document=DocumentLimits(history_updates=20)))
+    async with open_world(store, limits=limits) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.types("text")
+        await world.passes(1)
+        await bob.sends(Received(bob.outlet, SelectFrame(1, ((1, 3),))))
+        for _ in range(50):
+            alice.types("x", at=0)
+            await world.passes(0.2)
+        kim = world.client("kim")
+        await world.passes(0.2)
+        assert kim.received(PeerSelectFrame) == [PeerSelectFrame("id-of-bob", 51, ((51, 53),))]
+
+
+async def test_selections_whose_moving_takes_many_steps_are_moved_in_several_tellings(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attendance, "_TELLING_STEPS", 10)
+    async with open_world(store) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        await world.passes(1)
+        for _ in range(30):
+            alice.types("x", at=0)
+            await world.settles()
+        before = bob.outlet.steps
+        await bob.sends(Received(bob.outlet, SelectFrame(1, ((1, 0),))))
+        await world.passes(0.1)
+        assert alice.received(PeerSelectFrame) == []
+        await world.passes(2)
+        assert alice.received(PeerSelectFrame) == [PeerSelectFrame("id-of-bob", 30, ((30, 0),))]
+        assert bob.outlet.steps - before == 90, "a selection that is far behind is paid by its sender"
 
 
 async def test_selections_are_sent_at_most_so_often_and_the_last_one_counts(

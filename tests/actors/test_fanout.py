@@ -161,15 +161,28 @@ def test_nobody_is_told_of_oneself() -> None:
     fanout.tell_all({"bob": gone("bob"), "eve": gone("eve")})
     assert told(bob) == ["eve"]
     assert told(eve) == ["bob"]
-    fanout.show({"bob": gone("bob")})
-    assert told(bob) == ["eve"]
-    assert told(eve) == ["bob", "bob"]
+
+
+def test_selections_are_shown_to_all_as_the_same_bytes() -> None:
+    fanout, bob, eve = fan_out()
+    frames = gone("bob") + gone("eve")
+    fanout.show(frames)
+    assert told(bob) == told(eve) == ["bob", "eve"]
+    assert bob.bytes == eve.bytes
+
+
+def test_a_member_whose_socket_is_filled_by_selections_lags() -> None:
+    fanout, _, eve = fan_out()
+    eve.full = True
+    fanout.show_to(eve, gone("kim"))
+    assert fanout.lagging == 1
 
 
 def test_selections_shown_to_a_laggard_are_dropped() -> None:
     fanout, _, eve = fan_out()
     eve.full = True
-    fanout.show({"kim": gone("kim")})
+    fanout.show(gone("kim"))
+    fanout.show_to(eve, gone("kim"))
     eve.full = False
     assert list(fanout.drained(eve)) == []
     assert told(eve) == []

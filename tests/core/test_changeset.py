@@ -259,3 +259,17 @@ def test_changes_that_touch_out_of_order_are_bounded_by_the_work_given() -> None
     with pytest.raises(WorkSpent):
         ChangeSet.of(changes, 200, work=Work(1000))
     assert ChangeSet.of(changes, 200, work=Work(100_000)).new_length == 300
+
+
+@given(texts_with_two(), st.data())
+def test_positions_in_order_are_mapped_together_as_each_alone(
+    drawn: tuple[str, ChangeSet, ChangeSet], data: st.DataObject
+) -> None:
+    text, changes, _ = drawn
+    positions = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    assert changes.map_sorted(positions) == [changes.map_pos(pos) for pos in positions]
+
+
+def test_a_position_outside_is_not_mapped_with_the_others() -> None:
+    with pytest.raises(ChangeSetError, match="position 3 in a change set for 2 units"):
+        ChangeSet.empty_of(2).map_sorted([0, 3])

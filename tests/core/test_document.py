@@ -489,33 +489,19 @@ def test_the_last_number_of_a_sender_never_goes_back() -> None:
 # Selections
 
 
-def test_selections_follow_the_text() -> None:
+def test_positions_move_with_the_text_as_far_as_the_work_reaches() -> None:
     document = document_of("abcd", typed("XY", at=1, length=4), Update("alice", 2, change(6, 4, 6)))
-    assert document.map_ranges(0, [(0, 4), (2, 1), (1, 1)]) == ((0, 4), (4, 1), (1, 1))
-    assert document.map_ranges(1, [(6, 3)]) == ((4, 3),)
-    assert document.map_ranges(2, [(4, 0)]) == ((4, 0),)
-    assert document.map_ranges(2, []) == ()
+    assert document.move(0, [0, 1, 2, 4], Work()) == (2, [0, 1, 4, 4])
+    assert document.move(1, [3, 6], Work()) == (2, [3, 4])
+    assert document.move(2, [0, 4], Work()) == (2, [0, 4])
+    assert document.move(0, [2], Work(1)) == (1, [4])
+    assert document.move(0, [2], Work(0)) == (0, [2])
+    assert document.move(0, [], Work()) == (2, [])
 
 
-@pytest.mark.parametrize(
-    ("version", "ranges"), [(3, [(0, 0)]), (-1, [(0, 0)]), (0, [(0, 0), (5, 0)]), (0, [(0, -1)]), (2, [(0, 6)])]
-)
-def test_selections_that_cannot_be_known_are_none(version: int, ranges: list[tuple[int, int]]) -> None:
-    document = document_of("abcd", typed("X", at=1, length=4), Update("alice", 2, change(5, 4, 5)))
-    assert document.map_ranges(version, ranges) is None
-
-
-def test_selections_older_than_the_history_are_none() -> None:
+def test_the_length_of_a_text_is_known_as_far_as_the_history_reaches() -> None:
     document = document_of("", *letters(5), limits=replace(LIMITS, history_updates=3))
-    assert document.map_ranges(2, [(0, 1)]) == ((0, 1),)
-    assert document.map_ranges(1, [(0, 1)]) is None
-
-
-def test_selections_that_would_take_too_much_work_are_none() -> None:
-    document = document_of("", *letters(100), limits=replace(LIMITS, select_steps=1000))
-    assert document.map_ranges(1, [(0, 0)]) == ((0, 0),)
-    assert document.map_ranges(1, [(0, 0)] * 10) is None
-    assert document.map_ranges(95, [(0, 0)] * 10) == ((0, 0),) * 10
+    assert [document.length_at(version) for version in range(-1, 7)] == [None, None, None, 2, 3, 4, 5, None]
 
 
 # Loading

@@ -259,3 +259,23 @@ def test_two_instances_that_hear_each_others_news_know_the_same() -> None:
     expected = {"a": Attendee(ALICE, STRETCH), "b": Attendee(BOB), "k": Attendee(KIM)}
     for presence in (one, two):
         assert {attendee.peer.id: attendee for attendee in presence.others("x")} == expected
+
+
+def test_a_selection_that_is_placed_anew_is_not_news_until_it_is_to_be_told_again() -> None:
+    presence = Presence("one")
+    presence.join(ALICE)
+    presence.select("a", Selection(1, ((0, 1),)))
+    presence.hear(Announcement("two", (Attendee(BOB, Selection(1, ((2, 2),))),)), 0)
+    presence.take()
+
+    presence.place("a", Selection(2, ((5, 6),)))
+    presence.place("b", None)
+    presence.place("nobody", None)
+
+    assert not presence.changed
+    ann, bob = presence.find("a"), presence.find("b")
+    assert ann is not None
+    assert bob is not None
+    assert (ann.selection, bob.selection) == (Selection(2, ((5, 6),)), None)
+    presence.tell_again("a")
+    assert presence.take().selections == ("a",)
