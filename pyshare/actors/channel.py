@@ -228,14 +228,19 @@ class Channel:
         if self._draining:
             join.outlet.close_nowait(_RESTARTING)
             return
-        client = join.peer.id
-        ahead = join.epoch == self._epoch and (join.version or 0) > self._document.version
-        if ahead or self._committer.must_read or self._committer.is_appending(client):
+        if self._must_wait(join):
             # It knows more than this instance, or it is not known yet what became of its push.
             self._waiting.append(join)
             self._committer.read_log()
         else:
             self._admit(join)
+
+    def _must_wait(self, join: Join) -> bool:
+        """Whether the log has to be read first; while the store is away, one that knows no more is let in."""
+        if self._committer.is_appending(join.peer.id):
+            return True
+        ahead = join.epoch == self._epoch and (join.version or 0) > self._document.version
+        return ahead or (self._committer.must_read and self._members.storage == "ok")
 
     def _admit(self, join: Join) -> None:
         client = join.peer.id
@@ -419,6 +424,13 @@ class Channel:
             self._closing = Closing(CloseCode.GONE, reason)
         self._tasks.cancel()
 
+    def on_log_lost(self) -> None:
+        """End; whoever is here comes back to the channel that starts afresh from the store."""
+        logger.warning("log lost", extra={"codespace": self._codespace, "version": self._document.version})
+        reason = "this server missed more edits than the log keeps; reconnect"
+        self._closing = Closing(CloseCode.TRY_LATER, reason)
+        self._tasks.cancel()
+
     def on_storage(self, error: StoreUnavailable | None) -> None:
         """Tell all members, when it has changed, whether edits are being committed."""
         storage: Storage = "down" if error else "ok"
@@ -426,15 +438,23 @@ class Channel:
             level = logging.WARNING if error else logging.INFO
             extra = {"codespace": self._codespace, "storage": storage, "error": str(error or "")}
             logger.log(level, "storage", extra=extra)
+            if error:
+                self._admit_waiting()
 
     def on_settled(self) -> None:
         """Take what was heard meanwhile, and let those in who waited for it."""
         heard, self._heard = self._heard, []
         for event in heard:
             self._advance(event.version, event.updates)
+        self._admit_waiting()
+
+    def _admit_waiting(self) -> None:
         joins, self._waiting = self._waiting, []
         for join in joins:
-            self._admit(join)
+            if self._must_wait(join):
+                self._waiting.append(join)
+            else:
+                self._admit(join)
 
     def on_idle(self) -> None:
         """Say goodbye to everybody, when the server stops."""

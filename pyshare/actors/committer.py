@@ -16,7 +16,7 @@ import trio
 from pyshare.actors.commits import Batch, PendingPushes
 from pyshare.actors.counts import Counts
 from pyshare.core.document import Document, Push, Update, weight
-from pyshare.core.errors import PushRefused, PyshareError
+from pyshare.core.errors import PushRefused
 from pyshare.core.work import TURN_STEPS, Work
 from pyshare.store.interface import (
     Appended,
@@ -33,10 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: When the text is due that is stored already.
 _NEVER = float("inf")
-
-
-class LogLost(PyshareError):  # noqa: N818 - a state, not a mistake
-    """The log no longer reaches back to the version that the channel stands at; it must start afresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +69,9 @@ class LogListener(Protocol):
 
     def on_gone(self, *, replaced: bool) -> None:
         """The codespace is no more; if `replaced`, another one has its place."""
+
+    def on_log_lost(self) -> None:
+        """The log no longer reaches back to the document's version: the channel cannot go on from where it stands."""
 
     def on_storage(self, error: StoreUnavailable | None) -> None:
         """A request failed, or (None) one succeeded."""
@@ -172,7 +171,6 @@ class Committer:
         """Serve until cancelled; what is under way then may or may not happen, and nobody has been told that it did.
 
         Raises:
-            LogLost: if the channel cannot go on from where it stands.
             ChangeSetError: if what the log holds does not fit the document.
         """
         limits = self._limits
@@ -293,6 +291,6 @@ class Committer:
         elif isinstance(answer, Lost) or answer.version < after:
             self._must_put_back = self._in_doubt = True
         elif answer.updates is None:
-            raise LogLost(f"the log of {self._codespace} no longer reaches back to {self._document.version}")
+            self._listener.on_log_lost()
         else:
             self._listener.on_log(answer.version, answer.updates)

@@ -18,7 +18,7 @@ import trio
 from pyshare.actors.channel import Channel, ChannelLimits, ChannelStatistics
 from pyshare.actors.counts import Counts
 from pyshare.actors.messages import ChannelMessage, Drain
-from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, shortened
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, leaves, shortened
 from pyshare.store.folding import folded
 from pyshare.store.interface import NotACodespace, Store, StoreUnavailable
 
@@ -277,14 +277,17 @@ class Supervisor:
         try:
             with mailbox:
                 await self._serve(entry, mailbox)
-        except StoreUnavailable as error:
+        except* StoreUnavailable as group:
+            error = next(leaves(group))
             logger.warning("channel not started", extra={"codespace": entry.codespace, "error": str(error)})
             closing = Closing(CloseCode.TRY_LATER, "the store does not answer; try again later")
-        except NotACodespace as error:
+        except* NotACodespace as group:
+            error = next(leaves(group))
             logger.error("channel not started", extra={"codespace": entry.codespace, "error": str(error)})
             closing = Closing(CloseCode.NO_SUCH_CODESPACE, shortened(str(error)))
-        except Exception:
-            # The bulkhead: a channel that fails is gone, its clients come back to the next one.
+        except* Exception:
+            # The bulkhead: a channel that fails is gone, its clients come back to the next one. A cancellation beside
+            # the failure goes on.
             self._failed += 1
             logger.exception("channel failed", extra={"codespace": entry.codespace})
             closing = Closing(CloseCode.OUR_FAULT, "this codespace failed here; reconnect to go on")

@@ -1,12 +1,14 @@
-"""A change set cut in two, so that the first part fits a message.
+"""A change set cut in two, so that the first part fits a message and the limits of a push.
 
-A server closes a connection over a message that is too big, and what was
-typed without a connection may well be that. No I/O.
+A server closes a connection over a message that is too big and refuses a push
+of too many sections, and what was typed without a connection may well be that.
+No I/O.
 """
 
 import json
 
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.protocol import PUSH_SECTIONS
 from pyshare.core.units import splits_pair
 
 #: Bytes that one UTF-16 unit takes in JSON at most, as `\\u0000` does.
@@ -17,15 +19,17 @@ _CHANGE_BYTES = 48
 _LEAST_UNITS = 2
 
 
-def cut(changes: ChangeSet, limit_bytes: int) -> tuple[ChangeSet, ChangeSet | None]:
-    """Return `changes` as a part that surely takes no more than `limit_bytes` as JSON, and what follows it.
+def cut(
+    changes: ChangeSet, limit_bytes: int, limit_sections: int = PUSH_SECTIONS // 2
+) -> tuple[ChangeSet, ChangeSet | None]:
+    """Return `changes` as a part that surely takes no more than the limits, as JSON, and the part that follows it.
 
     The second part applies to the text after the first one, both together do
     what `changes` does; None if the first one is all of it. A change too long
     for any message is cut within, never inside a surrogate pair. The first
     part is never empty: a limit of less than one change takes is passed over.
     """
-    if _fits(changes, limit_bytes):
+    if changes.steps <= limit_sections and _fits(changes, limit_bytes):
         return changes, None
     first: list[Change] = []
     rest: list[Change] = []
@@ -36,7 +40,9 @@ def cut(changes: ChangeSet, limit_bytes: int) -> tuple[ChangeSet, ChangeSet | No
         room = limit_bytes - spent - _CHANGE_BYTES
         if not first:
             room = max(room, _LEAST_UNITS * _UNIT_BYTES)
-        if rest or room <= 0:
+        # A change is two sections with the text that is kept before it; one more is kept behind the last.
+        full = first and 2 * len(first) + 3 > limit_sections
+        if rest or room <= 0 or full:
             rest.append(Change(change.from_a + shift, change.to_a + shift, change.text))
             continue
         taken = _fitting(change.text, room)

@@ -20,6 +20,7 @@ from pyshare.core.changeset import ChangeSet, ChangeSetError
 from pyshare.core.document import Update, by_push
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, PushRefused, RefusalCode, shortened
 from pyshare.core.units import from_units, has_lone_surrogate, to_units
+from pyshare.core.work import BYTES_A_STEP
 
 #: The WebSocket subprotocol that a client offers to speak this dialect.
 SUBPROTOCOL = "pyshare.v1"
@@ -245,6 +246,11 @@ ServerFrame = (
 
 _CLIENT_FRAMES: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
 _SERVER_FRAMES: TypeAdapter[ServerFrame] = TypeAdapter(Annotated[ServerFrame, Field(discriminator="type")])
+
+
+def parse_steps(message: str) -> int:
+    """Return about how many steps it takes to parse a message: for its length, and for each list and each item."""
+    return 1 + len(message) // BYTES_A_STEP + message.count("[") + message.count(",")
 
 
 def parse_client_frame(text: str) -> ClientFrame:

@@ -36,10 +36,12 @@ from pyshare.core.protocol import (
     SUBPROTOCOL,
     ClientFrame,
     Peer,
+    PushFrame,
     RefusedFrame,
     UnreadablePush,
     encode,
     parse_client_frame,
+    parse_steps,
     text_frame,
 )
 from pyshare.core.sharepython import StockFrame, parse_stock_frame
@@ -63,6 +65,8 @@ _LINGER_BYTES = 67_108_864
 _QUIET_SECONDS = 0.25
 #: Seconds between two looks at the wall clock.
 _CLOCK_SECONDS = 60
+#: Updates of a push that cost as much as a message.
+_UPDATES_A_TOKEN = 8
 #: Bytes of a character in UTF-8, at most.
 _CHARACTER_BYTES = 4
 
@@ -344,11 +348,14 @@ class _Connection:
         if len(message) * _CHARACTER_BYTES > limit and len(message.encode()) > limit:
             reason = f"message too big: more than {limit} bytes; send less at once"
             raise ConnectionRefused(Closing(CloseCode.TOO_BIG, reason))
+        self._outlet.charge(parse_steps(message))
         try:
             frame = dialect.parse_frame(message)
         except UnreadablePush as push:
             await self._outlet.write(dialect.refused_frame(push))
         else:
+            if isinstance(frame, PushFrame):
+                self._bucket.take(len(frame.updates) / _UPDATES_A_TOKEN, trio.current_time())
             await self._tell(Received(self._outlet, frame))
 
     async def _tell(self, message: ChannelMessage) -> None:

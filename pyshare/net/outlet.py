@@ -17,11 +17,11 @@ from typing_extensions import override
 
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.net.bucket import TokenBucket
+from pyshare.net.frames import FrameCounter
 
-#: First byte of a close frame and of a pong, and a whole ping: RFC 6455, section 5.2. Control frames are
+#: First byte of a close frame, and a whole ping: RFC 6455, section 5.2. Control frames are
 #: never split, and `H`, with which an HTTP response begins, is none of them.
 _CLOSE = 0x88
-_PONG = 0x8A
 PING = b"\x89\x00"
 #: Bytes that one token of the bucket pays for.
 TOKEN_BYTES = 4096
@@ -272,6 +272,8 @@ class OutletStream(trio.abc.Stream):
         self._bucket = bucket
         self._silence_seconds = silence_seconds
         self._message_bytes = message_bytes
+        # What the client pays for besides bytes.
+        self._frames = FrameCounter()
         # Bytes received since a message was last taken; without a limit a message of empty frames never ends.
         self._unfinished_bytes = 0
         # Whether the peer has ended, the connection broke, or trio-websocket is through with it.
@@ -307,7 +309,7 @@ class OutletStream(trio.abc.Stream):
         except OSError as error:
             self._end()
             raise trio.BrokenResourceError(f"the connection broke: {error}") from error
-        self._bucket.take(len(data) / TOKEN_BYTES, trio.current_time())
+        self._bucket.take(self._frames.count(data) + len(data) / TOKEN_BYTES, trio.current_time())
         self._unfinished_bytes += len(data)
         # Two messages may be read ahead, and frames take some bytes themselves.
         if self._unfinished_bytes > 4 * self._message_bytes + _DISCARD_BYTES:
@@ -326,8 +328,6 @@ class OutletStream(trio.abc.Stream):
             return
         # What closes a WebSocket without a word of the connection's is the answer to the peer.
         self.peer_closed |= frame[:1] == bytes((_CLOSE,))
-        if frame[:1] == bytes((_PONG,)):
-            self._bucket.take(1, trio.current_time())
         await self._outlet.write(frame)
 
     @override

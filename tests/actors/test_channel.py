@@ -663,7 +663,8 @@ async def test_a_log_that_no_longer_reaches_back_ends_the_channel_and_the_next_o
         await world.settles()
         kim.types("e")
         await world.settles()
-        assert kim.closed_with() == CloseCode.OUR_FAULT
+        assert kim.closed_with() == CloseCode.TRY_LATER
+        assert world.supervisors["one"].statistics().failed == 0
         lee = world.client("lee", instance="two")
         await world.settles()
         assert lee.text == "abcd"

@@ -5,6 +5,7 @@ from random import Random
 import trio
 
 from pyshare.core.errors import CloseCode
+from pyshare.core.protocol import StatusFrame
 from pyshare.store.faults import Faults
 from pyshare.store.interface import Snapshot
 from pyshare.store.memory import MemoryStore
@@ -147,3 +148,22 @@ async def test_whatever_is_lost_and_whenever_all_texts_are_one_in_the_end(
             text = (await stored(store, codespace)).text
             assert [client.text for client in clients] == [text] * 4
             assert sorted(text) == sorted(letters), "channels were open all the time, so nothing is lost"
+
+
+async def test_one_who_joins_while_the_store_is_away_is_shown_the_text_that_the_channel_holds(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        alice.types("hello")
+        await world.settles()
+        faults.down = True
+        alice.types(" you")
+        await world.passes(1)
+        bob = world.client("bob")
+        await world.passes(1)
+        assert bob.text == "hello"
+        assert bob.received(StatusFrame) == [StatusFrame("down")]
+        faults.down = False
+        await world.passes(5)
+        assert alice.text == bob.text == "hello you"

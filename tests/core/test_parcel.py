@@ -57,3 +57,22 @@ def test_parts_are_not_much_smaller_than_they_may_be() -> None:
     assert rest is not None
     assert part.new_length > 65_000
     assert cut(ChangeSet.of([Change(0, 0, "x" * 65_000)], 0), 65_536)[1] is None
+
+
+def test_a_change_in_many_places_is_cut_by_sections() -> None:
+    whole = ChangeSet.of([Change(2 * index, 2 * index + 1, ";") for index in range(40_000)], 80_000)
+    text, parts = "a," * 40_000, 0
+    rest: ChangeSet | None = whole
+    while rest is not None:
+        part, rest = cut(rest, 1_000_000)
+        assert part.steps <= 8192
+        text, parts = part.apply(text), parts + 1
+    assert text == ";," * 40_000
+    assert parts == 10
+
+
+def test_the_last_places_that_fit_are_not_cut_off() -> None:
+    whole = ChangeSet.of([Change(2 * index + 1, 2 * index + 1, "x") for index in range(10)], 30)
+    part, rest = cut(whole, 1_000_000, 7)
+    assert (part.steps, rest is None) == (7, False)
+    assert cut(whole, 1_000_000, whole.steps) == (whole, None)
