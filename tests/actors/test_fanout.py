@@ -210,7 +210,7 @@ def test_a_laggard_hears_that_a_peer_of_its_welcome_left_before_the_others_were_
     kim = FakeOutlet()
     fanout.join(kim, Peer("kim", "Kim", "edit"), b"", told=["lee"])
     kim.full = True
-    fanout.show({"bob": gone("bob")})
+    fanout.show(gone("bob"))
     fanout.tell_all({"lee": gone("lee")}, ended={"lee"})
     kim.full = False
     assert list(fanout.drained(kim)) == ["lee"]

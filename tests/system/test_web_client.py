@@ -46,6 +46,14 @@ async def test_editors_that_lose_connections_and_pages_end_with_one_text(
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
 
+async def test_edits_of_any_size_are_pushed_in_parts_that_fit_the_limits(web: Path, seed: int) -> None:
+    with trio.fail_after(PATIENCE_SECONDS):
+        done = await trio.run_process(
+            ["node", "tests/cut.mjs", str(seed)], cwd=web, capture_stdout=True, capture_stderr=True, check=False
+        )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
 async def test_what_the_package_has_is_what_the_sources_make(web: Path) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         done = await trio.run_process(

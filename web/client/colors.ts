@@ -32,14 +32,15 @@ export class Palette {
 
   /** Take it that these are here, and nobody else. */
   assign(ids: Iterable<string>): void {
-    const present = [...ids].sort();
-    this.#given = new Map([...this.#given].filter(([id]) => present.includes(id)));
-    for (const id of present) {
+    const present = new Set(ids);
+    this.#given = new Map([...this.#given].filter(([id]) => present.has(id)));
+    const taken = new Set(this.#given.values());
+    for (const id of [...present].sort()) {
       if (this.#given.has(id)) continue;
-      const taken = new Set(this.#given.values());
       let color = preferred(id);
       for (let tries = 1; taken.has(color) && tries < COLORS.length; tries++) color = (color + 1) % COLORS.length;
       this.#given.set(id, color);
+      taken.add(color);
     }
   }
 

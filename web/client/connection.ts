@@ -67,6 +67,8 @@ const SETTLED_MS = 1000;
 const UNANSWERED_MS = 10_000;
 /** Milliseconds between two writings of what is unsaved. */
 const KEEP_MS = 300;
+/** Milliseconds in which those who come and go are told together. */
+const PEERS_MS = 20;
 /** A connection that ended without the server's saying so. */
 const LOST = 1006;
 
@@ -108,6 +110,7 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #keepTimer: ReturnType<typeof setTimeout> | undefined;
   #selectTimer: ReturnType<typeof setTimeout> | undefined;
+  #peersTimer: ReturnType<typeof setTimeout> | undefined;
   #peers = new Map<string, Peer>();
   readonly #palette = new Palette();
 
@@ -272,10 +275,13 @@ export class Connection {
         this.#replica.select(frame.id, frame.version, frame.ranges);
         break;
       case "peer":
-        this.#setPeers([...this.peers.filter(({ id }) => id !== frame.id), frame]);
+        this.#peers.delete(frame.id);
+        if (frame.id !== this.id) this.#peers.set(frame.id, { id: frame.id, name: frame.name, mode: frame.mode });
+        this.#peersSoon();
         break;
       case "gone":
-        this.#setPeers(this.peers.filter(({ id }) => id !== frame.id));
+        this.#peers.delete(frame.id);
+        this.#peersSoon();
         break;
       case "status":
         this.#storage = frame.storage;
@@ -368,6 +374,17 @@ export class Connection {
   #setPeers(peers: readonly Peer[]): void {
     this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
     this.#peers.delete(this.id);
+    this.#tellPeers();
+  }
+
+  /** Tell of those who come and go within a moment together: a class arrives at once. */
+  #peersSoon(): void {
+    this.#peersTimer ??= setTimeout(() => this.#tellPeers(), PEERS_MS);
+  }
+
+  #tellPeers(): void {
+    clearTimeout(this.#peersTimer);
+    this.#peersTimer = undefined;
     this.#palette.assign([this.id, ...this.#peers.keys()]);
     this.#hooks.onPeers?.(this.peers);
   }

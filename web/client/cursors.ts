@@ -69,16 +69,19 @@ const shownPeers = StateField.define<ReadonlyMap<string, Shown>>({
       if (effect.is(peerSelected)) {
         const { id, ranges } = effect.value;
         const before = next.get(id);
-        next = new Map(next).set(id, {
+        // One map for all effects of a transaction.
+        if (next === shown) next = new Map(shown);
+        (next as Map<string, Shown>).set(id, {
           name: before?.name ?? "",
           color: before?.color ?? 0,
           ranges,
           moves: (before?.moves ?? 0) + 1,
         });
       } else if (effect.is(peersPresent)) {
+        const known = next;
         next = new Map(
           effect.value.map((peer) => {
-            const before = next.get(peer.id);
+            const before = known.get(peer.id);
             const { color } = peer;
             const name = peer.name || "guest";
             return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];

@@ -16,6 +16,7 @@ import { EditorView } from "@codemirror/view";
 import { Connection, type ConnectionOptions } from "./connection.js";
 import { peerCursors, peerSelected, peersPresent } from "./cursors.js";
 import { localDrafts } from "./drafts.js";
+import type { SelectedRange } from "./protocol.js";
 
 export { Connection, type ConnectionHooks, type ConnectionOptions, type Status } from "./connection.js";
 export { COLORS, type PresentPeer } from "./colors.js";
@@ -35,6 +36,15 @@ export type { Draft, Editor, Refusal } from "./replica.js";
  */
 export function connect(view: EditorView, url: string | URL, options: ConnectionOptions = {}): Connection {
   const name = new URL(url, view.dom.ownerDocument.baseURI).pathname;
+  // What others have selected since the last frame of the screen: shown in one transaction.
+  const selections = new Map<string, readonly SelectedRange[]>();
+  let frame: number | undefined;
+  const showSelections = (): void => {
+    frame = undefined;
+    const effects = Array.from(selections, ([id, ranges]) => peerSelected.of({ id, ranges }));
+    selections.clear();
+    view.dispatch({ effects });
+  };
   const connection: Connection = new Connection(view, url, {
     drafts: localDrafts(name),
     ...options,
@@ -43,11 +53,19 @@ export function connect(view: EditorView, url: string | URL, options: Connection
       options.onPeers?.(peers);
     },
     onSelection(id, ranges) {
-      view.dispatch({ effects: peerSelected.of({ id, ranges }) });
+      selections.set(id, ranges);
+      frame ??= requestAnimationFrame(showSelections);
       options.onSelection?.(id, ranges);
     },
   });
   const listener = EditorView.updateListener.of((update) => {
+    if (update.docChanged) {
+      const moved = ([anchor, head]: SelectedRange): SelectedRange => [
+        update.changes.mapPos(anchor),
+        update.changes.mapPos(head),
+      ];
+      for (const [id, ranges] of selections) selections.set(id, ranges.map(moved));
+    }
     const local = update.transactions.some((each) => each.docChanged && !each.annotation(Transaction.remote));
     if (local || update.selectionSet || update.focusChanged) connection.changed();
   });

@@ -1,25 +1,25 @@
 /**
  * One editor's text, and what is known of the codespace: what is committed, and what was typed since.
  *
- * @codemirror/collab keeps the unconfirmed edits and rebases them; here is what it leaves open: the committed text, the
- * push in flight, which is sent again after a lost connection, the merging of a whole text, and what a server refuses.
- * No socket, no clock. Whatever the server does, no edit is lost in silence: it is unconfirmed, or committed, or handed
- * to `onRefused`.
+ * Unconfirmed edits are a chain of change sets, from the committed text to the one on the screen: the push in flight,
+ * what did not fit it, and what was typed since. They are rebased push by push, as @codemirror/collab does, and kept
+ * short by composing. A push in flight is sent again after a lost connection. No socket, no clock. Whatever the server
+ * does, no edit is lost in silence: it is unconfirmed, or committed, or handed to `onRefused`.
  */
 
-import { collab, receiveUpdates, sendableUpdates } from "@codemirror/collab";
 import {
   Annotation,
   ChangeSet,
   Compartment,
   EditorState,
   StateEffect,
+  StateField,
   Text,
   Transaction,
   type TransactionSpec,
 } from "@codemirror/state";
 
-import { byPush, composed, difference, fitting, insertedBy, tooLarge } from "./changes.js";
+import { byPush, composed, cut, difference, insertedBy } from "./changes.js";
 import {
   SELECTION_RANGES,
   type CommittedUpdate,
@@ -78,11 +78,45 @@ export class MadeAnew extends Error {}
 /** The transactions that this module makes; all others are the user's. */
 const byReplica = Annotation.define<boolean>();
 
-/** Stands for this editor in @codemirror/collab. No server's id for a client is as short. */
-const OWN = "own";
-
-/** Of a message's limit, what a push may take when it is made; one that is rebased can grow a little. */
+/** Of the limits of a push, what one may take when it is made; one that is rebased can grow a little. */
 const PUSH_SHARE = 2;
+
+/** Sections of a push for servers that do not say. */
+const PUSH_SECTIONS = 16_384;
+
+/** Change sets of what was typed that are kept before they are composed. */
+const TYPED_SETS = 64;
+
+/** What was typed and has not gone into a push: change sets, each after the one before, and the edits in them. */
+interface Typed {
+  readonly sets: readonly ChangeSet[];
+  readonly edits: number;
+}
+
+const NOTHING: Typed = { sets: [], edits: 0 };
+
+/** Something of what was typed was taken, moved or put back. */
+const setTyped = StateEffect.define<Typed>();
+
+const typed = StateField.define<Typed>({
+  create: () => NOTHING,
+  update(before, transaction) {
+    for (const effect of transaction.effects) if (effect.is(setTyped)) return effect.value;
+    if (!transaction.docChanged || transaction.annotation(byReplica)) return before;
+    const sets = [...before.sets, transaction.changes];
+    const short = sets.length > TYPED_SETS ? [composed(sets, 0)] : sets;
+    return { sets: short, edits: before.edits + 1 };
+  },
+});
+
+/** The one push whose fate is not known. */
+interface InFlight {
+  readonly seq: number;
+  readonly changes: ChangeSet;
+  /** Edits that are confirmed with it. */
+  readonly edits: number;
+  readonly sent: boolean;
+}
 
 /** Refusals that say nothing of the edits: with the newest text under them they may be pushed again. */
 const STALE: ReadonlySet<string> = new Set(["too_old", "too_new", "seq", "in_flight"]);
@@ -90,16 +124,16 @@ const STALE: ReadonlySet<string> = new Set(["too_old", "too_new", "seq", "in_fli
 export class Replica {
   readonly #editor: Editor;
   readonly #hooks: ReplicaHooks;
-  /** Holds @codemirror/collab, once there is a committed text. */
-  readonly #collab = new Compartment();
   /** Whether the editor is read-only. */
   readonly #access = new Compartment();
   /** Text and version of what is committed; no version before the first welcome. */
   #committed: Text = Text.empty;
   #version: number | null = null;
   #epoch = "";
-  /** The one push whose fate is not known: the first `count` unconfirmed updates. */
-  #inFlight: { seq: number; count: number; sent: boolean } | null = null;
+  #inFlight: InFlight | null = null;
+  /** What did not fit the push in flight and follows it, and the edits that are confirmed with the last of it. */
+  #rest: ChangeSet | null = null;
+  #restEdits = 0;
   /** Number of the last push. */
   #seq = 0;
   /** Whether only a whole text helps. */
@@ -123,7 +157,7 @@ export class Replica {
     this.#hooks = hooks;
     this.#dispatch({
       effects: StateEffect.appendConfig.of([
-        this.#collab.of([]),
+        typed,
         this.#access.of(EditorState.readOnly.of(true)),
         EditorState.transactionFilter.of((transaction) => (this.#allows(transaction) ? transaction : [])),
       ]),
@@ -155,7 +189,7 @@ export class Replica {
 
   /** Edits that are not known to be committed. */
   get unconfirmed(): number {
-    return this.#pending().length;
+    return (this.#inFlight?.edits ?? 0) + this.#restEdits + this.#typed().edits;
   }
 
   /** From where the server is to go on; null: it has to send the text. */
@@ -183,27 +217,43 @@ export class Replica {
   nextPush(): PushFrame | null {
     if (this.#version === null || this.#limits === null || this.#mode !== "edit") return null;
     if (this.#mustFetch || this.#taking) return null;
-    const pending = this.#pending();
-    if (this.#inFlight === null && pending.length > 0) {
-      const count = fitting(pending, this.#limits.message_bytes / PUSH_SHARE);
-      this.#inFlight = { seq: ++this.#seq, count, sent: false };
-    }
+    if (this.#inFlight === null) this.#launch(this.#limits);
     const flying = this.#inFlight;
     if (flying === null || flying.sent) return null;
-    flying.sent = true;
-    const updates = pending.slice(0, flying.count).map((update) => update.changes.toJSON() as unknown);
-    return { type: "push", seq: flying.seq, version: this.#version, updates };
+    this.#inFlight = { ...flying, sent: true };
+    return { type: "push", seq: flying.seq, version: this.#version, updates: [flying.changes.toJSON() as unknown] };
+  }
+
+  /** Let what was typed go into flight, as far as the limits allow. What comes to nothing is confirmed. */
+  #launch(limits: Limits): void {
+    if (this.#rest === null) {
+      const { sets, edits } = this.#typed();
+      if (sets.length === 0) return;
+      this.#rest = composed(sets, this.#committed.length);
+      this.#restEdits = edits;
+      this.#take(() => this.#dispatch({ effects: setTyped.of(NOTHING) }));
+    }
+    if (this.#rest.empty) {
+      this.#rest = null;
+      this.#restEdits = 0;
+      return this.#launch(limits);
+    }
+    const sections = (limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE;
+    const [changes, rest] = cut(this.#rest, { bytes: limits.message_bytes / PUSH_SHARE, sections });
+    this.#inFlight = { seq: ++this.#seq, changes, edits: rest ? 0 : this.#restEdits, sent: false };
+    this.#rest = rest;
+    if (rest === null) this.#restEdits = 0;
   }
 
   /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
   nextSelect(): SelectFrame | null {
     if (this.#taking) return null;
-    const pending = this.#pending();
-    const hidden = pending.length > 0;
+    const chain = this.#chain();
+    const hidden = chain.length > 0;
     if (this.#version === null || !(this.#selectDue || (this.#selectRough && !hidden))) return null;
     this.#selectDue = false;
     this.#selectRough = hidden;
-    const undo = hidden ? composed(pending, this.#committed.length).invertedDesc : null;
+    const undo = hidden ? composed(chain, this.#committed.length).invertedDesc : null;
     const place = (pos: number): number => (undo ? undo.mapPos(pos) : pos);
     const ranges = this.#editor.state.selection.ranges.slice(0, SELECTION_RANGES);
     return {
@@ -215,20 +265,17 @@ export class Replica {
 
   /** Return what is unsaved, in a form that can be stored; null if nothing is. */
   draft(): Draft | null {
-    const pending = this.#pending();
-    if (this.#version === null || pending.length === 0) return null;
-    const flying = this.#inFlight?.count ?? 0;
-    const changes = pending.slice(0, flying).map((update) => update.changes);
-    if (pending.length > flying) {
-      const length = changes.at(-1)?.newLength ?? this.#committed.length;
-      changes.push(composed(pending.slice(flying), length));
-    }
+    const flying = this.#inFlight === null ? [] : [this.#inFlight.changes];
+    const following = this.#chain().slice(flying.length);
+    if (this.#version === null || flying.length + following.length === 0) return null;
+    const length = flying[0]?.newLength ?? this.#committed.length;
+    const changes = following.length > 0 ? [...flying, composed(following, length)] : flying;
     return {
       epoch: this.#epoch,
       version: this.#version,
       base: this.#committed.toString(),
       changes: changes.map((each) => each.toJSON() as unknown),
-      inFlight: this.#inFlight && { seq: this.#inFlight.seq, count: flying },
+      inFlight: this.#inFlight && { seq: this.#inFlight.seq, count: 1 },
       seq: this.#seq,
     };
   }
@@ -246,10 +293,18 @@ export class Replica {
     this.#epoch = draft.epoch;
     this.#version = draft.version;
     this.#seq = draft.seq;
-    this.#inFlight = draft.inFlight && { ...draft.inFlight, sent: false };
     this.#mode = "edit";
+    const count = draft.inFlight?.count ?? 0;
+    const sets = changes.slice(count);
+    this.#inFlight = draft.inFlight && {
+      seq: draft.inFlight.seq,
+      changes: composed(changes.slice(0, count), base.length),
+      edits: count,
+      sent: false,
+    };
     const unsaved = changes.map((each) => ({ changes: each }));
-    this.#take(() => this.#begin(base, { effects: this.#accessEffect() }, ...unsaved));
+    const following = { effects: setTyped.of({ sets, edits: sets.length }) };
+    this.#take(() => this.#begin(base, { effects: this.#accessEffect() }, ...unsaved, following));
   }
 
   /**
@@ -268,21 +323,21 @@ export class Replica {
     this.#id = welcome.id;
     this.#limits = welcome.limits;
     this.#selectDue = true;
-    if (this.#inFlight) this.#inFlight.sent = false;
+    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, sent: false };
+    this.#shorten();
     if (welcome.text !== undefined) this.#merge(welcome, this.#editor.state.toText(welcome.text));
     else this.#follow(welcome);
     this.#seq = Math.max(this.#seq, welcome.acked);
     if (this.#inFlight && this.#inFlight.seq <= welcome.acked) {
       // The number was used for a push of which the log here knows nothing.
-      this.#inFlight.seq = ++this.#seq;
+      this.#inFlight = { ...this.#inFlight, seq: ++this.#seq };
     }
     if (welcome.mode !== this.#mode || welcome.mode === "view_only") {
       this.#mode = welcome.mode;
       this.#dispatch({ effects: this.#accessEffect() });
     }
-    const unconfirmed = this.#pending().length;
-    if (this.#mode === "view_only" && unconfirmed > 0) {
-      this.#takeBack(unconfirmed, "view_only", "this link is for looking only");
+    if (this.#mode === "view_only" && this.#chain().length > 0) {
+      this.#takeBack(this.#chain(), "view_only", "this link is for looking only");
     }
   }
 
@@ -300,16 +355,19 @@ export class Replica {
     const flying = this.#inFlight;
     if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
     this.#mustFetch = true;
-    if (STALE.has(frame.code)) this.#inFlight = null;
-    else this.#take(() => this.#takeBack(flying.count, frame.code, frame.reason));
+    if (STALE.has(frame.code)) this.#recall();
+    else {
+      const refused = this.#rest === null ? [flying.changes] : [flying.changes, this.#rest];
+      this.#take(() => this.#takeBack(refused, frame.code, frame.reason));
+    }
   }
 
   /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
   select(id: string, version: number, ranges: readonly SelectedRange[]): void {
     const { length } = this.#committed;
     if (version !== this.#version || ranges.some(([anchor, head]) => Math.max(anchor, head) > length)) return;
-    const pending = this.#pending();
-    const changes = pending.length > 0 ? composed(pending, length).desc : null;
+    const chain = this.#chain();
+    const changes = chain.length > 0 ? composed(chain, length).desc : null;
     const place = (pos: number): number => (changes ? changes.mapPos(pos) : pos);
     this.#hooks.onSelection(
       id,
@@ -349,7 +407,7 @@ export class Replica {
     const begins = this.#version === null;
     const flying = this.#inFlight;
     if (begins) this.#begin(text);
-    else if (flying && flying.seq <= welcome.acked) this.#confirm(this.#pending().slice(0, flying.count));
+    else if (flying && flying.seq <= welcome.acked) this.#confirm(flying);
     this.#epoch = welcome.epoch;
     this.#version = welcome.version;
     this.#mustFetch = false;
@@ -374,62 +432,86 @@ export class Replica {
 
   #advanceBy(push: readonly CommittedUpdate[]): void {
     const { sender, seq } = push[0]!;
-    const changes = push.map((update) => ChangeSet.fromJSON(update.changes));
-    const after = changes.reduce((text, each) => each.apply(text), this.#committed);
-    if (sender === this.#id && seq === this.#inFlight?.seq) {
-      this.#confirm(this.#pending().slice(0, this.#inFlight.count));
+    const changes = composed(
+      push.map((update) => ChangeSet.fromJSON(update.changes)),
+      this.#committed.length,
+    );
+    const after = changes.apply(this.#committed);
+    const flying = this.#inFlight;
+    if (sender === this.#id && flying !== null && seq === flying.seq) {
+      this.#confirm(flying);
       // As a rule it is the same: unless it was rebased on a text that was merged in another way, and the log is right.
       this.#replaceCommitted(after);
     } else {
-      this.#dispatch(
-        receiveUpdates(
-          this.#editor.state,
-          changes.map((each) => ({ changes: each, clientID: sender })),
-        ),
-      );
       this.#committed = after;
+      this.#passOver(changes);
     }
     this.#version = this.version + push.length;
   }
 
-  /** The push in flight is committed, as these updates. */
-  #confirm(updates: readonly { readonly changes: ChangeSet }[]): void {
-    const own = updates.map(({ changes }) => ({ changes, clientID: OWN }));
-    this.#dispatch(receiveUpdates(this.#editor.state, own));
-    this.#committed = own.reduce((text, { changes }) => changes.apply(text), this.#committed);
+  /** The push in flight is committed. */
+  #confirm(flying: InFlight): void {
+    this.#committed = flying.changes.apply(this.#committed);
+    this.#inFlight = null;
+  }
+
+  /**
+   * Move the chain behind `changes`, which others have made to the text where it starts, and the text on the screen.
+   * At a tie others stay left, since they are in the log and these are not.
+   */
+  #passOver(changes: ChangeSet): void {
+    let others = changes;
+    const moved = (own: ChangeSet): ChangeSet => {
+      const mapped = own.map(others);
+      others = others.map(own, true);
+      return mapped;
+    };
+    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, changes: moved(this.#inFlight.changes) };
+    if (this.#rest) this.#rest = moved(this.#rest);
+    const { sets, edits } = this.#typed();
+    const effects = sets.length > 0 ? setTyped.of({ sets: sets.map(moved), edits }) : [];
+    this.#dispatch({ changes: others, effects });
+  }
+
+  /** Compose what was typed, so that little has to be moved behind what others did meanwhile. */
+  #shorten(): void {
+    const { sets, edits } = this.#typed();
+    if (sets.length > 1) this.#dispatch({ effects: setTyped.of({ sets: [composed(sets, 0)], edits }) });
+  }
+
+  /** Put the push in flight back to what was typed. */
+  #recall(): void {
+    const flying = this.#inFlight;
+    if (flying === null) return;
+    this.#restEdits += flying.edits;
+    this.#rest = this.#rest === null ? flying.changes : flying.changes.compose(this.#rest);
     this.#inFlight = null;
   }
 
   #replaceCommitted(text: Text): void {
     if (text.eq(this.#committed)) return;
     const changes = difference(this.#committed, text);
-    this.#dispatch(receiveUpdates(this.#editor.state, [{ changes, clientID: "" }]));
     this.#committed = text;
+    this.#passOver(changes);
   }
 
-  /** Take back the first `count` unconfirmed updates; what was typed since stays. */
-  #takeBack(count: number, code: string, reason: string): void {
-    const pending = this.#pending();
-    const { length } = this.#committed;
-    const refused = composed(pending.slice(0, count), length);
-    const undo = refused.invert(this.#committed);
-    const rest = composed(pending.slice(count), refused.newLength);
-    const kept = rest.map(undo);
-    // @codemirror/collab has no way to forget an edit: it is taken out, and put in again for what is kept.
-    const back = { changes: undo.map(rest, true), effects: this.#collab.reconfigure([]) };
-    const selection = this.#editor.state.selection.map(back.changes);
-    const again = { effects: this.#collab.reconfigure(collab({ clientID: OWN })) };
+  /** Take back the first change sets of the chain, which are `refused`; what was typed since stays. */
+  #takeBack(refused: readonly ChangeSet[], code: string, reason: string): void {
+    const changes = composed(refused, this.#committed.length);
+    const all = refused.length === this.#chain().length;
     this.#inFlight = null;
-    if (kept.empty) this.#dispatchAll([back, again]);
-    else this.#dispatchAll([back, { changes: kept.invert(this.#committed) }, again, { changes: kept, selection }]);
-    this.#hooks.onRefused({ code, reason, inserted: insertedBy(refused) });
+    this.#rest = null;
+    this.#restEdits = 0;
+    if (all && this.#typed().edits > 0) this.#dispatch({ effects: setTyped.of(NOTHING) });
+    this.#passOver(changes.invert(this.#committed));
+    this.#hooks.onRefused({ code, reason, inserted: insertedBy(changes) });
   }
 
   /** Have `text` on the screen, whatever was there, and what follows it in the same step; that is unconfirmed. */
   #begin(text: Text, ...following: readonly TransactionSpec[]): void {
     const { doc } = this.#editor.state;
     const specs: TransactionSpec[] = text.eq(doc) ? [] : [{ changes: { from: 0, to: doc.length, insert: text } }];
-    specs.push({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
+    specs.push({ effects: setTyped.of(NOTHING) });
     this.#committed = text;
     this.#dispatchAll([...specs, ...following]);
   }
@@ -438,23 +520,23 @@ export class Replica {
     return this.#access.reconfigure(EditorState.readOnly.of(this.#mode === "view_only"));
   }
 
-  #pending(): ReturnType<typeof sendableUpdates> {
-    return this.begun ? sendableUpdates(this.#editor.state) : [];
+  #typed(): Typed {
+    return this.begun ? this.#editor.state.field(typed) : NOTHING;
   }
 
-  /** Whether an edit can be pushed as it is. */
+  /** All unconfirmed change sets, each after the one before. */
+  #chain(): readonly ChangeSet[] {
+    const pushed = [this.#inFlight?.changes, this.#rest].filter((each) => each != null);
+    return [...pushed, ...this.#typed().sets];
+  }
+
+  /** Whether the text has room for an edit. */
   #allows(transaction: Transaction): boolean {
     if (!transaction.docChanged || this.#limits === null || transaction.annotation(byReplica)) return true;
-    const { text_units, message_bytes } = this.#limits;
+    const { text_units } = this.#limits;
     const { length } = transaction.newDoc;
-    let reason = "";
-    if (length > text_units && length > transaction.startState.doc.length) {
-      reason = `a text has at most ${text_units} characters`;
-    } else if (tooLarge(transaction.changes, message_bytes / PUSH_SHARE)) {
-      reason = "that is too much for one edit; insert it in parts";
-    } else {
-      return true;
-    }
+    if (length <= text_units || length <= transaction.startState.doc.length) return true;
+    const reason = `a text has at most ${text_units} characters`;
     const inserted = insertedBy(transaction.changes);
     // Later: a filter may only look.
     queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));

@@ -19,14 +19,15 @@ var Palette = class {
   #given = /* @__PURE__ */ new Map();
   /** Take it that these are here, and nobody else. */
   assign(ids) {
-    const present = [...ids].sort();
-    this.#given = new Map([...this.#given].filter(([id]) => present.includes(id)));
-    for (const id of present) {
+    const present = new Set(ids);
+    this.#given = new Map([...this.#given].filter(([id]) => present.has(id)));
+    const taken = new Set(this.#given.values());
+    for (const id of [...present].sort()) {
       if (this.#given.has(id)) continue;
-      const taken = new Set(this.#given.values());
       let color = preferred(id);
       for (let tries = 1; taken.has(color) && tries < COLORS.length; tries++) color = (color + 1) % COLORS.length;
       this.#given.set(id, color);
+      taken.add(color);
     }
   }
   /** Return the colour of somebody who is here. */
@@ -189,13 +190,13 @@ function parseFrame(message) {
 }
 
 // client/replica.ts
-import { collab, receiveUpdates, sendableUpdates } from "@codemirror/collab";
 import {
   Annotation,
   ChangeSet as ChangeSet2,
   Compartment,
   EditorState,
   StateEffect,
+  StateField,
   Text,
   Transaction
 } from "@codemirror/state";
@@ -203,7 +204,6 @@ import {
 // client/changes.ts
 import { diff } from "@codemirror/merge";
 import { ChangeSet } from "@codemirror/state";
-var PUSH_UPDATES = 256;
 var DIFFERENCE = { scanLimit: 1e3, timeout: 200 };
 function difference(from, to) {
   const [before, after] = [from.toString(), to.toString()];
@@ -217,10 +217,8 @@ function difference(from, to) {
 function splitsPair(text, pos) {
   return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
 }
-function composed(updates, length) {
-  const [first, ...others] = updates;
-  if (first === void 0) return ChangeSet.empty(length);
-  return others.reduce((changes, each) => changes.compose(each.changes), first.changes);
+function composed(sets, length) {
+  return sets.length === 0 ? ChangeSet.empty(length) : sets.reduce((changes, each) => changes.compose(each));
 }
 function byPush(updates) {
   const pushes = [];
@@ -231,21 +229,51 @@ function byPush(updates) {
   }
   return pushes;
 }
-function fitting(updates, limitBytes) {
-  let bytes = 0;
-  let count = 0;
-  for (const { changes } of updates.slice(0, PUSH_UPDATES)) {
-    bytes += jsonBytes(changes);
-    if (count > 0 && bytes > limitBytes) break;
-    count++;
+var UNIT_BYTES = 6;
+var CHANGE_BYTES = 48;
+function cut(changes, limits) {
+  if (fits(changes, limits)) return [changes, null];
+  const first = [];
+  const rest = [];
+  let spent = 0;
+  let shift = 0;
+  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
+    let room = limits.bytes - spent - CHANGE_BYTES;
+    if (first.length === 0) room = Math.max(room, 2 * UNIT_BYTES);
+    const full = first.length > 0 && 2 * first.length + 3 > limits.sections;
+    if (rest.length > 0 || room <= 0 || full) {
+      rest.push({ from: fromA + shift, to: toA + shift, insert: inserted });
+      return;
+    }
+    const text = inserted.toString();
+    const taken = fittingUnits(text, room);
+    first.push({ from: fromA, to: toA, insert: inserted.slice(0, taken) });
+    if (taken < text.length) rest.push({ from: fromA + shift + taken, insert: inserted.slice(taken) });
+    spent += CHANGE_BYTES + textBytes(text.slice(0, taken));
+    shift += taken - (toA - fromA);
+  });
+  const part = ChangeSet.of(first, changes.length);
+  return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
+}
+function fits(changes, { bytes, sections }) {
+  const json = changes.toJSON();
+  if (json.length > sections) return false;
+  const most = UNIT_BYTES * changes.newLength + CHANGE_BYTES * json.length;
+  return most <= bytes || new TextEncoder().encode(JSON.stringify(json)).length <= bytes;
+}
+function fittingUnits(text, roomBytes) {
+  let low = Math.min(text.length, Math.floor(roomBytes / UNIT_BYTES));
+  let high = text.length;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (textBytes(text.slice(0, middle)) <= roomBytes) low = middle;
+    else high = middle - 1;
   }
-  return count;
+  return splitsPair(text, low) ? low - 1 : low;
 }
-function tooLarge(changes, limitBytes) {
-  return 6 * changes.newLength > limitBytes && jsonBytes(changes) > limitBytes;
-}
-function jsonBytes(changes) {
-  return new TextEncoder().encode(JSON.stringify(changes.toJSON())).length;
+function textBytes(text) {
+  const lines = text.split("\n").length - 1;
+  return new TextEncoder().encode(JSON.stringify(text)).length + lines;
 }
 function insertedBy(changes) {
   const parts = [];
@@ -261,22 +289,35 @@ var OutOfStep = class extends Error {
 var MadeAnew = class extends Error {
 };
 var byReplica = Annotation.define();
-var OWN = "own";
 var PUSH_SHARE = 2;
+var PUSH_SECTIONS = 16384;
+var TYPED_SETS = 64;
+var NOTHING = { sets: [], edits: 0 };
+var setTyped = StateEffect.define();
+var typed = StateField.define({
+  create: () => NOTHING,
+  update(before, transaction) {
+    for (const effect of transaction.effects) if (effect.is(setTyped)) return effect.value;
+    if (!transaction.docChanged || transaction.annotation(byReplica)) return before;
+    const sets = [...before.sets, transaction.changes];
+    const short = sets.length > TYPED_SETS ? [composed(sets, 0)] : sets;
+    return { sets: short, edits: before.edits + 1 };
+  }
+});
 var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
 var Replica = class {
   #editor;
   #hooks;
-  /** Holds @codemirror/collab, once there is a committed text. */
-  #collab = new Compartment();
   /** Whether the editor is read-only. */
   #access = new Compartment();
   /** Text and version of what is committed; no version before the first welcome. */
   #committed = Text.empty;
   #version = null;
   #epoch = "";
-  /** The one push whose fate is not known: the first `count` unconfirmed updates. */
   #inFlight = null;
+  /** What did not fit the push in flight and follows it, and the edits that are confirmed with the last of it. */
+  #rest = null;
+  #restEdits = 0;
   /** Number of the last push. */
   #seq = 0;
   /** Whether only a whole text helps. */
@@ -299,7 +340,7 @@ var Replica = class {
     this.#hooks = hooks;
     this.#dispatch({
       effects: StateEffect.appendConfig.of([
-        this.#collab.of([]),
+        typed,
         this.#access.of(EditorState.readOnly.of(true)),
         EditorState.transactionFilter.of((transaction) => this.#allows(transaction) ? transaction : [])
       ])
@@ -325,7 +366,7 @@ var Replica = class {
   }
   /** Edits that are not known to be committed. */
   get unconfirmed() {
-    return this.#pending().length;
+    return (this.#inFlight?.edits ?? 0) + this.#restEdits + this.#typed().edits;
   }
   /** From where the server is to go on; null: it has to send the text. */
   get resumePoint() {
@@ -349,26 +390,41 @@ var Replica = class {
   nextPush() {
     if (this.#version === null || this.#limits === null || this.#mode !== "edit") return null;
     if (this.#mustFetch || this.#taking) return null;
-    const pending = this.#pending();
-    if (this.#inFlight === null && pending.length > 0) {
-      const count = fitting(pending, this.#limits.message_bytes / PUSH_SHARE);
-      this.#inFlight = { seq: ++this.#seq, count, sent: false };
-    }
+    if (this.#inFlight === null) this.#launch(this.#limits);
     const flying = this.#inFlight;
     if (flying === null || flying.sent) return null;
-    flying.sent = true;
-    const updates = pending.slice(0, flying.count).map((update) => update.changes.toJSON());
-    return { type: "push", seq: flying.seq, version: this.#version, updates };
+    this.#inFlight = { ...flying, sent: true };
+    return { type: "push", seq: flying.seq, version: this.#version, updates: [flying.changes.toJSON()] };
+  }
+  /** Let what was typed go into flight, as far as the limits allow. What comes to nothing is confirmed. */
+  #launch(limits) {
+    if (this.#rest === null) {
+      const { sets, edits } = this.#typed();
+      if (sets.length === 0) return;
+      this.#rest = composed(sets, this.#committed.length);
+      this.#restEdits = edits;
+      this.#take(() => this.#dispatch({ effects: setTyped.of(NOTHING) }));
+    }
+    if (this.#rest.empty) {
+      this.#rest = null;
+      this.#restEdits = 0;
+      return this.#launch(limits);
+    }
+    const sections = (limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE;
+    const [changes, rest] = cut(this.#rest, { bytes: limits.message_bytes / PUSH_SHARE, sections });
+    this.#inFlight = { seq: ++this.#seq, changes, edits: rest ? 0 : this.#restEdits, sent: false };
+    this.#rest = rest;
+    if (rest === null) this.#restEdits = 0;
   }
   /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
   nextSelect() {
     if (this.#taking) return null;
-    const pending = this.#pending();
-    const hidden = pending.length > 0;
+    const chain = this.#chain();
+    const hidden = chain.length > 0;
     if (this.#version === null || !(this.#selectDue || this.#selectRough && !hidden)) return null;
     this.#selectDue = false;
     this.#selectRough = hidden;
-    const undo = hidden ? composed(pending, this.#committed.length).invertedDesc : null;
+    const undo = hidden ? composed(chain, this.#committed.length).invertedDesc : null;
     const place = (pos) => undo ? undo.mapPos(pos) : pos;
     const ranges = this.#editor.state.selection.ranges.slice(0, SELECTION_RANGES);
     return {
@@ -379,20 +435,17 @@ var Replica = class {
   }
   /** Return what is unsaved, in a form that can be stored; null if nothing is. */
   draft() {
-    const pending = this.#pending();
-    if (this.#version === null || pending.length === 0) return null;
-    const flying = this.#inFlight?.count ?? 0;
-    const changes = pending.slice(0, flying).map((update) => update.changes);
-    if (pending.length > flying) {
-      const length = changes.at(-1)?.newLength ?? this.#committed.length;
-      changes.push(composed(pending.slice(flying), length));
-    }
+    const flying = this.#inFlight === null ? [] : [this.#inFlight.changes];
+    const following = this.#chain().slice(flying.length);
+    if (this.#version === null || flying.length + following.length === 0) return null;
+    const length = flying[0]?.newLength ?? this.#committed.length;
+    const changes = following.length > 0 ? [...flying, composed(following, length)] : flying;
     return {
       epoch: this.#epoch,
       version: this.#version,
       base: this.#committed.toString(),
       changes: changes.map((each) => each.toJSON()),
-      inFlight: this.#inFlight && { seq: this.#inFlight.seq, count: flying },
+      inFlight: this.#inFlight && { seq: this.#inFlight.seq, count: 1 },
       seq: this.#seq
     };
   }
@@ -409,10 +462,18 @@ var Replica = class {
     this.#epoch = draft.epoch;
     this.#version = draft.version;
     this.#seq = draft.seq;
-    this.#inFlight = draft.inFlight && { ...draft.inFlight, sent: false };
     this.#mode = "edit";
+    const count = draft.inFlight?.count ?? 0;
+    const sets = changes.slice(count);
+    this.#inFlight = draft.inFlight && {
+      seq: draft.inFlight.seq,
+      changes: composed(changes.slice(0, count), base.length),
+      edits: count,
+      sent: false
+    };
     const unsaved = changes.map((each) => ({ changes: each }));
-    this.#take(() => this.#begin(base, { effects: this.#accessEffect() }, ...unsaved));
+    const following = { effects: setTyped.of({ sets, edits: sets.length }) };
+    this.#take(() => this.#begin(base, { effects: this.#accessEffect() }, ...unsaved, following));
   }
   /**
    * Take the first frame of a connection: go on from the log, or merge the text.
@@ -429,20 +490,20 @@ var Replica = class {
     this.#id = welcome.id;
     this.#limits = welcome.limits;
     this.#selectDue = true;
-    if (this.#inFlight) this.#inFlight.sent = false;
+    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, sent: false };
+    this.#shorten();
     if (welcome.text !== void 0) this.#merge(welcome, this.#editor.state.toText(welcome.text));
     else this.#follow(welcome);
     this.#seq = Math.max(this.#seq, welcome.acked);
     if (this.#inFlight && this.#inFlight.seq <= welcome.acked) {
-      this.#inFlight.seq = ++this.#seq;
+      this.#inFlight = { ...this.#inFlight, seq: ++this.#seq };
     }
     if (welcome.mode !== this.#mode || welcome.mode === "view_only") {
       this.#mode = welcome.mode;
       this.#dispatch({ effects: this.#accessEffect() });
     }
-    const unconfirmed = this.#pending().length;
-    if (this.#mode === "view_only" && unconfirmed > 0) {
-      this.#takeBack(unconfirmed, "view_only", "this link is for looking only");
+    if (this.#mode === "view_only" && this.#chain().length > 0) {
+      this.#takeBack(this.#chain(), "view_only", "this link is for looking only");
     }
   }
   /**
@@ -458,15 +519,18 @@ var Replica = class {
     const flying = this.#inFlight;
     if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
     this.#mustFetch = true;
-    if (STALE.has(frame.code)) this.#inFlight = null;
-    else this.#take(() => this.#takeBack(flying.count, frame.code, frame.reason));
+    if (STALE.has(frame.code)) this.#recall();
+    else {
+      const refused = this.#rest === null ? [flying.changes] : [flying.changes, this.#rest];
+      this.#take(() => this.#takeBack(refused, frame.code, frame.reason));
+    }
   }
   /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
   select(id, version, ranges) {
     const { length } = this.#committed;
     if (version !== this.#version || ranges.some(([anchor, head]) => Math.max(anchor, head) > length)) return;
-    const pending = this.#pending();
-    const changes = pending.length > 0 ? composed(pending, length).desc : null;
+    const chain = this.#chain();
+    const changes = chain.length > 0 ? composed(chain, length).desc : null;
     const place = (pos) => changes ? changes.mapPos(pos) : pos;
     this.#hooks.onSelection(
       id,
@@ -502,7 +566,7 @@ var Replica = class {
     const begins = this.#version === null;
     const flying = this.#inFlight;
     if (begins) this.#begin(text);
-    else if (flying && flying.seq <= welcome.acked) this.#confirm(this.#pending().slice(0, flying.count));
+    else if (flying && flying.seq <= welcome.acked) this.#confirm(flying);
     this.#epoch = welcome.epoch;
     this.#version = welcome.version;
     this.#mustFetch = false;
@@ -525,78 +589,99 @@ var Replica = class {
   }
   #advanceBy(push) {
     const { sender, seq } = push[0];
-    const changes = push.map((update) => ChangeSet2.fromJSON(update.changes));
-    const after = changes.reduce((text, each) => each.apply(text), this.#committed);
-    if (sender === this.#id && seq === this.#inFlight?.seq) {
-      this.#confirm(this.#pending().slice(0, this.#inFlight.count));
+    const changes = composed(
+      push.map((update) => ChangeSet2.fromJSON(update.changes)),
+      this.#committed.length
+    );
+    const after = changes.apply(this.#committed);
+    const flying = this.#inFlight;
+    if (sender === this.#id && flying !== null && seq === flying.seq) {
+      this.#confirm(flying);
       this.#replaceCommitted(after);
     } else {
-      this.#dispatch(
-        receiveUpdates(
-          this.#editor.state,
-          changes.map((each) => ({ changes: each, clientID: sender }))
-        )
-      );
       this.#committed = after;
+      this.#passOver(changes);
     }
     this.#version = this.version + push.length;
   }
-  /** The push in flight is committed, as these updates. */
-  #confirm(updates) {
-    const own = updates.map(({ changes }) => ({ changes, clientID: OWN }));
-    this.#dispatch(receiveUpdates(this.#editor.state, own));
-    this.#committed = own.reduce((text, { changes }) => changes.apply(text), this.#committed);
+  /** The push in flight is committed. */
+  #confirm(flying) {
+    this.#committed = flying.changes.apply(this.#committed);
+    this.#inFlight = null;
+  }
+  /**
+   * Move the chain behind `changes`, which others have made to the text where it starts, and the text on the screen.
+   * At a tie others stay left, since they are in the log and these are not.
+   */
+  #passOver(changes) {
+    let others = changes;
+    const moved = (own) => {
+      const mapped = own.map(others);
+      others = others.map(own, true);
+      return mapped;
+    };
+    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, changes: moved(this.#inFlight.changes) };
+    if (this.#rest) this.#rest = moved(this.#rest);
+    const { sets, edits } = this.#typed();
+    const effects = sets.length > 0 ? setTyped.of({ sets: sets.map(moved), edits }) : [];
+    this.#dispatch({ changes: others, effects });
+  }
+  /** Compose what was typed, so that little has to be moved behind what others did meanwhile. */
+  #shorten() {
+    const { sets, edits } = this.#typed();
+    if (sets.length > 1) this.#dispatch({ effects: setTyped.of({ sets: [composed(sets, 0)], edits }) });
+  }
+  /** Put the push in flight back to what was typed. */
+  #recall() {
+    const flying = this.#inFlight;
+    if (flying === null) return;
+    this.#restEdits += flying.edits;
+    this.#rest = this.#rest === null ? flying.changes : flying.changes.compose(this.#rest);
     this.#inFlight = null;
   }
   #replaceCommitted(text) {
     if (text.eq(this.#committed)) return;
     const changes = difference(this.#committed, text);
-    this.#dispatch(receiveUpdates(this.#editor.state, [{ changes, clientID: "" }]));
     this.#committed = text;
+    this.#passOver(changes);
   }
-  /** Take back the first `count` unconfirmed updates; what was typed since stays. */
-  #takeBack(count, code, reason) {
-    const pending = this.#pending();
-    const { length } = this.#committed;
-    const refused = composed(pending.slice(0, count), length);
-    const undo = refused.invert(this.#committed);
-    const rest = composed(pending.slice(count), refused.newLength);
-    const kept = rest.map(undo);
-    const back = { changes: undo.map(rest, true), effects: this.#collab.reconfigure([]) };
-    const selection = this.#editor.state.selection.map(back.changes);
-    const again = { effects: this.#collab.reconfigure(collab({ clientID: OWN })) };
+  /** Take back the first change sets of the chain, which are `refused`; what was typed since stays. */
+  #takeBack(refused, code, reason) {
+    const changes = composed(refused, this.#committed.length);
+    const all = refused.length === this.#chain().length;
     this.#inFlight = null;
-    if (kept.empty) this.#dispatchAll([back, again]);
-    else this.#dispatchAll([back, { changes: kept.invert(this.#committed) }, again, { changes: kept, selection }]);
-    this.#hooks.onRefused({ code, reason, inserted: insertedBy(refused) });
+    this.#rest = null;
+    this.#restEdits = 0;
+    if (all && this.#typed().edits > 0) this.#dispatch({ effects: setTyped.of(NOTHING) });
+    this.#passOver(changes.invert(this.#committed));
+    this.#hooks.onRefused({ code, reason, inserted: insertedBy(changes) });
   }
   /** Have `text` on the screen, whatever was there, and what follows it in the same step; that is unconfirmed. */
   #begin(text, ...following) {
     const { doc } = this.#editor.state;
     const specs = text.eq(doc) ? [] : [{ changes: { from: 0, to: doc.length, insert: text } }];
-    specs.push({ effects: this.#collab.reconfigure(collab({ clientID: OWN })) });
+    specs.push({ effects: setTyped.of(NOTHING) });
     this.#committed = text;
     this.#dispatchAll([...specs, ...following]);
   }
   #accessEffect() {
     return this.#access.reconfigure(EditorState.readOnly.of(this.#mode === "view_only"));
   }
-  #pending() {
-    return this.begun ? sendableUpdates(this.#editor.state) : [];
+  #typed() {
+    return this.begun ? this.#editor.state.field(typed) : NOTHING;
   }
-  /** Whether an edit can be pushed as it is. */
+  /** All unconfirmed change sets, each after the one before. */
+  #chain() {
+    const pushed = [this.#inFlight?.changes, this.#rest].filter((each) => each != null);
+    return [...pushed, ...this.#typed().sets];
+  }
+  /** Whether the text has room for an edit. */
   #allows(transaction) {
     if (!transaction.docChanged || this.#limits === null || transaction.annotation(byReplica)) return true;
-    const { text_units, message_bytes } = this.#limits;
+    const { text_units } = this.#limits;
     const { length } = transaction.newDoc;
-    let reason = "";
-    if (length > text_units && length > transaction.startState.doc.length) {
-      reason = `a text has at most ${text_units} characters`;
-    } else if (tooLarge(transaction.changes, message_bytes / PUSH_SHARE)) {
-      reason = "that is too much for one edit; insert it in parts";
-    } else {
-      return true;
-    }
+    if (length <= text_units || length <= transaction.startState.doc.length) return true;
+    const reason = `a text has at most ${text_units} characters`;
     const inserted = insertedBy(transaction.changes);
     queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
     return false;
@@ -629,6 +714,7 @@ var LONGEST_PAUSE_MS = 1e4;
 var SETTLED_MS = 1e3;
 var UNANSWERED_MS = 1e4;
 var KEEP_MS = 300;
+var PEERS_MS = 20;
 var LOST = 1006;
 var GONE = 4410;
 var MADE_ANEW = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
@@ -662,6 +748,7 @@ var Connection = class {
   #timer;
   #keepTimer;
   #selectTimer;
+  #peersTimer;
   #peers = /* @__PURE__ */ new Map();
   #palette = new Palette();
   constructor(editor, url, options = {}) {
@@ -808,10 +895,13 @@ var Connection = class {
         this.#replica.select(frame.id, frame.version, frame.ranges);
         break;
       case "peer":
-        this.#setPeers([...this.peers.filter(({ id }) => id !== frame.id), frame]);
+        this.#peers.delete(frame.id);
+        if (frame.id !== this.id) this.#peers.set(frame.id, { id: frame.id, name: frame.name, mode: frame.mode });
+        this.#peersSoon();
         break;
       case "gone":
-        this.#setPeers(this.peers.filter(({ id }) => id !== frame.id));
+        this.#peers.delete(frame.id);
+        this.#peersSoon();
         break;
       case "status":
         this.#storage = frame.storage;
@@ -895,6 +985,15 @@ var Connection = class {
   #setPeers(peers) {
     this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
     this.#peers.delete(this.id);
+    this.#tellPeers();
+  }
+  /** Tell of those who come and go within a moment together: a class arrives at once. */
+  #peersSoon() {
+    this.#peersTimer ??= setTimeout(() => this.#tellPeers(), PEERS_MS);
+  }
+  #tellPeers() {
+    clearTimeout(this.#peersTimer);
+    this.#peersTimer = void 0;
     this.#palette.assign([this.id, ...this.#peers.keys()]);
     this.#hooks.onPeers?.(this.peers);
   }
@@ -918,7 +1017,7 @@ var Connection = class {
 };
 
 // client/cursors.ts
-import { StateEffect as StateEffect2, StateField } from "@codemirror/state";
+import { StateEffect as StateEffect2, StateField as StateField2 } from "@codemirror/state";
 import { Decoration, EditorView, WidgetType } from "@codemirror/view";
 var peerSelected = StateEffect2.define();
 var peersPresent = StateEffect2.define();
@@ -951,7 +1050,7 @@ var Caret = class extends WidgetType {
     return true;
   }
 };
-var shownPeers = StateField.define({
+var shownPeers = StateField2.define({
   create: () => /* @__PURE__ */ new Map(),
   update(shown, transaction) {
     let next = shown;
@@ -964,16 +1063,18 @@ var shownPeers = StateField.define({
       if (effect.is(peerSelected)) {
         const { id, ranges } = effect.value;
         const before = next.get(id);
-        next = new Map(next).set(id, {
+        if (next === shown) next = new Map(shown);
+        next.set(id, {
           name: before?.name ?? "",
           color: before?.color ?? 0,
           ranges,
           moves: (before?.moves ?? 0) + 1
         });
       } else if (effect.is(peersPresent)) {
+        const known = next;
         next = new Map(
           effect.value.map((peer) => {
-            const before = next.get(peer.id);
+            const before = known.get(peer.id);
             const { color } = peer;
             const name = peer.name || "guest";
             return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];
@@ -1043,6 +1144,14 @@ function peerCursors() {
 // client/index.ts
 function connect(view, url, options = {}) {
   const name = new URL(url, view.dom.ownerDocument.baseURI).pathname;
+  const selections = /* @__PURE__ */ new Map();
+  let frame;
+  const showSelections = () => {
+    frame = void 0;
+    const effects = Array.from(selections, ([id, ranges]) => peerSelected.of({ id, ranges }));
+    selections.clear();
+    view.dispatch({ effects });
+  };
   const connection = new Connection(view, url, {
     drafts: localDrafts(name),
     ...options,
@@ -1051,11 +1160,19 @@ function connect(view, url, options = {}) {
       options.onPeers?.(peers);
     },
     onSelection(id, ranges) {
-      view.dispatch({ effects: peerSelected.of({ id, ranges }) });
+      selections.set(id, ranges);
+      frame ??= requestAnimationFrame(showSelections);
       options.onSelection?.(id, ranges);
     }
   });
   const listener = EditorView2.updateListener.of((update) => {
+    if (update.docChanged) {
+      const moved = ([anchor, head]) => [
+        update.changes.mapPos(anchor),
+        update.changes.mapPos(head)
+      ];
+      for (const [id, ranges] of selections) selections.set(id, ranges.map(moved));
+    }
     const local = update.transactions.some((each) => each.docChanged && !each.annotation(Transaction2.remote));
     if (local || update.selectionSet || update.focusChanged) connection.changed();
   });

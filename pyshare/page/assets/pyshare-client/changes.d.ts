@@ -3,17 +3,21 @@ import { ChangeSet, type Text } from "@codemirror/state";
 import type { CommittedUpdate } from "./protocol.js";
 /** Return what leads from one text to another. */
 export declare function difference(from: Text, to: Text): ChangeSet;
-/** Return several updates, each after the one before, as one change set of a text of that length. */
-export declare function composed(updates: readonly {
-    readonly changes: ChangeSet;
-}[], length: number): ChangeSet;
+/** Return several change sets, each after the one before, as one of a text of that length. */
+export declare function composed(sets: readonly ChangeSet[], length: number): ChangeSet;
 /** Return the updates of each push: those that stand together and have sender and number in common. */
 export declare function byPush(updates: readonly CommittedUpdate[]): CommittedUpdate[][];
-/** Return how many updates, at least one, go into a push of so many bytes. */
-export declare function fitting(updates: readonly {
-    readonly changes: ChangeSet;
-}[], limitBytes: number): number;
-/** Whether a change set takes more than so many bytes as JSON. */
-export declare function tooLarge(changes: ChangeSet, limitBytes: number): boolean;
+/** What one part of a push may take: bytes as JSON, and sections. */
+export interface PartLimits {
+    readonly bytes: number;
+    readonly sections: number;
+}
+/**
+ * Return a change set as a part that surely fits the limits, and the part that follows it; null if the first is all.
+ *
+ * The second is for the text after the first, and both together do what the whole does. A change too long for any
+ * part is cut within, never inside a surrogate pair. The first part is never empty.
+ */
+export declare function cut(changes: ChangeSet, limits: PartLimits): readonly [ChangeSet, ChangeSet | null];
 /** Return what a change set inserts, in parts where it inserts in several places. */
 export declare function insertedBy(changes: ChangeSet): string;

@@ -23,6 +23,9 @@ export interface Limits {
     readonly pushes_per_second: number;
     readonly history_updates: number;
     readonly presence_ms: number;
+    /** Of one push; older servers do not say. */
+    readonly push_updates?: number;
+    readonly push_sections?: number;
 }
 /** One committed change set; `changes` is `ChangeSet.toJSON()`. */
 export interface CommittedUpdate {

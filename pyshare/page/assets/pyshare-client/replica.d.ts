@@ -1,10 +1,10 @@
 /**
  * One editor's text, and what is known of the codespace: what is committed, and what was typed since.
  *
- * @codemirror/collab keeps the unconfirmed edits and rebases them; here is what it leaves open: the committed text, the
- * push in flight, which is sent again after a lost connection, the merging of a whole text, and what a server refuses.
- * No socket, no clock. Whatever the server does, no edit is lost in silence: it is unconfirmed, or committed, or handed
- * to `onRefused`.
+ * Unconfirmed edits are a chain of change sets, from the committed text to the one on the screen: the push in flight,
+ * what did not fit it, and what was typed since. They are rebased push by push, as @codemirror/collab does, and kept
+ * short by composing. A push in flight is sent again after a lost connection. No socket, no clock. Whatever the server
+ * does, no edit is lost in silence: it is unconfirmed, or committed, or handed to `onRefused`.
  */
 import { EditorState, Transaction } from "@codemirror/state";
 import { type Limits, type Mode, type PushFrame, type RefusedFrame, type SelectedRange, type SelectFrame, type UpdatesFrame, type Welcome } from "./protocol.js";
