@@ -8,6 +8,7 @@ and change sets inside are units strings; names and reasons ordinary ones.
 """
 
 import json
+import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ SELECTION_RANGES = 64
 #: Updates of one push, and sections of all its change sets together; a push with more is sent in parts.
 PUSH_UPDATES = 1024
 PUSH_SECTIONS = 16_384
+#: Lists that a client's frame may have: one for each update and for each section, and one around all.
+_LISTS = PUSH_UPDATES + PUSH_SECTIONS + 1
+#: A string in JSON, and the number of a push before its updates.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SEQ = re.compile(r'"seq"\s*:\s*([1-9][0-9]{0,14})\b')
 
 Mode = Literal["edit", "view_only"]
 Storage = Literal["ok", "down"]
@@ -261,6 +267,8 @@ def parse_client_frame(text: str) -> ClientFrame:
             updates or sections than a push may have.
         ConnectionRefused: if it is anything else that is no frame; the reason names the field.
     """
+    if text.count("[") > _LISTS:
+        _refuse_many_lists(text)
     try:
         return _CLIENT_FRAMES.validate_json(text)
     except ValidationError as error:
@@ -269,6 +277,18 @@ def parse_client_frame(text: str) -> ClientFrame:
             raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, explain(first))) from None
         _refuse_lone_surrogates(text)
         raise ConnectionRefused(Closing(CloseCode.NOT_TEXT, f"not JSON: {first['msg']}")) from None
+
+
+def _refuse_many_lists(text: str) -> None:
+    """Raise if `text` has more lists than any push may have; what is in strings does not count."""
+    lists = _STRING.sub("", text).count("[")
+    if lists <= _LISTS or not text.lstrip().startswith("{"):
+        return
+    reason = f"a push of {lists} lists; send it in parts of {PUSH_UPDATES} updates and {PUSH_SECTIONS} sections at most"
+    seq = _SEQ.search(text, 0, text.index("["))
+    if seq is None:
+        raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, shortened(reason)))
+    raise UnreadablePush(int(seq[1]), RefusalCode.TOO_MUCH, reason)
 
 
 def parse_server_frame(text: str) -> ServerFrame:

@@ -13,6 +13,7 @@ from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import Message, TextMessage
 
+from pyshare.core import protocol
 from pyshare.core.arrival import NAME_LENGTH, Arrival, format_session, parse_arrival, parse_session, public_id
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
@@ -547,3 +548,20 @@ def test_kept_sections_side_by_side_become_one_in_a_push() -> None:
     frame = parse_client_frame(push_of('[1,1,[0,"x"],0,2,3,[1],[1]]'))
     assert isinstance(frame, PushFrame)
     assert frame.updates[0].to_json() == [2, [0, "x"], 5, [1], [1]]
+
+
+def test_lists_by_the_hundred_thousand_are_refused_before_they_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_CLIENT_FRAMES", None)
+    with pytest.raises(UnreadablePush) as refused:
+        parse_client_frame(push_of(",".join(["[]"] * 100_000)))
+    assert (refused.value.seq, refused.value.code) == (7, RefusalCode.TOO_MUCH)
+    with pytest.raises(ConnectionRefused) as unread:
+        parse_client_frame('{"type":' + "[" * 100_000)
+    assert unread.value.closing.code == CloseCode.NOT_UNDERSTOOD
+
+
+def test_brackets_in_a_text_are_not_taken_for_lists() -> None:
+    text = '[\\"[' * 50_000
+    frame = parse_client_frame(push_of(f'[[0,"{text}"]]'))
+    assert isinstance(frame, PushFrame)
+    assert frame.updates[0].new_length == 150_000
