@@ -4,7 +4,7 @@ Limits and buckets count a *network*: an IPv4 address, or the first 64 bits of
 an IPv6 address, which is what one household or one machine is given. A socket
 in the file system has no network, and nothing is counted for it.
 
-All but `AddressBuckets.pay` is pure: the time is an argument.
+Pure: the time is an argument.
 """
 
 import ipaddress
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import trio
 from typing_extensions import override
 
 from pyshare.net.bucket import TokenBucket
@@ -152,13 +151,10 @@ class AddressBuckets:
         bucket = self._buckets.get(address.network or "")
         return 0.0 if bucket is None else bucket.debt_seconds(now)
 
-    async def pay(self, address: Address, tokens: float) -> None:
-        """Draw `tokens` for an address, and wait until it has no debt."""
-        now = trio.current_time()
+    def pay(self, address: Address, tokens: float, now: float) -> float:
+        """Draw `tokens` for an address; return how long its client has to wait until there is no debt."""
         self.take(address, tokens, now)
-        seconds = self.debt_seconds(address, now)
-        if seconds:
-            await trio.sleep(seconds)
+        return self.debt_seconds(address, now)
 
     def _forget(self, now: float) -> None:
         for _ in range(_LOOKED_AT):

@@ -371,7 +371,7 @@ class Listener:
             self._accepted += 1
             with self._turning_away(client):
                 if self._buckets is not None:
-                    await self._buckets.pay(address, 1)
+                    await trio.sleep(self._buckets.pay(address, 1, trio.current_time()))
                 await self._guard(self._serve, client, address, received)
 
     async def _guard(

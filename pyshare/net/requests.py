@@ -64,7 +64,7 @@ class Requests:
         """
         scope["client"] = (address.host, address.port)
         if self._buckets is not None and scope["path"] not in _AT_ONCE:
-            await self._buckets.pay(address, 1)
+            await trio.sleep(self._buckets.pay(address, 1, trio.current_time()))
         if scope["type"] == "http":
             await self._answer(address, scope, receive, send)
         else:
