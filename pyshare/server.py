@@ -48,6 +48,7 @@ from pyshare.net.application import build_app
 from pyshare.net.auth import ApiLimits, Authenticator, open_authenticator
 from pyshare.net.codespaces import Codespaces
 from pyshare.net.connection import serve_connection
+from pyshare.net.held import HeldBytes
 from pyshare.net.http import serve_http
 from pyshare.net.listener import Listener, open_listeners
 from pyshare.net.metrics import Metrics, Reading, Siblings
@@ -246,6 +247,7 @@ async def serve_with(
                 open_channel=partial(open_lease, mailbox),
                 limits=connection_limits(settings),
                 on_closed=lambda code: closes.update((code,)),
+                held=HeldBytes(settings.buffer_bytes),
             )
             listener = Listener(sockets.ws, connection, limits=listener_limits(settings))
             await parts.start(partial(listener.run), name="WebSocket listener")

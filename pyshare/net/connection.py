@@ -21,6 +21,7 @@ from urllib.parse import unquote
 
 import trio
 from trio_websocket import (
+    CloseReason,
     ConnectionClosed,
     HandshakeError,
     WebSocketConnection,
@@ -49,6 +50,7 @@ from pyshare.net.addresses import Address
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.handshake import HandshakeStream
+from pyshare.net.held import HeldBytes
 from pyshare.net.outlet import PING, SocketOutlet, close_frame
 from pyshare.net.plain import http_answer
 from pyshare.net.tokens import expired
@@ -161,6 +163,7 @@ async def serve_connection(
     new_session: Callable[[], bytes] = lambda: secrets.token_bytes(SESSION_BYTES),
     now: Callable[[], float] = time.time,
     on_closed: Callable[[str], None] = lambda code: None,
+    held: HeldBytes | None = None,
 ) -> None:
     """Serve one client from the first byte to the last; the socket is closed however that ends.
 
@@ -174,7 +177,7 @@ async def serve_connection(
         ExceptionGroup: of what nobody foresaw; the client was told 1011.
     """
     work = TokenBucket(limits.steps_per_second, burst=limits.burst_steps, now=trio.current_time())
-    outlet = SocketOutlet(client, received, work=work)
+    outlet = SocketOutlet(client, received, work=work, held=held)
     connection = _Connection(outlet, address, admit, open_channel, limits, new_session, now)
     try:
         await connection.run()
@@ -219,6 +222,9 @@ class _Connection:
         )
         # The WebSocket, once the handshake was accepted; until then what HTTP is told in the end.
         self._ws: WebSocketConnection | None = None
+        # Whether there was a WebSocket in the end, and what its client has closed it with.
+        self._was_websocket = False
+        self._heard: CloseReason | None = None
         self._http_answer = b""
         # The codespace's channel, while there is a lease on it.
         self._channel: trio.MemorySendChannel[ChannelMessage] | None = None
@@ -256,18 +262,23 @@ class _Connection:
 
     async def end(self) -> None:
         """Send what is still to be said, and wait until the client ends too."""
-        await self._outlet.finish(self._last_words())
+        last = self._last_words()
         more = self._ws is not None and not self._stream.peer_closed
+        if self._ws is not None:
+            # With it go the messages that it has kept.
+            self._was_websocket, self._heard, self._ws = True, self._ws.closed, None
+            self._stream.forget()
+        await self._outlet.finish(last)
         await self._outlet.linger(_LINGER_BYTES, quiet_seconds=_QUIET_SECONDS if more else 0)
 
     def close(self) -> str:
         """Close the socket; return what the connection was closed with."""
         self._outlet.close()
-        closing, heard = self._outlet.closing, self._ws and self._ws.closed
+        closing, heard = self._outlet.closing, self._heard
         code = int(closing.code) if closing else int(heard.code) if heard else None
         reason = closing.reason if closing else ""
         logger.debug("connection closed", extra={**self._who, "code": code, "reason": reason})
-        if self._ws is None:
+        if not self._was_websocket:
             return "http"
         return "none" if code is None else _named(code)
 
@@ -388,7 +399,7 @@ class _Connection:
 
     async def _close_handshake(self) -> None:
         """Send what is to be said last, and wait for the client's answer for as long as one can be heard."""
-        if self._ws is None:
+        if self._ws is None or self._outlet.was_shed:
             return
         with trio.move_on_after(self._limits.close_seconds), suppress(ConnectionClosed):
             await self._outlet.finish(self._last_words())

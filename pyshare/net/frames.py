@@ -1,58 +1,106 @@
-"""Fragments, pings and pongs, counted in the bytes that a client sends.
+"""The frames in the bytes that a client sends, followed as they pass, to know what is kept of them."""
 
-Pure. Each frame costs the server about the same, however short it is, and
-trio-websocket tells of whole messages only.
-"""
+from collections import deque
 
-_END_OF_REQUEST = b"\r\n\r\n"
+#: End of the head of an HTTP request (RFC 9112, section 2.1).
+_END_OF_HEAD = b"\r\n\r\n"
+#: Bits of a frame's first two bytes, and lengths with a meaning of their own: RFC 6455, section 5.2.
+_FIN, _CONTROL, _MASKED, _LENGTH = 0x80, 0x08, 0x80, 0x7F
+_TWO_BYTES, _EIGHT_BYTES = 126, 127
 #: First bytes of a frame that is a whole message, of text or binary.
 _WHOLE = (0x81, 0x82)
+#: Bytes that a character may take in memory for each byte in UTF-8, and that each part of a message takes besides.
+_WEIGHT_OF_BYTE = 4
+_WEIGHT_OF_PART = 80
 
 
-class FrameCounter:
-    """Counts the frames in a stream of bytes that are no whole message, behind its request (RFC 6455, section 5.2)."""
+class Frames:
+    """Follows the frames of one client; keeps the head of one at most.
+
+    Bytes that are no frames are followed all the same: it is for others to refuse them.
+    """
 
     def __init__(self) -> None:
-        # The last bytes of the request, until its end has come.
+        # The end of the HTTP request's head that has passed, until its end has.
         self._request: bytes | None = b""
-        # The header of the frame that has begun, until it is whole; bytes of its payload that are still to come.
-        self._header = bytearray()
-        self._payload_bytes = 0
+        # The head of a frame as far as it has passed.
+        self._head = b""
+        # Bytes of the present frame that have yet to pass, and whether it is control, and its message's last.
+        self._left = 0
+        self._is_control = False
+        self._is_last = False
+        # What is kept of the present message, and of each whole one that nobody has taken.
+        self._unfinished = 0
+        self._whole: deque[int] = deque()
+        #: Frames that are no whole message: pings, pongs and fragments. Each costs the server about the same.
+        self.extra = 0
 
-    def count(self, data: bytes) -> int:
-        """Return how many of these frames begin in `data`, which follows what was counted before."""
+    @property
+    def weight_bytes(self) -> int:
+        """About how many bytes of memory the messages take that nobody has taken, at most."""
+        return self._unfinished + sum(self._whole)
+
+    def message_taken(self) -> None:
+        """A whole message was taken, the oldest one."""
+        if self._whole:
+            self._whole.popleft()
+
+    def pass_by(self, data: bytes) -> None:
+        """Follow `data`, the next bytes."""
+        place = 0
         if self._request is not None:
-            data = self._request + data
-            end = data.find(_END_OF_REQUEST)
+            seen = self._request + data
+            end = seen.find(_END_OF_HEAD)
             if end < 0:
-                self._request = data[-len(_END_OF_REQUEST) + 1 :]
-                return 0
+                self._request = seen[1 - len(_END_OF_HEAD) :]
+                return
+            place = end + len(_END_OF_HEAD) - len(self._request)
             self._request = None
-            data = data[end + len(_END_OF_REQUEST) :]
-        frames = pos = 0
-        while pos < len(data):
-            if self._payload_bytes:
-                step = min(self._payload_bytes, len(data) - pos)
-                self._payload_bytes -= step
-                pos += step
-                continue
-            frames += not self._header and data[pos] not in _WHOLE
-            self._header.append(data[pos])
-            pos += 1
-            if len(self._header) >= 2 and len(self._header) == _header_bytes(self._header[1]):
-                self._payload_bytes = _payload_bytes(self._header)
-                self._header.clear()
-        return frames
+        while place < len(data):
+            if not self._left:
+                place = self._pass_head(data, place)
+                if not self._left:
+                    continue
+            passed = min(self._left, len(data) - place)
+            place += passed
+            self._left -= passed
+            if not self._is_control:
+                self._unfinished += _WEIGHT_OF_BYTE * passed + (_WEIGHT_OF_PART if passed else 0)
+            if not self._left:
+                self._end_frame()
+
+    def _pass_head(self, data: bytes, place: int) -> int:
+        """Follow the head of a frame, as far as it has come; return the place behind."""
+        while place < len(data):
+            self._head += data[place : place + 1]
+            place += 1
+            if len(self._head) == _head_length(self._head):
+                self._begin_frame()
+                break
+        return place
+
+    def _begin_frame(self) -> None:
+        first, length = self._head[0], self._head[1] & _LENGTH
+        if length >= _TWO_BYTES:
+            length = int.from_bytes(self._head[2 : 4 if length == _TWO_BYTES else 10], "big")
+        self._head = b""
+        self._left = length
+        self._is_control = bool(first & _CONTROL)
+        self._is_last = bool(first & _FIN)
+        self.extra += first not in _WHOLE
+        if not length:
+            self._end_frame()
+
+    def _end_frame(self) -> None:
+        if not self._is_control and self._is_last:
+            self._whole.append(self._unfinished)
+            self._unfinished = 0
 
 
-def _header_bytes(second: int) -> int:
-    """Return the length of a frame's header by its second byte."""
-    length = second & 0x7F
-    return 2 + (2 if length == 126 else 8 if length == 127 else 0) + (4 if second & 0x80 else 0)
-
-
-def _payload_bytes(header: bytearray) -> int:
-    length = header[1] & 0x7F
-    if length < 126:
-        return length
-    return int.from_bytes(header[2:4] if length == 126 else header[2:10], "big")
+def _head_length(head: bytes) -> int:
+    """Return how long a frame's head is that begins so; two bytes tell."""
+    if len(head) < 2:
+        return 2
+    length = head[1] & _LENGTH
+    more = 8 if length == _EIGHT_BYTES else 2 if length == _TWO_BYTES else 0
+    return 2 + more + (4 if head[1] & _MASKED else 0)

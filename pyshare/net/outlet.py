@@ -9,6 +9,7 @@ took a part of. What is in a frame is known here of close frames only.
 
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -17,7 +18,8 @@ from typing_extensions import override
 
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.net.bucket import TokenBucket
-from pyshare.net.frames import FrameCounter
+from pyshare.net.frames import Frames
+from pyshare.net.held import HeldBytes
 
 #: First byte of a close frame, and a whole ping: RFC 6455, section 5.2. Control frames are
 #: never split, and `H`, with which an HTTP response begins, is none of them.
@@ -30,6 +32,7 @@ TOKEN_BYTES = 4096
 _UNSENT_BYTES = 131_072
 #: Bytes read at once when nobody looks at them.
 _DISCARD_BYTES = 65_536
+_SHED = Closing(CloseCode.TRY_LATER, "this server is short of memory; send less at once, or reconnect later")
 
 
 def close_frame(closing: Closing) -> bytes:
@@ -51,8 +54,14 @@ class SocketOutlet:
     frame, or has found its socket dead.
     """
 
-    def __init__(self, client: socket.socket, received: bytes = b"", *, work: TokenBucket) -> None:
+    def __init__(
+        self, client: socket.socket, received: bytes = b"", *, work: TokenBucket, held: HeldBytes | None = None
+    ) -> None:
         self._socket = client
+        # What all connections hold together, this one among them.
+        self.held = HeldBytes(sys.maxsize) if held is None else held
+        # Whether it was let go because it held most.
+        self.was_shed = False
         # Steps of work that may be done for the client.
         self._work = work
         # What the client has sent that was read before.
@@ -118,6 +127,7 @@ class SocketOutlet:
         if sent < len(data):
             self._rest = memoryview(data)[sent:]
             self._stuck.set()
+            self.held.hold_write(self, data)
         return True
 
     def close_nowait(self, closing: Closing) -> None:
@@ -126,6 +136,14 @@ class SocketOutlet:
             self._closing = closing
         self._room.set()
         self.lifetime.cancel()
+
+    def shed(self) -> None:
+        """End at once, since the connections hold too much and this one most: what it holds is given up."""
+        self.was_shed = True
+        self.close_nowait(_SHED)
+        if self._rest is not None:
+            # Nothing can follow a frame that was sent in part, so that the reason cannot be told.
+            self._die()
 
     def charge(self, steps: int) -> None:
         """Have the client pay for work that was done for it: in debt, it is read no further."""
@@ -203,6 +221,7 @@ class SocketOutlet:
             with suppress(OSError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._die()
+        self.held.let_go(self)
         self._trio_socket.close()
 
     async def _unstick(self, slow_seconds: float) -> None:
@@ -231,6 +250,7 @@ class SocketOutlet:
             if sent < len(rest):
                 self._rest = rest[sent:]
                 return sent > 0
+            self.held.hold_write(self, None)
         self._rest = None
         self._full = False
         self._stuck = trio.Event()
@@ -251,6 +271,7 @@ class SocketOutlet:
     def _die(self) -> None:
         self._dead = True
         self._rest = None
+        self.held.hold_write(self, None)
         self._full = False
         self._room.set()
         self.lifetime.cancel()
@@ -272,8 +293,8 @@ class OutletStream(trio.abc.Stream):
         self._bucket = bucket
         self._silence_seconds = silence_seconds
         self._message_bytes = message_bytes
-        # What the client pays for besides bytes.
-        self._frames = FrameCounter()
+        # What has been received of messages that nobody has taken.
+        self._frames = Frames()
         # Bytes received since a message was last taken; without a limit a message of empty frames never ends.
         self._unfinished_bytes = 0
         # Whether the peer has ended, the connection broke, or trio-websocket is through with it.
@@ -290,8 +311,14 @@ class OutletStream(trio.abc.Stream):
             on_end()
 
     def message_taken(self) -> None:
-        """Begin a new count of the bytes that a message may take in all its frames."""
+        """A message was taken: begin a new count of the bytes that one may take in all its frames."""
         self._unfinished_bytes = 0
+        self._frames.message_taken()
+        self._outlet.held.hold_unfinished(self._outlet, self._frames.weight_bytes)
+
+    def forget(self) -> None:
+        """Nobody takes a message any more, and what was received of them is kept nowhere."""
+        self._outlet.held.hold_unfinished(self._outlet, 0)
 
     async def pause(self) -> None:
         """Wait until the client's debts are paid: for what it sent, and for the work that it caused."""
@@ -309,7 +336,13 @@ class OutletStream(trio.abc.Stream):
         except OSError as error:
             self._end()
             raise trio.BrokenResourceError(f"the connection broke: {error}") from error
-        self._bucket.take(self._frames.count(data) + len(data) / TOKEN_BYTES, trio.current_time())
+        if self._outlet.was_shed:
+            data = b""
+        extra = -self._frames.extra
+        self._frames.pass_by(data)
+        extra += self._frames.extra
+        self._outlet.held.hold_unfinished(self._outlet, self._frames.weight_bytes)
+        self._bucket.take(len(data) / TOKEN_BYTES + extra, trio.current_time())
         self._unfinished_bytes += len(data)
         # Two messages may be read ahead, and frames take some bytes themselves.
         if self._unfinished_bytes > 4 * self._message_bytes + _DISCARD_BYTES:

@@ -17,6 +17,7 @@ from pyshare.core.errors import Closing, ConnectionRefused
 from pyshare.net.addresses import Address
 from pyshare.net.auth import Admission
 from pyshare.net.connection import ConnectionLimits, serve_connection
+from pyshare.net.held import HeldBytes
 
 MessageT = TypeVar("MessageT", bound=ChannelMessage)
 
@@ -134,9 +135,16 @@ class World:
     """What a connection talks to: a client, an authenticator, a supervisor with one channel."""
 
     def __init__(
-        self, limits: ConnectionLimits, address: Address, admit: Callable[[str], Awaitable[Admission]], received: bytes
+        self,
+        limits: ConnectionLimits,
+        address: Address,
+        admit: Callable[[str], Awaitable[Admission]],
+        received: bytes,
+        held: HeldBytes | None = None,
     ) -> None:
         self._limits = limits
+        # What all connections hold, if there are others.
+        self._held = held
         self._address = address
         self._admit = admit
         # What was read from the client before.
@@ -171,6 +179,7 @@ class World:
                 new_session=lambda: NEW_SESSION,
                 now=lambda: trio.current_time() + self.set_seconds,
                 on_closed=self.closes.append,
+                held=self._held,
             )
         assert self._socket.fileno() == -1
         self.ended.set()
@@ -211,9 +220,10 @@ async def serving(
     *,
     admit: Callable[[str], Awaitable[Admission]] = admit_anyone,
     received: bytes = b"",
+    held: HeldBytes | None = None,
 ) -> AsyncIterator[World]:
     """Have one connection served; it has to end, and give back all it had, before the context is left."""
-    world = World(limits, Address("192.0.2.1", 1), admit, received)
+    world = World(limits, Address("192.0.2.1", 1), admit, received, held)
     async with trio.open_nursery() as nursery:
         # It has nothing to wait for: the client's bytes wait for it.
         nursery.start_soon(world.serve, name="connection test")  # noqa: ASYNC113
