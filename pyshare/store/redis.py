@@ -6,7 +6,6 @@ script in `scripts/`. This module knows what is asked, and what the answers mean
 
 import logging
 import secrets
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -54,6 +53,7 @@ from pyshare.store.layout import (
 )
 from pyshare.store.pages import Found, found_in, read_following, read_tail, read_whole, unexpected
 from pyshare.store.subscriptions import Subscriptions
+from pyshare.store.unheard import Unheard
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,6 @@ _PATIENT_CONFLICTS = 2
 _TURN_MILLISECONDS = 100
 #: Times that a codespace is read in parts, if it changes in between.
 _TRIES = 5
-#: Appends of this instance whose echo has not been heard yet and that are remembered.
-_REMEMBERED_APPENDS = 1024
 
 
 class RedisStore:
@@ -113,7 +111,7 @@ class RedisStore:
         self._origin = secrets.token_urlsafe(8)
         self._origin_prefix = origin_prefix(self._origin)
         self._last_number = 0
-        self._unheard: OrderedDict[int, Committed] = OrderedDict()
+        self._unheard = Unheard()
 
     def statistics(self) -> CommandStatistics:
         """Return what was asked of the server so far."""
@@ -187,9 +185,8 @@ class RedisStore:
         version = expected + len(updates)
         written = [write_update(update) for update in updates]
         number = self._last_number = self._last_number + 1
-        self._unheard[number] = Committed(version, tuple(updates), epoch)
-        if len(self._unheard) > _REMEMBERED_APPENDS:
-            self._unheard.popitem(last=False)
+        weight_bytes = sum(map(len, written))
+        self._unheard.add(number, Committed(version, tuple(updates), epoch), weight_bytes)
         answer = await self._run(
             lua.APPEND,
             codespace,
@@ -214,12 +211,12 @@ class RedisStore:
                 self._holdings.note_append(codespace, succeeded=True)
                 return Appended(found)
             case [b"conflict", int(found), missed]:
-                self._unheard.pop(number, None)
+                self._unheard.take(number)
                 self._note_found(codespace)
                 self._holdings.note_append(codespace, succeeded=False)
                 return Conflict(await read_tail(self._run, codespace, epoch, expected, found, missed))
             case _:
-                self._unheard.pop(number, None)
+                self._unheard.take(number)
                 return await self._missing(codespace, answer)
 
     async def read_log(self, codespace: str, epoch: str, *, after: int) -> Tail | Gone | Lost:
@@ -368,7 +365,7 @@ class RedisStore:
         prefix = self._origin_prefix
         if not data.startswith(prefix):
             return None
-        return self._unheard.pop(int(data[len(prefix) : data.index(b",", len(prefix))]), None)
+        return self._unheard.take(int(data[len(prefix) : data.index(b",", len(prefix))]))
 
     def _on_topics_lost(self) -> None:
         # If the whole server is away, this is how it is noticed at once.
