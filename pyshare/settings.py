@@ -25,8 +25,6 @@ _WORKERS_SHARE: Final = "each worker would have texts of its own"
 _METRICS_DISTANCE: Final = 1000
 _LAST_PORT: Final = 65535
 _PORTS_DIFFER: Final = "each has its own listener"
-#: A byte of a message may take four in memory; two messages at least have room.
-_BUFFERED_MESSAGES: Final = 8
 _BUFFER_HOLDS: Final = "two messages must have room at once, at four bytes for each of theirs"
 _HISTORY_HOLDS: Final = "the history must have room for the largest push"
 
@@ -308,12 +306,7 @@ class Settings(BaseModel):
     buffer_bytes: Annotated[
         int,
         Field(ge=1_048_576, le=1_099_511_627_776),
-        Shown(
-            "Limits",
-            "BYTES",
-            "memory for messages that are not whole and writes that are not sent, of all connections of a process; "
-            "above it those that hold most are closed",
-        ),
+        Shown("Limits", "BYTES", "memory for what all connections have received or sent in part; above it, some close"),
     ] = 268_435_456
 
     stock_selections: Annotated[
@@ -392,8 +385,8 @@ class Settings(BaseModel):
             raise _contradiction("drain_seconds", "at least", "close_seconds", _DRAIN_CLOSES)
         if self.history_bytes < self.message_bytes:
             raise _contradiction("history_bytes", "at least", "message_bytes", _HISTORY_HOLDS)
-        if self.buffer_bytes < _BUFFERED_MESSAGES * self.message_bytes:
-            raise _contradiction("buffer_bytes", f"at least {_BUFFERED_MESSAGES} times", "message_bytes", _BUFFER_HOLDS)
+        if self.buffer_bytes < 8 * self.message_bytes:
+            raise _contradiction("buffer_bytes", "at least 8 times", "message_bytes", _BUFFER_HOLDS)
         if self.port == self.http_port != 0 and self.host == self.http_host:
             raise _contradiction("http_port", "another than", "port", _PORTS_DIFFER)
         for name in ("host", "http_host"):
