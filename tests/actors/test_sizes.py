@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from trio.testing import MockClock
 
+from pyshare.actors.stock import StockLimits
 from pyshare.actors.supervisor import Supervisor, SupervisorLimits
 from pyshare.core.document import DocumentLimits
 from pyshare.store.faults import Faults
@@ -57,7 +58,8 @@ def largest(root: object) -> str:
 def small_limits() -> SupervisorLimits:
     """Return limits of what may be remembered of those who were here, all small."""
     document = DocumentLimits(history_updates=20, history_bytes=10_000, senders=8)
-    return SupervisorLimits(replace(channel_limits(), document=document), linger_seconds=1)
+    limits = replace(channel_limits(), document=document, stock=StockLimits(loading_pushes=8, left=8))
+    return SupervisorLimits(limits, linger_seconds=1)
 
 
 def store_of(faults: Faults) -> MemoryStore:
