@@ -1,0 +1,47 @@
+"""The noisy neighbour: ten calm editors beside each hostile client of the list."""
+
+import tests.system.noisy.attacks  # noqa: F401 - puts the attacks on the list
+from tests.redis import running_redis
+from tests.system.noisy.run import HEAD, Result, neighbourhood
+from tests.system.noisy.target import ATTACKS
+
+#: Seconds of one attack: all of them together take two minutes.
+_SECONDS = 1.5
+#: Attacks that the store has a part in, which are made against Redis too.
+_BY_THE_STORE = (
+    "comings_and_goings",
+    "heavy_log",
+    "many_codespaces",
+    "many_updates",
+    "pending_pushes",
+    "pushes_of_the_future",
+    "text_polling",
+)
+
+
+async def attacked(names: list[str], *flags: str) -> list[Result]:
+    """Make attacks, one after another on one server; after one that broke something, on a new server."""
+    results: list[Result] = []
+    while len(results) < len(names):
+        async with neighbourhood(*flags) as neighbours:
+            for name in names[len(results) :]:
+                results.append(await neighbours.attack(name, _SECONDS))
+                if results[-1].broken():
+                    break
+    return results
+
+
+async def test_calm_clients_notice_nothing_of_any_attack() -> None:
+    check(await attacked(list(ATTACKS)))
+
+
+async def test_calm_clients_notice_nothing_of_attacks_on_a_store_in_redis() -> None:
+    with running_redis("redis-server") as redis:
+        check(await attacked(list(_BY_THE_STORE), "--redis-url", redis.url))
+
+
+def check(results: list[Result]) -> None:
+    """Show the figures of all attacks, if one of them broke something."""
+    broken = [each for result in results for each in result.broken()]
+    table = "\n".join([HEAD, *(result.row() for result in results)])
+    assert broken == [], f"{table}\n\n" + "\n".join(broken)
