@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, NoReturn
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
 from pyshare.core.changeset import Change, ChangeSet, ChangeSetError
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
@@ -66,7 +66,7 @@ class _InsertValue:
 
     operation: Literal["insert_value"]
     doc_length: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
-    changes: tuple[_Change, ...]
+    changes: Annotated[tuple[_Change, ...], FailFast()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class _CreateSelection:
     __pydantic_config__ = _FROM_STOCK
 
     operation: Literal["create_selection"]
-    selections: tuple[_Selected, ...]
+    selections: Annotated[tuple[_Selected, ...], FailFast()]
 
 
 _FRAMES: TypeAdapter[_InsertValue | _CreateSelection] = TypeAdapter(

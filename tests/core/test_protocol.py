@@ -9,11 +9,12 @@ from urllib.parse import quote, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import Message, TextMessage
 
-from pyshare.core import protocol
+from pyshare.core import protocol, sharepython
 from pyshare.core.arrival import NAME_LENGTH, Arrival, format_session, parse_arrival, parse_session, public_id
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
@@ -565,3 +566,20 @@ def test_brackets_in_a_text_are_not_taken_for_lists() -> None:
     frame = parse_client_frame(push_of(f'[[0,"{text}"]]'))
     assert isinstance(frame, PushFrame)
     assert frame.updates[0].new_length == 150_000
+
+
+@pytest.mark.parametrize(
+    ("adapter", "text"),
+    [
+        (protocol._CLIENT_FRAMES, '{"type":"select","version":1,"ranges":[null,null,null]}'),
+        (protocol._CLIENT_FRAMES, '{"type":"push","seq":1,"version":1,"updates":[null,null,null]}'),
+        (sharepython._FRAMES, '{"operation":"insert_value","doc_length":1,"changes":[null,null,null]}'),
+        (sharepython._FRAMES, '{"operation":"create_selection","selections":[null,null,null]}'),
+    ],
+)
+def test_many_wrong_parts_of_a_frame_are_one_error_since_each_costs_work(
+    adapter: TypeAdapter[object], text: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        adapter.validate_json(text)
+    assert refused.value.error_count() == 1

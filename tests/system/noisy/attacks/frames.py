@@ -5,7 +5,7 @@ from functools import partial
 import trio
 
 from tests.net.scripted import raw_frame
-from tests.system.noisy.target import Target, attack, crowd, frame, pushed, session, stock_edit, websocket
+from tests.system.noisy.target import Target, attack, crowd, frame, once, pushed, session, stock_edit, websocket
 
 _MIB = 1_048_576
 
@@ -159,9 +159,16 @@ async def unknown_fields(target: Target) -> None:
 
 @attack
 async def wrong_types(target: Target) -> None:
-    """A push has a quarter of a million updates of which none is a list: each is an error of its own."""
-    body = b'{"type":"push","seq":1,"version":0,"updates":[' + b"null," * 190_000 + b"null]}"
-    await repeat(target, target.calm("view_only"), raw_frame(1, body))
+    """Lists have hundreds of thousands of parts of the wrong type, each of which may become an error."""
+    nulls = b"[" + b"null," * 190_000 + b"null]}"
+    push = b'{"type":"push","seq":1,"version":0,"updates":' + nulls
+    select = b'{"type":"select","version":0,"ranges":' + nulls
+    edit = b'{"operation":"insert_value","doc_length":0,"changes":' + nulls
+    stock_select = b'{"operation":"create_selection","selections":' + nulls
+    token = target.calm("view_only")
+    for body, stock in ((push, False), (select, False), (edit, True), (stock_select, True)):
+        with trio.move_on_after(1):
+            await once(partial(repeat, target, token, raw_frame(1, body), stock=stock))
 
 
 @attack
