@@ -3,9 +3,10 @@
 import logging
 import resource
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -24,7 +25,7 @@ from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Mode, Peer
 from pyshare.core.units import has_lone_surrogate, splits_pair
 from pyshare.store.faults import Faults
-from pyshare.store.interface import Appended, Conflict, Gap, Gone, Lost, StoreLimits
+from pyshare.store.interface import Appended, Conflict, Gap, Gone, Lost, StoreLimits, StoreUnavailable
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import World, channel_limits, open_world
 from tests.any_frames.editors import NOBODYS_FAULT, OWN_FAULT, CalmClient, CalmStock, Hostile, Joined
@@ -60,6 +61,11 @@ class Failure:
         lines = [line.strip(" |") for line in self.details.splitlines()]
         return next((line for line in reversed(lines) if "Error" in line or "Lost" in line), "no exception")
 
+    @property
+    def kind(self) -> str:
+        """The kind of its cause: where another failure has the same, it may be the same fault."""
+        return self.cause.partition(":")[0]
+
     def story(self) -> str:
         """Return all that is needed to see it again."""
         again = f"--seed {self.seed} --frames {self.frames} --scene-frames {self.frames}"
@@ -74,6 +80,8 @@ class WatchedStore(MemoryStore):
         numbers = count(1)
         super().__init__(limits, faults=faults, new_epoch=lambda: f"epoch-{next(numbers)}")
         self._lookers = lookers
+        # How often data were lost.
+        self._losses = 0
         # Whoever looks only and has had something committed.
         self.broken_by: list[str] = []
 
@@ -84,6 +92,19 @@ class WatchedStore(MemoryStore):
         """Append; see `Store.append`."""
         self.broken_by += {update.sender for update in updates} & self._lookers
         return await super().append(codespace, epoch, expected=expected, updates=updates, text=text)
+
+    @override
+    def go_back(self, saved: Mapping[str, object]) -> None:
+        self._losses += 1
+        super().go_back(saved)
+
+    @override
+    async def _enter(self, operation: str, codespace: str) -> None:
+        """Begin a call; one that is under way when data are lost is lost with the server that was asked."""
+        losses = self._losses
+        await super()._enter(operation, codespace)
+        if losses != self._losses:
+            raise StoreUnavailable("the server that was asked is gone")
 
 
 class _Errors(logging.Handler):
@@ -244,6 +265,10 @@ class Scene:
     async def _lose(self) -> None:
         """Have the store lose data, or go back to an older state."""
         random = self._random
+        # A store that has lost data is never silent about it: nothing delays that news, or drops it.
+        self._faults.event_delay = self._faults.drop_event = None
+        # Longer than any event is delayed.
+        await trio.sleep(0.1)
         match random.randrange(6):
             case 0:
                 self._store.go_back({})
@@ -285,7 +310,7 @@ class Scene:
             if stock.scope is None:
                 self._check_closing(stock.peer.id, stock.outlet.closing, NOBODYS_FAULT)
                 # It loads the text, and connects.
-                stock.text = self._calm[0].text
+                stock.text = self._stored_text()
                 self._connect(world, stock, "one")
 
     def _check_closing(self, name: str, closing: Closing | None, allowed: frozenset[CloseCode]) -> None:
@@ -298,6 +323,8 @@ class Scene:
                 raise Broken(f"a channel of instance {instance} failed")
         if self._store.broken_by:
             raise Broken(f"{self._store.broken_by} may only look, and edited")
+        if has_lone_surrogate(self._stored_text()):
+            raise Broken("half a surrogate pair was committed")
         for hostile in self._hostile:
             self._check_closing(hostile.peer.id, hostile.outlet.closing, OWN_FAULT)
             if hostile.outlet.closing is not None:
@@ -327,20 +354,19 @@ class Scene:
                 typed = True
             self._judge(world)
         text = self._calm[0].text
-        snapshot = await self._store.load(CODESPACE, create=False)
-        if (
-            snapshot is None
-            or self._whole(snapshot.text, snapshot.log, snapshot.version - snapshot.text_version) != text
-        ):
-            raise Broken(f"the store holds another text than the editors: {snapshot} {text!r}")
-        if has_lone_surrogate(text):
-            raise Broken("half a surrogate pair was committed")
+        if self._stored_text() != text:
+            raise Broken(f"the store holds another text than the editors: {self._stored_text()!r}, {text!r}")
         self._judge(world)
 
-    def _whole(self, text: str, log: Sequence[Update], behind: int) -> str:
-        for update in log[len(log) - behind :] if behind else ():
-            text = update.changes.apply(text)
-        return text
+    def _stored_text(self) -> str:
+        """Return the text that an API would give out now."""
+        record = self._store._records.get(CODESPACE)
+        if record is None:
+            return ""
+        behind = record.version - record.text_version
+        return reduce(
+            lambda text, update: update.changes.apply(text), list(record.log)[-behind:] if behind else [], record.text
+        )
 
     def _texts(self) -> list[str]:
         return [client.text for client in self._calm] + [stock.text for stock in self._stock]
@@ -429,7 +455,7 @@ def shortest(failure: Failure, again: Callable[[int, int], Failure | None] = pla
     while low < best.frames:
         middle = (low + best.frames) // 2
         found = again(failure.seed, middle)
-        if found is not None:
+        if found is not None and found.kind == failure.kind:
             best = found
         else:
             low = middle + 1

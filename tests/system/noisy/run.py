@@ -15,13 +15,16 @@ import trio
 
 from pyshare.client import connect
 from tests.system.noisy.calm import Calm, RoundTrips, calm_editors
-from tests.system.noisy.target import CALM, Target
+from tests.system.noisy.target import CALM, REST, Target
 from tests.system.server import PATIENCE_SECONDS, ROOT, RunningServer, end, running
 
-#: Bounds for machines that do other things besides. What DESIGN promises is 50 ms; that is for a benchmark.
+#: Bounds above what is measured at rest, for machines that do other things besides. What is promised is 50 ms; that is
+#: for a benchmark on an idle machine.
 MEDIAN_SECONDS: Final = 0.25
 WORST_SECONDS: Final = 2.0
 GROWTH_BYTES: Final = 268_435_456
+#: Seconds at rest before the first attack.
+_REST_SECONDS: Final = 1.0
 #: Seconds between two looks at the server.
 _LOOK_SECONDS: Final = 0.1
 #: Words by which the server's log says that something failed.
@@ -45,22 +48,26 @@ class Result:
     lost: int
     #: Lines of the server's log that tell of a failure.
     log: list[str] = field(default_factory=list)
+    #: Seconds that the machine itself cost, at rest: the middle round trip, and the worst wait of any kind.
+    rest_median: float = 0.0
+    rest_worst: float = 0.0
 
     def row(self) -> str:
         """Return it as a row of a table."""
         figures = (self.round_trips.median, self.round_trips.worst, self.joins.worst, self.health.worst)
         times = " ".join(f"{1000 * each:8.0f}" for each in figures)
-        return f"{self.name:42} {self.goes:5} {times} {self.growth_bytes / _MIB:8.1f}"
+        rest = f"{1000 * self.rest_median:8.0f} {1000 * self.rest_worst:8.0f}"
+        return f"{self.name:42} {self.goes:5} {times} {self.growth_bytes / _MIB:8.1f} {rest}"
 
     def broken(self) -> list[str]:
         """Return what does not hold, in words."""
         found = []
         if self.error:
             found.append(f"the attack itself failed: {self.error}")
-        if self.round_trips.median > MEDIAN_SECONDS:
+        if self.round_trips.median > MEDIAN_SECONDS + self.rest_median:
             found.append(f"half of the edits took more than {self.round_trips.median:.2f} s")
         for what, times in (("an edit", self.round_trips), ("a join", self.joins), ("health", self.health)):
-            if times.worst > WORST_SECONDS:
+            if times.worst > WORST_SECONDS + self.rest_worst:
                 found.append(f"{what} took {times.worst:.1f} s")
         if not self.round_trips.seconds:
             found.append("no edit came back")
@@ -73,7 +80,8 @@ class Result:
         return [f"{self.name}: {each}" for each in found]
 
 
-HEAD: Final = f"{'attack':42} {'goes':>5} {'median':>8} {'worst':>8} {'join':>8} {'health':>8} {'MiB more':>8}"
+_COLUMNS: Final = ("goes", "median", "worst", "join", "health", "MiB more", "rest", "rest")
+HEAD: Final = f"{'attack':42} {_COLUMNS[0]:>5} " + " ".join(f"{each:>8}" for each in _COLUMNS[1:])
 
 
 class Neighbourhood:
@@ -87,9 +95,20 @@ class Neighbourhood:
         self._url = url
         # Bytes of the server's log that were looked at.
         self._looked = 0
+        # What was measured at rest.
+        self._rest: Result | None = None
 
     async def attack(self, name: str, seconds: float) -> Result:
         """Have the attacker attack, and return what that did."""
+        if self._rest is None:
+            self._rest = await self._measure(REST, _REST_SECONDS)
+        result = await self._measure(name, seconds)
+        rest = self._rest
+        result.rest_median = rest.round_trips.median
+        result.rest_worst = max(rest.round_trips.worst, rest.joins.worst, rest.health.worst)
+        return result
+
+    async def _measure(self, name: str, seconds: float) -> Result:
         await trio.sleep(_LOOK_SECONDS)
         lost = self._calm.lost
         watch = _Watch(self._server.process.pid)

@@ -23,6 +23,8 @@ ATTACKER: Final = "127.0.0.2"
 ENDED: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 #: The codespace of the calm clients.
 CALM: Final = "calm"
+#: Name of the attack that does nothing.
+REST: Final = "rest"
 _TEXT, _CLOSE = 1, 8
 
 
