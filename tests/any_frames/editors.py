@@ -147,12 +147,17 @@ class CalmStock(Joined):
 
     def __init__(self, name: str) -> None:
         super().__init__(Peer(f"id-of-{name}", "", "edit"), stock=True)
+        self._name = name
+        self._connections = 0
         self.text = ""
         # Whether it was told that it is connected; it sends nothing before.
         self.connected = False
 
     @override
     def begins(self) -> None:
+        # Without a session it is somebody else each time.
+        self._connections += 1
+        self.peer = Peer(f"id-of-{self._name}-{self._connections}", "", "edit")
         self.connected = False
 
     async def types(self, pos: int, letters: str) -> None:

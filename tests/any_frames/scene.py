@@ -135,7 +135,7 @@ class Scene:
         self._lookers: set[str] = set()
         small = self._random.random() < 0.7
         self._store = WatchedStore(
-            StoreLimits(log_updates=40, senders=20) if small else StoreLimits(), self._faults, self._lookers
+            StoreLimits(log_updates=25, senders=20) if small else StoreLimits(), self._faults, self._lookers
         )
         self._limits = self._supervisor_limits(small=small)
         self._calm = [CalmClient("ann"), CalmClient("ben")]
