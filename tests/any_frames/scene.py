@@ -327,6 +327,7 @@ class Scene:
             if stock.scope is None:
                 self._check_closing(stock.peer.id, stock.outlet.closing, NOBODYS_FAULT)
                 # It loads the text, and connects to an instance that has heard of it.
+                stock.connected = False
                 known = self._documents(world).get("one")
                 stock.text = known.text if known else self._stored_text()
                 self._connect(world, stock, "one")
