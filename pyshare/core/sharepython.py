@@ -17,9 +17,12 @@ from pyshare.core.changeset import Change, ChangeSet, ChangeSetError
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import MAX_INTEGER, SELECTION_RANGES, Mode, Position, Range, Units, explain, text_frame
 from pyshare.core.units import from_units, has_lone_surrogate
+from pyshare.core.work import Work, WorkSpent
 
 #: Places at which one edit of a stock editor may change its text: as many as take some 30 ms to follow.
 MOST_PLACES = 4096
+#: Steps for changes of one edit that touch each other and stand out of order. The front end never sends such changes.
+_DISORDER_STEPS = 20_000
 #: The beginning of an escaped surrogate in JSON.
 _HALF_PAIR = "\\ud"
 #: The stock front end may grow fields.
@@ -106,7 +109,10 @@ def parse_stock_frame(text: str) -> StockFrame:
         return StockLoss(_length_after(frame))
     changes = [Change(each.start, each.start if each.to is None else each.to, each.insert) for each in frame.changes]
     try:
-        return StockEdit(ChangeSet.of(changes, frame.doc_length))
+        return StockEdit(ChangeSet.of(changes, frame.doc_length, work=Work(_DISORDER_STEPS)))
+    except WorkSpent:
+        reason = "changes: too many that touch and stand out of order; give them in the order of the text"
+        raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, reason)) from None
     except ChangeSetError as error:
         raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, f"changes: {error}")) from None
 

@@ -104,3 +104,12 @@ def test_an_edit_at_more_places_than_are_taken_tells_the_length_of_its_text_only
     assert isinstance(parse_stock_frame(json.dumps(frame)), StockEdit)
     changes.append({"from": MOST_PLACES, "insert": "\U0001f600"})
     assert parse_stock_frame(json.dumps(frame)) == StockLoss(3 * MOST_PLACES + 2)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_changes_that_touch_in_descending_order_are_refused_before_they_take_long(width: int) -> None:
+    changes = [{"from": place, "to": place + width, "insert": "x"} for place in range(MOST_PLACES - 2, -1, -1)]
+    frame = {"operation": "insert_value", "doc_length": MOST_PLACES, "changes": changes}
+    with pytest.raises(ConnectionRefused, match="changes: too many that touch") as refused:
+        parse_stock_frame(json.dumps(frame))
+    assert refused.value.closing.code == CloseCode.NOT_UNDERSTOOD
