@@ -21,6 +21,7 @@ class CountingStore(MemoryStore):
 
     loads = 0
     has_a_bug = False
+    fails_at_the_end = False
 
     @override
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
@@ -34,6 +35,11 @@ class CountingStore(MemoryStore):
         if self.has_a_bug:
             self.has_a_bug = False
             raise RuntimeError("a bug")
+        if self.fails_at_the_end:
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise RuntimeError("a bug, met when cancelled")
         return await super().append(codespace, epoch, expected=expected, updates=updates, text=text)
 
 
@@ -198,6 +204,21 @@ async def test_a_channel_that_fails_closes_its_own_clients_and_nobody_elses(
         again = world.client("lee")
         await world.settles()
         assert again.received(Welcome), "the next join starts it afresh"
+
+
+async def test_a_channel_that_fails_when_it_is_cancelled_fails_nothing_else(
+    counting: CountingStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    with trio.CancelScope() as everything:
+        async with open_world(counting) as world:
+            alice = world.client("alice")
+            await world.settles()
+            counting.fails_at_the_end = True
+            alice.types("x")
+            await world.settles()
+            everything.cancel()
+            await trio.lowlevel.checkpoint()
+    assert everything.cancelled_caught
 
 
 async def test_draining_commits_what_is_pending_closes_with_1012_and_ends(

@@ -339,6 +339,18 @@ def test_an_own_update_without_a_push_in_flight_is_taken_as_anybody_elses() -> N
     assert alice.text == "ab"
 
 
+def test_an_own_update_of_another_number_does_not_answer_the_push_in_flight() -> None:
+    server = ModelServer("a")
+    alice = joined(server).replica
+    types(alice, 1, "b")
+    push = alice.next_push()
+    assert push is not None
+    alice.receive(frame_of(1, Update("alice", push.seq + 1, ChangeSet.of([Change(0, 0, "x")], 1))))
+    assert (alice.text, alice.settled) == ("xab", 0)
+    alice.receive(frame_of(2, Update("alice", push.seq, ChangeSet.of([Change(2, 2, "b")], 2))))
+    assert (alice.text, alice.settled) == ("xab", 1)
+
+
 # Coming back.
 
 

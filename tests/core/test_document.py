@@ -574,3 +574,20 @@ def test_any_text_can_be_held(text: str) -> None:
 def test_the_weight_of_an_update_counts_its_text_and_its_sections_and_itself() -> None:
     assert weight(change(10, 5, 5, "abc")) == 3 + 8 * 6 + 256
     assert weight(ChangeSet.empty_of(0)) == 256
+
+
+def test_a_push_of_many_updates_takes_one_place_in_the_history_of_others() -> None:
+    document = Document("", limits=replace(LIMITS, history_updates=10))
+
+    def commits(sender: str, seq: int, count: int) -> None:
+        start = document.version
+        updates = [Update(sender, seq, ChangeSet.of([Change(0, 0, "a")], start + index)) for index in range(count)]
+        document.advance(start + count, updates)
+
+    for seq in range(1, 6):
+        commits("calm", seq, 1)
+    commits("hasty", 1, 1000)
+    assert document.oldest == 0
+    for seq in range(2, 12):
+        commits("hasty", seq, 1)
+    assert document.oldest == document.version - 10
