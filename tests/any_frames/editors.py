@@ -1,6 +1,7 @@
 """The clients of a scene: calm ones of both dialects, which are judged, and hostile ones, which are not."""
 
 import json
+from collections.abc import Callable
 from random import Random
 
 import trio
@@ -109,6 +110,7 @@ class Joined:
             try:
                 async with open_lease(supervisor, "tmp-a", create=True) as mailbox:
                     try:
+                        self.loads()
                         await mailbox.send(Join(outlet, self.peer, epoch, version, stock=self.stock))
                         if self.scope is scope:
                             self.mailbox = mailbox
@@ -128,6 +130,9 @@ class Joined:
     def begins(self) -> None:
         """Take note that a new connection begins."""
 
+    def loads(self) -> None:
+        """Load a text, with which it joins."""
+
     def cut(self) -> None:
         """Lose the connection."""
         if self.scope is not None:
@@ -145,8 +150,10 @@ class Joined:
 class CalmStock(Joined):
     """A stock editor that does nothing wrong: it applies what fits its text, drops the rest, and sends its edits."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, load: Callable[[], str]) -> None:
         super().__init__(Peer(f"id-of-{name}", "", "edit"), stock=True)
+        # Returns the text that an API would give out.
+        self._load = load
         self._name = name
         self._connections = 0
         self.text = ""
@@ -159,6 +166,10 @@ class CalmStock(Joined):
         self._connections += 1
         self.peer = Peer(f"id-of-{self._name}-{self._connections}", "", "edit")
         self.connected = False
+
+    @override
+    def loads(self) -> None:
+        self.text = self._load()
 
     async def types(self, pos: int, letters: str) -> None:
         """Insert something and send it."""

@@ -139,7 +139,9 @@ class Scene:
         )
         self._limits = self._supervisor_limits(small=small)
         self._calm = [CalmClient("ann"), CalmClient("ben")]
-        self._stock = [CalmStock("cat")]
+        self._stock = [CalmStock("cat", self._loaded_text)]
+        # The world, once there is one.
+        self._world: World | None = None
         self._hostile = [self._new_hostile(index) for index in range(6)]
         self._saved = self._store.save()
 
@@ -177,6 +179,7 @@ class Scene:
             Broken: if something is not as it must be.
         """
         async with open_world(self._store, limits=self._limits, instances=("one", "two")) as world:
+            self._world = world
             self._come_back(world)
             while self.frames < most_frames:
                 await self._act(world, most_frames)
@@ -326,10 +329,7 @@ class Scene:
                 stock.cut()
             if stock.scope is None:
                 self._check_closing(stock.peer.id, stock.outlet.closing, NOBODYS_FAULT)
-                # It loads the text, and connects to an instance that has heard of it.
                 stock.connected = False
-                known = self._documents(world).get("one")
-                stock.text = known.text if known else self._stored_text()
                 self._connect(world, stock, "one")
 
     def _check_closing(self, name: str, closing: Closing | None, allowed: frozenset[CloseCode]) -> None:
@@ -376,6 +376,11 @@ class Scene:
         if self._stored_text() != text:
             raise Broken(f"the store holds another text than the editors: {self._stored_text()!r}, {text!r}")
         self._judge(world)
+
+    def _loaded_text(self) -> str:
+        """Return the text that a stock editor joins with: one that its instance has heard of."""
+        known = self._documents(self._world).get("one") if self._world else None
+        return known.text if known else self._stored_text()
 
     def _stored_text(self) -> str:
         """Return the text that an API would give out now."""
