@@ -12,6 +12,7 @@ import trio
 from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.welcome import server_frame
 from pyshare.core.document import Document
+from pyshare.core.names import public_name
 from pyshare.core.presence import Announcement, Attendee, Presence, Selection
 from pyshare.core.protocol import SELECTION_RANGES, GoneFrame, Peer, PeerFrame, PeerSelectFrame
 from pyshare.core.work import Work
@@ -220,4 +221,4 @@ class Attendance:
             await self._store.publish(self._codespace, announcement)
         except StoreUnavailable as error:
             # Whoever missed it hears the next one, or asks.
-            logger.debug("announcement lost", extra={"codespace": self._codespace, "error": str(error)})
+            logger.debug("announcement lost", extra={"codespace": public_name(self._codespace), "error": str(error)})

@@ -17,6 +17,7 @@ from pyshare.actors.commits import Batch, PendingPushes
 from pyshare.actors.counts import Counts
 from pyshare.core.document import Document, Push, Update, weight
 from pyshare.core.errors import PushRefused
+from pyshare.core.names import public_name
 from pyshare.core.work import TURN_STEPS, Work
 from pyshare.store.interface import (
     Appended,
@@ -213,7 +214,7 @@ class Committer:
             self._must_put_back = False
             held = self._held()
             self._counts.put_backs += 1
-            logger.warning("put back", extra={"codespace": self._codespace, "version": held.version})
+            logger.warning("put back", extra={"codespace": public_name(self._codespace), "version": held.version})
             self._on_answer(await self._store.put_back(self._codespace, held), after=held.version)
         elif self._must_read:
             self._must_read = False

@@ -1,27 +1,38 @@
 """Tokens that this server signs: JSON Web Tokens that name a codespace, what may be done there, and until when.
 
-Whoever has one may use it: nothing else is asked, and none can be taken back.
-Browsers send no cookies here, so which page a request comes from says nothing
-about who may do what, and is not looked at. The wall clock is an argument.
+A token is all that its bearer needs, and none can be taken back. Anybody can
+read what is in a token, so the id of a codespace is in it in the clear only
+where the id is not a key by itself. A token for a temporary codespace has the
+codespace's public name, and the id encrypted with a key that follows from the
+secret. The wall clock is an argument.
 """
 
 import json
-import re
 import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import jwt
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.core.names import CODESPACE_ID, is_key, is_public_key_name, public_name
 from pyshare.core.protocol import Mode
 
 #: Characters that a secret has at least: 256 bits as hexadecimal digits are 64, HS256 wants 32 bytes (RFC 7518, 3.2).
 SECRET_LENGTH = 32
-#: What a codespace may be called in a token: it is a key in Redis, and a topic.
-CODESPACE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+#: Bytes of the key of AES-256-SIV (RFC 5297), and the purpose for which it follows from the secret (RFC 5869).
+_KEY_BYTES = 64
+_KEY_PURPOSE = b"pyshare: ids of codespaces in links"
+
+#: Clients that may make codespaces: all, bearers of links that say so, or none but through the API.
+Creators = Literal["anyone", "links", "nobody"]
 
 _ISSUER = "pyshare"
 _ALGORITHM = "HS256"
@@ -49,10 +60,13 @@ class _Claims:
     __pydantic_config__ = ConfigDict(strict=True, extra="ignore")
 
     iss: Literal["pyshare"]
-    sub: Annotated[str, Field(pattern=rf"^{CODESPACE_ID.pattern}$")]
+    #: The codespace's public name.
+    sub: Annotated[str, Field(max_length=128)]
     mode: Mode
     exp: int | None = None
     create: bool = False
+    #: The codespace's id, encrypted, where the id is a key by itself.
+    key: str | None = None
 
 
 _CLAIMS = TypeAdapter(_Claims)
@@ -65,6 +79,8 @@ class Signer:
         if len(secret) < SECRET_LENGTH:
             raise ValueError(f"a secret has at least {SECRET_LENGTH} characters")
         self._secret = secret
+        # Encrypts ids that are keys; the same id is always encrypted in the same way.
+        self._cipher = AESSIV(HKDF(SHA256(), _KEY_BYTES, salt=None, info=_KEY_PURPOSE).derive(secret.encode()))
         # Seconds since 1970.
         self.now = now
 
@@ -80,7 +96,7 @@ class Signer:
             )
         claims: dict[str, object] = {
             "iss": _ISSUER,
-            "sub": grant.codespace,
+            "sub": public_name(grant.codespace),
             "mode": grant.mode,
             "iat": int(self.now()),
         }
@@ -88,6 +104,8 @@ class Signer:
             claims["exp"] = grant.expires
         if grant.create:
             claims["create"] = True
+        if is_key(grant.codespace):
+            claims["key"] = self._seal(grant.codespace.lower())
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def read(self, token: str) -> Grant | None:
@@ -103,11 +121,28 @@ class Signer:
             options: jwt.types.Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
             found = jwt.decode(token, self._secret, algorithms=[_ALGORITHM], options=options)
             claims = _CLAIMS.validate_json(json.dumps(found))
-        except (jwt.InvalidTokenError, ValidationError):
+            codespace = self._codespace(claims)
+        except (jwt.InvalidTokenError, ValidationError, InvalidTag, ValueError):
             raise ConnectionRefused(_NOT_OURS) from None
         if claims.exp is not None and claims.exp <= self.now():
             raise ConnectionRefused(_EXPIRED)
-        return Grant(claims.sub, claims.mode, claims.exp, claims.create)
+        return Grant(codespace, claims.mode, claims.exp, claims.create)
+
+    def _codespace(self, claims: _Claims) -> str:
+        """Return the id of the codespace that a token names.
+
+        Raises:
+            ValueError: if the token names none.
+            InvalidTag: if the id was not encrypted with this secret.
+        """
+        if claims.key is not None and is_public_key_name(claims.sub):
+            return self._cipher.decrypt(urlsafe_b64decode(claims.key), None).decode()
+        if CODESPACE_ID.fullmatch(claims.sub):
+            return claims.sub
+        raise ValueError("not an id of a codespace")
+
+    def _seal(self, codespace: str) -> str:
+        return urlsafe_b64encode(self._cipher.encrypt(codespace.encode(), None)).decode()
 
 
 def expired() -> Closing:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Update, normalise
+from pyshare.core.names import public_name
 from pyshare.core.presence import Announcement
 from pyshare.core.units import from_units
 from pyshare.store.interface import Announced, Committed, Gap, NotACodespace, Snapshot, Standing
@@ -152,7 +153,7 @@ def last_seqs_of(updates: Iterable[Update]) -> list[str | int]:
 
 def damaged(codespace: str, reason: str) -> NotACodespace:
     """Return the error for a codespace that is stored in another way than pyshare does."""
-    return NotACodespace(f"what is stored of codespace {codespace} is damaged: {reason}")
+    return NotACodespace(f"what is stored of codespace {public_name(codespace)} is damaged: {reason}")
 
 
 def _update(body: object) -> Update:

@@ -11,6 +11,7 @@ from typing import Protocol
 import trio
 
 from pyshare.core.document import Update
+from pyshare.core.names import public_name
 from pyshare.core.work import BYTES_A_STEP, TURN_STEPS
 from pyshare.store import lua
 from pyshare.store.bridge import Reply, Word
@@ -55,7 +56,7 @@ def found_in(codespace: str, answer: Reply) -> Found | None:
         case [b"missing"]:
             return None
         case [b"foreign", bytes(kind)]:
-            raise NotACodespace(f"the key {codespace} holds a {kind.decode()}, no codespace")
+            raise NotACodespace(f"the key {public_name(codespace)} holds a {kind.decode()}, no codespace")
         case _:
             raise unexpected(answer)
 

@@ -14,6 +14,7 @@ from functools import partial
 import trio
 
 from pyshare.core.document import Update
+from pyshare.core.names import public_name
 from pyshare.core.presence import Announcement
 from pyshare.store import lua
 from pyshare.store.bridge import Refused, Reply, Server, Word, open_bridge
@@ -145,7 +146,7 @@ class RedisStore:
                     # Where it is held already, a log that may have parted from that is compared before it is trusted.
                     self._note_found(codespace, found.fields)
                 return snapshot
-        raise StoreUnavailable(f"codespace {codespace} changes faster than it can be read")
+        raise StoreUnavailable(f"codespace {public_name(codespace)} changes faster than it can be read")
 
     async def look(self, codespace: str) -> Standing | None:
         """Return epoch and version of the codespace; see `Store.look`."""
@@ -161,7 +162,7 @@ class RedisStore:
             snapshot = await read_following(self._run, found)
             if snapshot is not None:
                 return snapshot
-        raise StoreUnavailable(f"codespace {codespace} changes faster than it can be read")
+        raise StoreUnavailable(f"codespace {public_name(codespace)} changes faster than it can be read")
 
     async def _find(self, codespace: str, part: str, *, create: bool = False) -> Found | None:
         answer = await self._run(
@@ -401,4 +402,4 @@ class RedisStore:
             if await self._commands.call("EXISTS", codespace) == 0:
                 self._deliver(codespace, Deleted())
         except StoreUnavailable as error:
-            logger.debug("codespace not looked for", extra={"codespace": codespace, "error": str(error)})
+            logger.debug("codespace not looked for", extra={"codespace": public_name(codespace), "error": str(error)})

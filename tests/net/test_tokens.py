@@ -75,7 +75,7 @@ def test_a_token_with_claims_that_make_no_sense_is_refused(claims: dict[str, obj
 
 
 def test_a_token_without_a_signature_is_refused() -> None:
-    token = jwt.encode({"iss": "pyshare", "sub": "x", "mode": "edit"}, None, algorithm="none")
+    token = jwt.encode({"iss": "pyshare", "sub": "x", "mode": "edit"}, "", algorithm="none")
     assert refusal(token) == CloseCode.NOT_AUTHENTICATED
 
 

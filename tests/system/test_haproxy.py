@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import uuid
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -186,6 +187,21 @@ async def test_clients_with_different_links_to_one_codespace_meet_on_one_server(
                 Grant(f"class-{number}", mode, expires) for mode in ("edit", "view_only") for expires in (None, 2**40)
             ]
             found = {(await proxy.join(signer.sign(each))).server for each in grants}
+            assert len(found) == 1
+            homes |= found
+    assert len(homes) == 2
+
+
+async def test_clients_with_the_key_of_a_temporary_codespace_and_with_links_to_it_meet_on_one_server() -> None:
+    signer = Signer("s" * 32)
+    async with proxied(*pair()) as proxy:
+        homes = set()
+        for _ in range(12):
+            key = f"tmp-{uuid.uuid4()}"
+            links = [
+                signer.sign(Grant(key, mode, expires)) for mode in ("edit", "view_only") for expires in (None, 2**40)
+            ]
+            found = {(await proxy.join(token)).server for token in (key, key.upper(), *links)}
             assert len(found) == 1
             homes |= found
     assert len(homes) == 2
