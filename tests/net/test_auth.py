@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -10,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from pyshare.core.errors import CloseCode, ConfigurationError, ConnectionRefused
-from pyshare.net.auth import Admission, ApiLimits, Authenticator, open_authenticator
+from pyshare.net.auth import Admission, ApiLimits, Authenticator, Creators, open_authenticator
 from pyshare.net.tokens import Grant, Signer
 
 TMP = "tmp-9b2d8c7e-1f3a-4c5d-8e6f-0a1b2c3d4e5f"
@@ -75,7 +76,7 @@ async def refusal(authenticator: Authenticator, token: str = TOKEN) -> tuple[int
 
 async def test_a_temporary_codespace_is_its_own_key_and_made_by_whoever_comes_first() -> None:
     async with open_authenticator(None, make_missing=False) as authenticator:
-        assert await authenticator.admit(TMP) == Admission(TMP, "edit", create=True)
+        assert await authenticator.admit(TMP) == Admission(TMP, "edit", create=True, by="id")
 
 
 async def test_a_temporary_codespace_has_one_id_however_it_is_written() -> None:
@@ -117,7 +118,7 @@ async def test_the_api_is_asked_as_the_stock_server_asks_it() -> None:
     api = Api([KNOWN])
 
     async def use(authenticator: Authenticator) -> None:
-        assert await authenticator.admit(TOKEN) == Admission(UUID, "edit", create=False)
+        assert await authenticator.admit(TOKEN) == Admission(UUID, "edit", create=False, by="api")
 
     await with_api(api, use)
 
@@ -136,7 +137,7 @@ async def test_with_an_api_a_temporary_codespace_is_not_asked_for_and_not_made()
     api = Api([KNOWN])
 
     async def use(authenticator: Authenticator) -> None:
-        assert await authenticator.admit(TMP) == Admission(TMP, "edit", create=False)
+        assert await authenticator.admit(TMP) == Admission(TMP, "edit", create=False, by="id")
 
     await with_api(api, use, make_missing=True)
 
@@ -162,7 +163,7 @@ ANSWERS: Mapping[str, tuple[httpx.Response, CloseCode, str]] = {
         CloseCode.NOT_AUTHENTICATED,
         "ä" * 60 + "...",
     ),
-    "401 without a detail": (httpx.Response(401, text="no"), CloseCode.NOT_AUTHENTICATED, "not valid"),
+    "401 without a detail": (httpx.Response(401, text="no"), CloseCode.NOT_AUTHENTICATED, "invalid token"),
     "404": (httpx.Response(404, json={"detail": "Not found."}), CloseCode.NO_SUCH_CODESPACE, "no such"),
     "a redirect": (httpx.Response(302, headers={"Location": "/"}), CloseCode.OUR_FAULT, "API"),
     "400": (httpx.Response(400), CloseCode.OUR_FAULT, "API"),
@@ -192,7 +193,7 @@ async def test_view_only_is_admitted_as_such_and_unknown_fields_do_not_matter() 
     answer = httpx.Response(200, json={"uuid": UUID.upper(), "mode": "view_only", "more": 1})
 
     async def use(authenticator: Authenticator) -> None:
-        assert await authenticator.admit(TOKEN) == Admission(UUID, "view_only", create=False)
+        assert await authenticator.admit(TOKEN) == Admission(UUID, "view_only", create=False, by="api")
 
     await with_api(Api([answer]), use)
 
@@ -290,11 +291,190 @@ async def test_the_same_question_is_asked_once_for_all_who_ask_at_the_same_time(
         async with trio.open_nursery() as nursery:
             for _ in range(80):
                 nursery.start_soon(authenticator.admit, TOKEN)
-        await authenticator.admit(TOKEN)
 
     await with_api(api, use)
 
-    assert [time for time, _ in api.asked] == [0, 1]
+    assert [time for time, _ in api.asked] == [0]
+
+
+async def test_a_class_that_arrives_over_eight_seconds_with_one_token_makes_one_question(
+    autojump_clock: MockClock,
+) -> None:
+    api = Api([KNOWN], seconds=1)
+    admitted: list[Admission] = []
+
+    async def use(authenticator: Authenticator) -> None:
+        async def arrive(seconds: float) -> None:
+            await trio.sleep(seconds)
+            admitted.append(await authenticator.admit(TOKEN))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(80):
+                nursery.start_soon(arrive, number / 10)
+
+    await with_api(api, use)
+
+    assert len(admitted) == 80
+    assert len(api.asked) == 1
+
+
+async def test_a_token_that_was_taken_back_opens_nothing_after_the_seconds_for_which_it_was_known(
+    autojump_clock: MockClock,
+) -> None:
+    api = Api([KNOWN, httpx.Response(403, json={"detail": "taken back"})])
+
+    async def use(authenticator: Authenticator) -> None:
+        await authenticator.admit(TOKEN)
+        await trio.sleep(9.9)
+        await authenticator.admit(TOKEN)
+        await trio.sleep(0.1)
+        assert await refusal(authenticator) == (CloseCode.NOT_AUTHENTICATED, "taken back")
+
+    await with_api(api, use, limits=ApiLimits(good_seconds=10))
+
+    assert [time for time, _ in api.asked] == [0, 10]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_bad_token_is_not_asked_about_again_for_some_seconds(status: int, autojump_clock: MockClock) -> None:
+    api = Api([httpx.Response(status), KNOWN])
+
+    async def use(authenticator: Authenticator) -> None:
+        first = await refusal(authenticator)
+        await trio.sleep(4.9)
+        assert await refusal(authenticator) == first
+        await trio.sleep(0.1)
+        assert (await authenticator.admit(TOKEN)).codespace == UUID
+
+    await with_api(api, use, limits=ApiLimits(bad_seconds=5))
+
+    assert [time for time, _ in api.asked] == [0, 5]
+
+
+async def test_a_failure_of_the_api_is_not_remembered_of_the_token(autojump_clock: MockClock) -> None:
+    async def use(authenticator: Authenticator) -> None:
+        assert (await refusal(authenticator))[0] == CloseCode.OUR_FAULT
+        assert (await authenticator.admit(TOKEN)).codespace == UUID
+
+    await with_api(Api([httpx.Response(400), KNOWN]), use)
+
+
+async def test_no_more_tokens_are_remembered_than_the_limit_and_bad_ones_do_not_have_good_ones_forgotten(
+    autojump_clock: MockClock,
+) -> None:
+    api = Api([KNOWN, KNOWN, KNOWN, *(httpx.Response(404) for _ in range(10)), KNOWN])
+
+    async def use(authenticator: Authenticator) -> None:
+        for token in ("one", "two", "three"):
+            await authenticator.admit(token)
+        for number in range(10):
+            await refusal(authenticator, f"made-up-{number}")
+        for token in ("two", "three"):
+            await authenticator.admit(token)
+        assert len(api.asked) == 13
+        await authenticator.admit("one")
+
+    await with_api(api, use, limits=ApiLimits(remembered=2))
+
+    assert len(api.asked) == 14
+
+
+async def test_with_no_seconds_to_remember_the_api_is_asked_each_time(autojump_clock: MockClock) -> None:
+    api = Api([KNOWN])
+
+    async def use(authenticator: Authenticator) -> None:
+        for _ in range(3):
+            await authenticator.admit(TOKEN)
+
+    await with_api(api, use, limits=ApiLimits(good_seconds=0))
+
+    assert len(api.asked) == 3
+
+
+def made_up(authenticator: Authenticator, nursery: trio.Nursery, count: int) -> None:
+    """Have one address ask about many tokens at once."""
+
+    async def ask(number: int) -> None:
+        with suppress(ConnectionRefused):
+            await authenticator.admit(f"made-up-{number}", "192.0.2.1")
+
+    for number in range(count):
+        nursery.start_soon(ask, number)
+
+
+async def test_an_address_with_hundreds_of_made_up_tokens_holds_no_other(autojump_clock: MockClock) -> None:
+    api = Api([KNOWN], seconds=1)
+    waited: list[float] = []
+
+    async def use(authenticator: Authenticator) -> None:
+        async with trio.open_nursery() as nursery:
+            made_up(authenticator, nursery, 800)
+            await trio.sleep(0.5)
+            for number in range(20):
+                await authenticator.admit(f"good-{number}", f"198.51.100.{number}")
+                waited.append(trio.current_time())
+            nursery.cancel_scope.cancel()
+
+    await with_api(api, use)
+
+    # For each: a request that is under way, and its own.
+    assert waited == [pytest.approx(2 + 2 * number) for number in range(20)]
+
+
+async def test_one_who_asks_what_a_long_line_asks_too_does_not_wait_behind_it(autojump_clock: MockClock) -> None:
+    async def use(authenticator: Authenticator) -> None:
+        async with trio.open_nursery() as nursery:
+            made_up(authenticator, nursery, 800)
+            await trio.sleep(0.5)
+            await authenticator.admit("made-up-799", "198.51.100.1")
+            assert trio.current_time() == 2
+            nursery.cancel_scope.cancel()
+
+    await with_api(Api([KNOWN], seconds=1), use)
+
+
+async def test_after_a_throttle_that_others_have_earned_each_address_has_its_turn(autojump_clock: MockClock) -> None:
+    throttled = httpx.Response(429, headers={"Retry-After": "7"})
+    api = Api([throttled, throttled, KNOWN], seconds=1)
+
+    async def use(authenticator: Authenticator) -> None:
+        async with trio.open_nursery() as nursery:
+            made_up(authenticator, nursery, 800)
+            await trio.sleep(0.5)
+            await authenticator.admit(TOKEN, "198.51.100.1")
+            assert trio.current_time() == 9
+            nursery.cancel_scope.cancel()
+
+    await with_api(api, use, limits=ApiLimits(concurrent=2))
+
+    assert [time for time, _ in api.asked] == [0, 0, 8, 8, 9, 9]
+
+
+async def test_when_too_many_wait_those_of_the_longest_line_are_told_to_come_back(autojump_clock: MockClock) -> None:
+    refused: list[tuple[int, str]] = []
+    admitted: list[str] = []
+
+    async def use(authenticator: Authenticator) -> None:
+        async def ask(token: str, line: str) -> None:
+            try:
+                await authenticator.admit(token, line)
+            except ConnectionRefused as error:
+                refused.append((error.closing.code, token))
+            else:
+                admitted.append(token)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(7):
+                nursery.start_soon(ask, f"made-up-{number}", "192.0.2.1")
+            await trio.sleep(0.5)
+            for number in range(3):
+                nursery.start_soon(ask, f"good-{number}", f"198.51.100.{number}")
+
+    await with_api(Api([KNOWN], seconds=1), use, limits=ApiLimits(concurrent=2, waiting=5))
+
+    assert len(refused) == 3
+    assert all(code == CloseCode.TRY_LATER and token.startswith("made-up") for code, token in refused)
+    assert {"good-0", "good-1", "good-2"} <= set(admitted)
 
 
 async def test_one_caller_that_gives_up_does_not_fail_the_others(autojump_clock: MockClock) -> None:
@@ -392,6 +572,15 @@ async def test_without_a_secret_our_tokens_are_nobodys() -> None:
     async with open_authenticator(None, make_missing=False) as authenticator:
         code, _ = await refusal(authenticator, SIGNER.sign(Grant("x", "edit")))
     assert code == CloseCode.NOT_AUTHENTICATED
+
+
+@pytest.mark.parametrize(
+    ("creators", "by_id", "by_link"), [("anyone", True, True), ("links", False, True), ("nobody", False, False)]
+)
+async def test_who_makes_codespaces_is_who_may(creators: Creators, by_id: bool, by_link: bool) -> None:
+    async with open_authenticator(None, make_missing=True, signer=SIGNER, creators=creators) as authenticator:
+        assert (await authenticator.admit(TMP)).create is by_id
+        assert (await authenticator.admit(SIGNER.sign(Grant("x", "edit", create=True)))).create is by_link
 
 
 async def test_without_an_api_a_token_of_ours_makes_its_codespace_if_it_says_so() -> None:
