@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from pyshare.net.addresses import parse_networks
+from pyshare.net.origins import Origins
 
 VARIABLE_PREFIX: Final = "PYSHARE_"
 #: The word for an empty list of proxies.
@@ -59,6 +60,15 @@ def checked_networks(text: str) -> str:
             parse_networks(text)
         except ValueError:
             raise PydanticCustomError("networks", "not addresses and networks") from None
+    return text
+
+
+def checked_origins(text: str) -> str:
+    """Return `text`, or refuse what is not a list of origins."""
+    try:
+        Origins.parse(text)
+    except ValueError:
+        raise PydanticCustomError("origins", "not origins") from None
     return text
 
 

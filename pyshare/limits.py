@@ -8,8 +8,10 @@ from pyshare.core.document import DocumentLimits
 from pyshare.core.protocol import Limits
 from pyshare.fields import NO_PROXIES
 from pyshare.net.addresses import Networks, parse_networks
+from pyshare.net.auth import ApiLimits
 from pyshare.net.codespaces import CodespacesLimits
 from pyshare.net.connection import ConnectionLimits
+from pyshare.net.creations import CreationLimits
 from pyshare.net.http import HttpLimits
 from pyshare.net.listener import ListenerLimits
 from pyshare.net.requests import RequestLimits
@@ -124,10 +126,31 @@ def store_limits(settings: Settings) -> StoreLimits:
     )
 
 
+def creation_limits(settings: Settings) -> CreationLimits:
+    """Return what the settings mean for codespaces that clients make."""
+    return CreationLimits(
+        creators=settings.creators,
+        codespaces_per_minute=settings.codespaces_per_minute,
+        codespaces_per_minute_per_address=settings.codespaces_per_minute_per_address,
+        origins=settings.origins,
+    )
+
+
+def api_limits(settings: Settings) -> ApiLimits:
+    """Return what the settings mean for questions to the API."""
+    seconds = settings.api_remember_seconds
+    least = ApiLimits()
+    return ApiLimits(
+        longest_wait_seconds=settings.authentication_seconds,
+        good_seconds=seconds,
+        bad_seconds=min(seconds, least.bad_seconds),
+    )
+
+
 def codespaces_limits(settings: Settings) -> CodespacesLimits:
     """Return what the settings mean for codespaces over HTTP."""
     return CodespacesLimits(
         text_units=settings.text_units,
-        codespaces_per_minute=settings.codespaces_per_minute,
+        api_link_seconds=settings.api_link_seconds,
         authentication_seconds=min(settings.authentication_seconds, CodespacesLimits().authentication_seconds),
     )

@@ -19,8 +19,9 @@ import logging
 import resource
 import secrets
 import signal
+import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -36,18 +37,22 @@ from pyshare.core.errors import ConfigurationError, leaves
 from pyshare.folder import data_folder, secret_of
 from pyshare.limits import (
     METRICS_CONNECTIONS,
+    api_limits,
     channel_limits,
     codespaces_limits,
     connection_limits,
+    creation_limits,
     http_limits,
     listener_limits,
     metrics_limits,
     store_limits,
 )
+from pyshare.net.addresses import Address
 from pyshare.net.application import build_app
-from pyshare.net.auth import ApiLimits, Authenticator, open_authenticator
+from pyshare.net.auth import Authenticator, open_authenticator
 from pyshare.net.codespaces import Codespaces
 from pyshare.net.connection import serve_connection
+from pyshare.net.creations import Creations
 from pyshare.net.held import HeldBytes
 from pyshare.net.http import serve_http
 from pyshare.net.listener import Listener, open_listeners
@@ -231,7 +236,8 @@ async def serve_with(
                     settings.api_base_url,
                     make_missing=settings.redis_address is None or settings.store == "memory",
                     signer=signer,
-                    limits=ApiLimits(longest_wait_seconds=settings.authentication_seconds),
+                    creators=settings.creators,
+                    limits=api_limits(settings),
                 )
             )
             # A connection has an Acquire and a Release in it at most, so the limit of connections bounds it.
@@ -241,14 +247,8 @@ async def serve_with(
             supervisor = Supervisor(store, instance=instance, limits=limits)
             await parts.start(partial(supervisor.run, messages), name="supervisor")
             closes: Counter[str] = Counter()
-            connection = partial(
-                serve_connection,
-                admit=authenticator.admit,
-                open_channel=partial(open_lease, mailbox),
-                limits=connection_limits(settings),
-                on_closed=lambda code: closes.update((code,)),
-                held=HeldBytes(settings.buffer_bytes),
-            )
+            creations = Creations(creation_limits(settings))
+            connection = _connection(settings, authenticator, mailbox, creations, closes)
             listener = Listener(sockets.ws, connection, limits=listener_limits(settings))
             await parts.start(partial(listener.run), name="WebSocket listener")
             gauge = _Gauge(settings, instance, readiness, listener, supervisor, closes)
@@ -257,7 +257,8 @@ async def serve_with(
                 app = build_app(readiness.why_not, metrics.own_routes)
                 own = partial(serve_http, [group.listener], app, limits=metrics_limits(settings))
                 await parts.start(own, name="metrics for other workers")
-            app = build_app(readiness.why_not, _routes(settings, store, authenticator, signer))
+            codespaces = _routes(settings, store, authenticator, signer, creations)
+            app = build_app(readiness.why_not, codespaces, allowed_origins=settings.origins.allowed)
             http = partial(serve_http, sockets.http, app, adopt=listener.adopt, limits=http_limits(settings))
             await parts.start(http, name="HTTP listener")
             app = build_app(readiness.why_not, metrics.routes)
@@ -274,13 +275,40 @@ async def serve_with(
             parts.cancel_scope.cancel()
 
 
+def _connection(
+    settings: Settings,
+    authenticator: Authenticator,
+    supervisor: trio.MemorySendChannel[SupervisorMessage],
+    creations: Creations,
+    closes: Counter[str],
+) -> Callable[[socket.socket, Address, bytes], Awaitable[None]]:
+    """Return how a client's WebSocket is served, whatever address it comes from."""
+    limits = connection_limits(settings)
+    held = HeldBytes(settings.buffer_bytes)
+
+    async def serve_client(client: socket.socket, address: Address, received: bytes) -> None:
+        await serve_connection(
+            client,
+            address,
+            received,
+            admit=partial(authenticator.admit, line=address.network or ""),
+            open_channel=partial(open_lease, supervisor),
+            limits=limits,
+            on_closed=lambda code: closes.update((code,)),
+            held=held,
+            count_creation=partial(creations.by_joining, address),
+        )
+
+    return serve_client
+
+
 def _routes(
-    settings: Settings, store: Store, authenticator: Authenticator, signer: Signer | None
+    settings: Settings, store: Store, authenticator: Authenticator, signer: Signer | None, creations: Creations
 ) -> Sequence[BaseRoute]:
     """Return what there is over HTTP beside health."""
     if not settings.has_page or signer is None:
         return ()
-    codespaces = Codespaces(store, authenticator.admit, signer, limits=codespaces_limits(settings))
+    codespaces = Codespaces(store, authenticator.admit, signer, creations=creations, limits=codespaces_limits(settings))
     return (*codespaces.routes, *Page().routes)
 
 

@@ -9,8 +9,17 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pyshare.fields import NO_PROXIES, Shown, checked_networks, checked_redis_url, complete_url, described
-from pyshare.net.tokens import SECRET_LENGTH
+from pyshare.fields import (
+    NO_PROXIES,
+    Shown,
+    checked_networks,
+    checked_origins,
+    checked_redis_url,
+    complete_url,
+    described,
+)
+from pyshare.net.origins import Origins
+from pyshare.net.tokens import SECRET_LENGTH, Creators
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -125,6 +134,20 @@ class Settings(BaseModel):
         Field(ge=0.1, le=3600),
         Shown("Who may join", "SECONDS", "time to find out who a client is, waits for a busy API counted"),
     ] = 90.0
+    api_remember_seconds: Annotated[
+        float,
+        Field(ge=0, le=3600),
+        Shown(
+            "Who may join",
+            "SECONDS",
+            "time for which the API's word about a token is taken again without asking; 0 asks each time",
+        ),
+    ] = 10.0
+    api_link_seconds: Annotated[
+        int,
+        Field(ge=0, le=31_536_000),
+        Shown("Who may join", "SECONDS", "time that a link works which is made from an API's token; 0 makes none"),
+    ] = 3600
     secret: Annotated[
         Annotated[str, Field(min_length=SECRET_LENGTH, max_length=1024)] | None,
         Shown(
@@ -136,11 +159,34 @@ class Settings(BaseModel):
             secret=True,
         ),
     ] = None
+    create: Annotated[
+        Literal["auto", "anyone", "links", "nobody"],
+        Shown(
+            "Who may join",
+            "WHO",
+            "who makes codespaces; anyone: everybody who reaches the server; links: bearers of links that say so; "
+            "nobody: the API only; auto: anyone with the page, else links",
+        ),
+    ] = "auto"
     codespaces_per_minute: Annotated[
         int,
         Field(ge=1, le=1_000_000),
-        Shown("Who may join", "COUNT", "codespaces that one process makes in a minute for whoever asks by HTTP"),
-    ] = 60
+        Shown("Who may join", "COUNT", "codespaces that one process makes in a minute for all, by HTTP or by joining"),
+    ] = 600
+    codespaces_per_minute_per_address: Annotated[
+        int,
+        Field(ge=1, le=1_000_000),
+        Shown("Who may join", "COUNT", "those that it makes for one address, which a class may share"),
+    ] = 120
+    allowed_origins: Annotated[
+        Annotated[str, AfterValidator(checked_origins)] | None,
+        Shown(
+            "Who may join",
+            "LIST",
+            "pages of other origins that may make codespaces and links, as the server's own page does",
+            allowed="origins with commas between, as https://example.org",
+        ),
+    ] = None
 
     store: Annotated[
         Literal["redis", "memory"],
@@ -202,7 +248,7 @@ class Settings(BaseModel):
         Shown(
             "Storage",
             "SECONDS",
-            "time a codespace lives unused",
+            "lifetime of a codespace: time unused until it is gone",
             stock="CODESPACE_EXPIRE_UPDATE",
             allowed="a whole number from 1 to 31536000",
             default=f"{_EXPIRE_SECONDS_WITH_API} with an API, which keeps texts itself, else {_EXPIRE_SECONDS}",
@@ -214,7 +260,7 @@ class Settings(BaseModel):
         Shown(
             "Storage",
             "SECONDS",
-            "time a temporary codespace lives unused",
+            "lifetime of a temporary codespace",
             stock="TMP_CODESPACE_EXPIRE_UPDATE",
         ),
     ] = 1200
@@ -414,6 +460,18 @@ class Settings(BaseModel):
             return self.metrics_port or 0
         above = self.http_port + _METRICS_DISTANCE
         return above if above <= _LAST_PORT else self.http_port - _METRICS_DISTANCE
+
+    @property
+    def creators(self) -> Creators:
+        """Clients that may make codespaces."""
+        if self.create == "auto":
+            return "anyone" if self.has_page else "links"
+        return self.create
+
+    @property
+    def origins(self) -> Origins:
+        """Pages of other origins that count as the server's own."""
+        return Origins() if self.allowed_origins is None else Origins.parse(self.allowed_origins)
 
     @property
     def expire_seconds(self) -> int:

@@ -23,9 +23,11 @@ from pyshare.actors.stock import StockLimits, StockRoom
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
+from pyshare.core.names import public_name
 from pyshare.core.presence import Selection
 from pyshare.core.protocol import ClientFrame, Limits, Mode, Peer, PushFrame, Range, SelectFrame, Storage
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
+from pyshare.core.work import STEPS_A_SECOND, TURN_STEPS
 from pyshare.store.interface import (
     Announced,
     Committed,
@@ -79,8 +81,9 @@ class ChannelStatistics:
     counts: Counts
 
 
-#: Messages that a channel handles before others have their turn.
+#: Messages that a channel handles before others have their turn, and seconds after which it begins no other.
 _MESSAGES_A_TURN = 64
+_TURN_SECONDS = TURN_STEPS / STEPS_A_SECOND
 #: Events that are kept while the log is read.
 _HEARD_EVENTS = 256
 #: What members hear when the server stops.
@@ -100,6 +103,8 @@ class Channel:
         self, codespace: str, snapshot: Snapshot, store: Store, *, instance: str, limits: ChannelLimits
     ) -> None:
         self._codespace = codespace
+        # Its name in logs and in the names of tasks.
+        self._name = public_name(codespace)
         self._store = store
         self._limits = limits
         # The mark of this codespace's life; another one under the same id is another codespace.
@@ -184,11 +189,11 @@ class Channel:
         try:
             with self._tasks:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._read_events, events, name=f"reader of {self._codespace}")
-                    nursery.start_soon(self._committer.run, name=f"committer of {self._codespace}")
-                    nursery.start_soon(self._attendance.tell, name=f"presence of {self._codespace}")
-                    nursery.start_soon(self._stock.heal, name=f"stock editors of {self._codespace}")
-                    nursery.start_soon(self._keep_open, name=f"keeper of {self._codespace}")
+                    nursery.start_soon(self._read_events, events, name=f"reader of {self._name}")
+                    nursery.start_soon(self._committer.run, name=f"committer of {self._name}")
+                    nursery.start_soon(self._attendance.tell, name=f"presence of {self._name}")
+                    nursery.start_soon(self._stock.heal, name=f"stock editors of {self._name}")
+                    nursery.start_soon(self._keep_open, name=f"keeper of {self._name}")
                     async for message in mailbox:
                         self._on_message(message)
                         self._take_more(mailbox)
@@ -219,9 +224,12 @@ class Channel:
                 assert_never(message)
 
     def _take_more(self, mailbox: trio.MemoryReceiveChannel[ChannelMessage]) -> None:
-        """Handle what else has arrived, within a turn of the scheduler: it goes into one append."""
+        """Handle what else has arrived, for a turn of the scheduler at most: it goes into one append."""
+        end = trio.current_time() + _TURN_SECONDS
         with suppress(trio.WouldBlock, trio.EndOfChannel):
             for _ in range(_MESSAGES_A_TURN):
+                if trio.current_time() >= end:
+                    break
                 self._on_message(mailbox.receive_nowait())
 
     def _on_join(self, join: Join) -> None:
@@ -320,7 +328,7 @@ class Channel:
             await self._committer.wait_done()
             await self._attendance.take_leave()
         if scope.cancelled_caught:
-            extra = {"codespace": self._codespace, "pending": len(self._pending)}
+            extra = {"codespace": self._name, "pending": len(self._pending)}
             logger.error("channel retired before the store took everything", extra=extra)
 
     def _dismiss(self, mailbox: trio.MemoryReceiveChannel[ChannelMessage], closing: Closing) -> None:
@@ -436,7 +444,7 @@ class Channel:
         storage: Storage = "down" if error else "ok"
         if self._members.tell_storage(storage):
             level = logging.WARNING if error else logging.INFO
-            extra = {"codespace": self._codespace, "storage": storage, "error": str(error or "")}
+            extra = {"codespace": self._name, "storage": storage, "error": str(error or "")}
             logger.log(level, "storage", extra=extra)
             if error:
                 self._admit_waiting()
@@ -476,7 +484,7 @@ class Channel:
         try:
             alive = await self._store.touch(self._codespace, self._epoch)
         except StoreUnavailable as error:
-            logger.debug("touch failed", extra={"codespace": self._codespace, "error": str(error)})
+            logger.debug("touch failed", extra={"codespace": self._name, "error": str(error)})
             alive = False
         if not alive:
             self._committer.read_log()

@@ -5,10 +5,13 @@ takes a lease (`open_lease`): a sending end of the channel's mailbox that stays
 good as long as the channel lives. When the last lease on a channel has been
 given back, it is kept for a short linger, then retired; whoever asks for it
 while it ends is given the next one, loaded afresh.
+
+Each lease stands for itself: a right that one client has, to make the codespace
+or not, is never applied to another.
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -18,13 +21,22 @@ import trio
 from pyshare.actors.channel import Channel, ChannelLimits, ChannelStatistics
 from pyshare.actors.counts import Counts
 from pyshare.actors.messages import ChannelMessage, Drain
-from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, leaves, shortened
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, leaves
+from pyshare.core.names import public_name
 from pyshare.store.folding import folded
-from pyshare.store.interface import NotACodespace, Store, StoreUnavailable
+from pyshare.store.interface import NotACodespace, Snapshot, Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
 Mailbox = trio.MemorySendChannel[ChannelMessage]
+
+_NO_SUCH = Closing(CloseCode.NO_SUCH_CODESPACE, "there is no such codespace, or it has expired")
+_DAMAGED = Closing(CloseCode.NO_SUCH_CODESPACE, "what is stored of this codespace cannot be read; open another one")
+
+
+def at_any_rate() -> Closing | None:
+    """Allow a codespace to be made, however many have been."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,10 +48,12 @@ class Acquire:
     """
 
     codespace: str
-    #: Whether a codespace that does not exist is to be made.
+    #: Whether a codespace that does not exist is to be made for this lease.
     create: bool
     #: Takes one answer without waiting.
     reply: trio.MemorySendChannel["Mailbox | Closing"]
+    #: Called when the codespace is about to be made for this lease: counts it, or says why not now.
+    count: Callable[[], Closing | None] = at_any_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,8 @@ class Release:
     """A lease, or the wish for one, is given back."""
 
     lease: Acquire
+    #: A message for which the channel's mailbox had no room, and the sending end through which it still has to go.
+    last: tuple[Mailbox, ChannelMessage] | None = None
 
 
 SupervisorMessage = Acquire | Release
@@ -65,24 +81,52 @@ class SupervisorLimits:
 
 @asynccontextmanager
 async def open_lease(
-    supervisor: trio.MemorySendChannel[SupervisorMessage], codespace: str, *, create: bool
+    supervisor: trio.MemorySendChannel[SupervisorMessage],
+    codespace: str,
+    *,
+    create: bool,
+    count: Callable[[], Closing | None] = at_any_rate,
+    last: ChannelMessage | None = None,
 ) -> AsyncIterator[Mailbox]:
     """Hold a sending end of the codespace's channel; it is closed and given back when the context is left.
+
+    `count` is called if the codespace is made for this lease. `last` is sent
+    to the channel when the context is left, behind all that was sent before:
+    it arrives as long as the channel lives, however busy that is, and leaving
+    does not wait for it.
 
     Raises:
         ConnectionRefused: if there is no such codespace, or it cannot be had at the moment.
     """
     send_reply, receive_reply = trio.open_memory_channel[Mailbox | Closing](1)
-    lease = Acquire(codespace, create, send_reply)
+    lease = Acquire(codespace, create, send_reply, count)
     _send(supervisor, lease)
+    unsent: tuple[Mailbox, ChannelMessage] | None = None
     try:
         answer = await receive_reply.receive()
         if isinstance(answer, Closing):
             raise ConnectionRefused(answer)
         with answer:
-            yield answer
+            try:
+                yield answer
+            finally:
+                unsent = _send_last(answer, last)
     finally:
-        _give_back(supervisor, lease, receive_reply)
+        _give_back(supervisor, lease, receive_reply, unsent)
+
+
+def _send_last(mailbox: Mailbox, last: ChannelMessage | None) -> tuple[Mailbox, ChannelMessage] | None:
+    """Send a channel the last message of a lease; if there is no room, return what is left to do."""
+    if last is None:
+        return None
+    try:
+        mailbox.send_nowait(last)
+    except trio.WouldBlock:
+        return mailbox.clone(), last
+    except trio.BrokenResourceError:
+        # The channel has ended, and its members with it.
+        return None
+    return None
 
 
 def _send(supervisor: trio.MemorySendChannel[SupervisorMessage], message: SupervisorMessage) -> None:
@@ -96,15 +140,19 @@ def _give_back(
     supervisor: trio.MemorySendChannel[SupervisorMessage],
     lease: Acquire,
     reply: trio.MemoryReceiveChannel[Mailbox | Closing],
+    last: tuple[Mailbox, ChannelMessage] | None,
 ) -> None:
     """Close what was answered and not received, for a cancelled wait, and release the lease."""
     with lease.reply, reply, suppress(trio.WouldBlock):
         unread = reply.receive_nowait()
         if not isinstance(unread, Closing):
             unread.close()
-    # A supervisor that has ended has no leases left.
-    with suppress(ConnectionRefused):
-        _send(supervisor, Release(lease))
+    try:
+        _send(supervisor, Release(lease, last))
+    except ConnectionRefused:
+        # A supervisor that has ended has no leases left, and no channels.
+        if last is not None:
+            last[0].close()
 
 
 @dataclass(slots=True, eq=False)
@@ -112,7 +160,8 @@ class _Entry:
     """A channel as its owner sees it."""
 
     codespace: str
-    create: bool
+    #: The codespace's name for logs and tasks.
+    name: str
     #: The sending end from which leases are cloned; closed when the channel is retired.
     mailbox: Mailbox
     #: Leases that are held, and wishes for one that wait until the channel has started or the next can.
@@ -195,7 +244,7 @@ class Supervisor:
                 for lease in list(entry.waiting):
                     self._answer(lease, Closing(CloseCode.RESTARTING, "the server restarts; reconnect"))
                 entry.waiting.clear()
-                nursery.start_soon(self._drain_channel, entry, name=f"drain of {entry.codespace}")
+                nursery.start_soon(self._drain_channel, entry, name=f"drain of {entry.name}")
             while self._entries:
                 self._empty = trio.Event()
                 await self._empty.wait()
@@ -208,15 +257,17 @@ class Supervisor:
             try:
                 await mailbox.send(Drain())
             except trio.BrokenResourceError:
-                logger.debug("channel ended before it was drained", extra={"codespace": entry.codespace})
+                logger.debug("channel ended before it was drained", extra={"codespace": entry.name})
         self._retire_if_empty(entry)
 
     def _on_message(self, message: SupervisorMessage, nursery: trio.Nursery) -> None:
         match message:
             case Acquire():
                 self._on_acquire(message, nursery)
-            case Release(lease):
+            case Release(lease, last):
                 self._on_release(lease, nursery)
+                if last is not None:
+                    nursery.start_soon(self._deliver, *last, name=f"last message to {public_name(lease.codespace)}")
             case _:
                 assert_never(message)
 
@@ -226,7 +277,7 @@ class Supervisor:
             return
         entry = self._entries.get(lease.codespace)
         if entry is None:
-            entry = self._start(lease.codespace, nursery, create=lease.create)
+            entry = self._start(lease.codespace, nursery)
         self._owners[lease] = entry
         if entry.retired or entry.channel is None:
             entry.waiting[lease] = None
@@ -245,7 +296,12 @@ class Supervisor:
             entry.empty_since = trio.current_time()
             if not entry.lingering:
                 entry.lingering = True
-                nursery.start_soon(self._linger, entry, name=f"linger of {entry.codespace}")
+                nursery.start_soon(self._linger, entry, name=f"linger of {entry.name}")
+
+    async def _deliver(self, mailbox: Mailbox, message: ChannelMessage) -> None:
+        """Send a channel what its mailbox had no room for; the channel does not end before it has that."""
+        with mailbox, suppress(trio.BrokenResourceError):
+            await mailbox.send(message)
 
     async def _linger(self, entry: _Entry) -> None:
         """Retire a channel that has had no lease for the linger; give up when it is in use."""
@@ -262,74 +318,95 @@ class Supervisor:
             entry.retired = True
             entry.mailbox.close()
 
-    def _start(self, codespace: str, nursery: trio.Nursery, *, create: bool) -> _Entry:
+    def _start(self, codespace: str, nursery: trio.Nursery) -> _Entry:
         send, receive = trio.open_memory_channel[ChannelMessage](self._limits.mailbox_messages)
-        entry = _Entry(codespace, create, send)
+        entry = _Entry(codespace, public_name(codespace), send)
         self._entries[codespace] = entry
-        nursery.start_soon(self._run_channel, entry, receive, nursery, name=f"channel {codespace}")
+        nursery.start_soon(self._run_channel, entry, receive, nursery, name=f"channel {entry.name}")
         return entry
 
     async def _run_channel(
         self, entry: _Entry, mailbox: trio.MemoryReceiveChannel[ChannelMessage], nursery: trio.Nursery
     ) -> None:
         """Run one channel from its load to its end; what it raises ends it and nobody else."""
-        closing = Closing(CloseCode.TRY_LATER, "this codespace is closing; reconnect")
+        # Why the channel could not start, if it could not.
+        closing: Closing | None = None
         try:
             with mailbox:
                 await self._serve(entry, mailbox)
         except* StoreUnavailable as group:
             error = next(leaves(group))
-            logger.warning("channel not started", extra={"codespace": entry.codespace, "error": str(error)})
+            logger.warning("channel not started", extra={"codespace": entry.name, "error": str(error)})
             closing = Closing(CloseCode.TRY_LATER, "the store does not answer; try again later")
         except* NotACodespace as group:
             error = next(leaves(group))
-            logger.error("channel not started", extra={"codespace": entry.codespace, "error": str(error)})
-            closing = Closing(CloseCode.NO_SUCH_CODESPACE, shortened(str(error)))
+            logger.error("channel not started", extra={"codespace": entry.name, "error": str(error)})
+            closing = _DAMAGED
         except* Exception:
             # The bulkhead: a channel that fails is gone, its clients come back to the next one. A cancellation beside
             # the failure goes on.
             self._failed += 1
-            logger.exception("channel failed", extra={"codespace": entry.codespace})
+            logger.exception("channel failed", extra={"codespace": entry.name})
             closing = Closing(CloseCode.OUR_FAULT, "this codespace failed here; reconnect to go on")
         self._on_ended(entry, closing, nursery)
 
     async def _serve(self, entry: _Entry, mailbox: trio.MemoryReceiveChannel[ChannelMessage]) -> None:
         codespace = entry.codespace
         async with self._store.subscribe(codespace) as events:
-            snapshot = await self._store.load(codespace, create=entry.create)
+            snapshot = await self._load(entry)
             if snapshot is None:
-                closing = Closing(CloseCode.NO_SUCH_CODESPACE, "there is no such codespace, or it has expired")
-                self._answer_waiting(entry, closing)
                 return
             snapshot = await folded(snapshot)
             limits = self._limits.channel
             channel = Channel(codespace, snapshot, self._store, instance=self._instance, limits=limits)
             entry.channel = channel
-            logger.info("channel started", extra={"codespace": codespace, "version": snapshot.version})
+            logger.info("channel started", extra={"codespace": entry.name, "version": snapshot.version})
             for lease in list(entry.waiting):
                 self._hand_out(entry, lease)
             entry.waiting.clear()
             # Whoever waited may have gone while the codespace was loaded.
             self._retire_if_empty(entry)
             await channel.run(mailbox, events)
-            logger.info("channel ended", extra={"codespace": codespace})
+            logger.info("channel ended", extra={"codespace": entry.name})
 
-    def _on_ended(self, entry: _Entry, closing: Closing, nursery: trio.Nursery) -> None:
-        """Forget a channel that has ended, and start the next one if somebody waits for it."""
-        started = entry.channel is not None
+    async def _load(self, entry: _Entry) -> Snapshot | None:
+        """Load a codespace, made if it is missing and somebody who waits may make it; None if nobody may."""
+        snapshot = await self._store.load(entry.codespace, create=False)
+        if snapshot is None and self._may_create(entry):
+            snapshot = await self._store.load(entry.codespace, create=True)
+        return snapshot
+
+    def _may_create(self, entry: _Entry) -> bool:
+        """Return whether one of those who wait makes the codespace; if not, all of them have been told why."""
+        refusals: dict[Acquire, Closing] = {}
+        for lease in entry.waiting:
+            refusal = lease.count() if lease.create else _NO_SUCH
+            if refusal is None:
+                return True
+            refusals[lease] = refusal
+        for lease, refusal in refusals.items():
+            self._answer(lease, refusal)
+        entry.waiting.clear()
+        return False
+
+    def _on_ended(self, entry: _Entry, closing: Closing | None, nursery: trio.Nursery) -> None:
+        """Forget a channel that has ended; start the next for those who wait, or say why this one never started."""
         if entry.channel is not None:
             self._counts.add(entry.channel.statistics().counts)
+            closing = None
         entry.retired = True
         entry.channel = None
         entry.mailbox.close()
         del self._entries[entry.codespace]
-        if entry.waiting and started and not self._draining:
+        if entry.waiting and closing is None:
             waiting = list(entry.waiting)
-            following = self._start(entry.codespace, nursery, create=any(lease.create for lease in waiting))
+            following = self._start(entry.codespace, nursery)
             following.waiting.update(entry.waiting)
             self._owners.update(dict.fromkeys(waiting, following))
-        else:
-            self._answer_waiting(entry, closing)
+        elif closing is not None:
+            for lease in entry.waiting:
+                self._answer(lease, closing)
+            entry.waiting.clear()
         if not self._entries:
             self._empty.set()
 
@@ -338,11 +415,6 @@ class Supervisor:
         entry.leases.add(lease)
         if not self._answer(lease, mailbox):
             mailbox.close()
-
-    def _answer_waiting(self, entry: _Entry, closing: Closing) -> None:
-        for lease in entry.waiting:
-            self._answer(lease, closing)
-        entry.waiting.clear()
 
     def _answer(self, lease: Acquire, answer: Mailbox | Closing) -> bool:
         """Answer, unless whoever asked has gone; their `Release` is on its way then."""

@@ -1,10 +1,12 @@
 """What is answered under which path of HTTP."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from http import HTTPStatus
 
 import trio
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
@@ -20,11 +22,13 @@ def build_app(
     why_not_ready: Callable[[], Awaitable[str | None]],
     routes: Sequence[BaseRoute] = (),
     *,
+    allowed_origins: Collection[str] = (),
     ready_seconds: float = _READY_SECONDS,
 ) -> Starlette:
     """Return the application: whether this server lives, whether clients should come to it, and `routes`.
 
     `why_not_ready` says why clients should not come to this server; None if they should.
+    Pages of `allowed_origins` may read answers, and send requests as the own page does.
     """
 
     async def healthz(request: Request) -> JSONResponse:  # noqa: ASYNC124 - Starlette has threads for others
@@ -42,7 +46,15 @@ def build_app(
         # What reaches this asks for no WebSocket, or with a method that cannot open one.
         return refusal(HTTPStatus.UPGRADE_REQUIRED, NO_UPGRADE, {"Upgrade": "websocket", "Connection": "Upgrade"})
 
+    origins = Middleware(
+        CORSMiddleware,
+        allow_origins=tuple(allowed_origins),
+        allow_methods=("GET", "POST"),
+        allow_headers=("Content-Type", "If-None-Match"),
+        expose_headers=("ETag", "Retry-After"),
+    )
     app = Starlette(
+        middleware=[origins] if allowed_origins else [],
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),

@@ -1,7 +1,9 @@
 """Codespaces over HTTP: a new one, a link to one, the text of one.
 
-A link is a token of this server's (`net/tokens.py`). Whoever has any token of a
-codespace can make others from it that are good for as much, or for less.
+A link is a token of this server's (`net/tokens.py`). A client that has a token
+of a codespace can make links from it that are good for as much, or for less.
+A token of the API can be taken back, which a link cannot: a link made from one
+works for a short time only.
 """
 
 import uuid
@@ -22,9 +24,10 @@ from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import Mode, explain
 from pyshare.core.units import from_units, normalise_line_breaks, to_units
+from pyshare.net.addresses import Address
 from pyshare.net.answers import answer
 from pyshare.net.auth import Admission
-from pyshare.net.bucket import TokenBucket
+from pyshare.net.creations import Creations, Refusal
 from pyshare.net.tokens import Grant, Signer
 from pyshare.store.folding import folded
 from pyshare.store.interface import Appended, Standing, Store
@@ -37,6 +40,7 @@ _JSON = "application/json"
 
 _NO_SUCH = Closing(CloseCode.NO_SUCH_CODESPACE, "no such codespace; it may have expired, or been deleted")
 _NOT_ALLOWED = Closing(CloseCode.NOT_ALLOWED, "mode: this token is for looking only, and so are links from it")
+_NO_API_LINKS = Closing(CloseCode.NOT_ALLOWED, "this server makes no links from tokens of its API")
 _NOT_CHECKED = Closing(CloseCode.TRY_LATER, "the token could not be checked in time; try again later")
 
 _Body = TypeVar("_Body")
@@ -46,14 +50,14 @@ _STRICT = ConfigDict(strict=True, extra="forbid")
 
 @dataclass(frozen=True, slots=True)
 class CodespacesLimits:
-    """What is made for whoever asks."""
+    """Limits of the endpoints."""
 
     #: UTF-16 code units of a text.
     text_units: int = 524_288
     #: Texts that are read from the store at one time; other requests wait.
     texts_at_once: int = 4
-    #: Codespaces that are made in a minute; as many at once.
-    codespaces_per_minute: int = 60
+    #: Seconds that a link works which is made from a token of the API; with 0 there are none.
+    api_link_seconds: int = 3600
     #: Seconds for finding out what a token is good for.
     authentication_seconds: float = 8
 
@@ -88,21 +92,22 @@ class Codespaces:
     def __init__(
         self,
         store: Store,
-        admit: Callable[[str], Awaitable[Admission]],
+        admit: Callable[[str, str], Awaitable[Admission]],
         signer: Signer,
         *,
+        creations: Creations | None = None,
         limits: CodespacesLimits | None = None,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._store = store
+        # Says what a token is good for; of those that wait, each address, which it is told, has its turn.
         self._admit = admit
         self._signer = signer
         self._limits = limits or CodespacesLimits()
         self._new_id = new_id
         # Who reads a text: each takes memory and turns for it.
         self._reading = trio.CapacityLimiter(self._limits.texts_at_once)
-        most = self._limits.codespaces_per_minute
-        self._bucket = TokenBucket(most / 60, burst=most - 1, now=trio.current_time())
+        self._creations = creations or Creations()
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -115,12 +120,13 @@ class Codespaces:
 
     async def _create(self, request: Request) -> JSONResponse:
         """Make a codespace with a text, and a link to it of each kind."""
+        _check(self._creations.foreign(request.headers))
         wanted = await _parse(request, _NEW_CODESPACE)
         text = normalise_line_breaks(to_units(wanted.text))
         if len(text) > self._limits.text_units:
             reason = f"text: {len(text)} UTF-16 code units; a text has at most {self._limits.text_units}"
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, reason)
-        self._count()
+        _check(self._creations.by_http(_address(request)))
         codespace = self._new_id()
         await self._make(codespace, text)
         expires = self._until(wanted.expires_in)
@@ -128,12 +134,17 @@ class Codespaces:
         return answer(HTTPStatus.CREATED, {"codespace": codespace, **links})
 
     async def _link(self, request: Request) -> JSONResponse:
-        """Make a link from a token, good for as much as that or for less."""
+        """Make a link from a token, good for as much as the token or for less."""
+        _check(self._creations.foreign(request.headers))
         wanted = await _parse(request, _NEW_LINK)
         admission = await self._admitted(request)
         if wanted.mode == "edit" and admission.mode != "edit":
             raise ConnectionRefused(_NOT_ALLOWED)
         ends = [each for each in (admission.expires, self._until(wanted.expires_in)) if each is not None]
+        if admission.by == "api":
+            if not self._limits.api_link_seconds:
+                raise ConnectionRefused(_NO_API_LINKS)
+            ends.append(int(self._signer.now()) + self._limits.api_link_seconds)
         create = admission.create and wanted.mode == "edit"
         grant = Grant(admission.codespace, wanted.mode, min(ends, default=None), create)
         return answer(HTTPStatus.CREATED, {"mode": grant.mode, **self._sign(grant)})
@@ -156,7 +167,7 @@ class Codespaces:
 
     async def _admitted(self, request: Request) -> Admission:
         with trio.move_on_after(self._limits.authentication_seconds):
-            return await self._admit(request.path_params["token"])
+            return await self._admit(request.path_params["token"], _address(request).network or "")
         raise ConnectionRefused(_NOT_CHECKED)
 
     async def _make(self, codespace: str, text: str) -> None:
@@ -171,14 +182,6 @@ class Codespaces:
         )
         if not isinstance(made, Appended):
             raise ConnectionRefused(Closing(CloseCode.TRY_LATER, "the text could not be stored; try again"))
-
-    def _count(self) -> None:
-        now = trio.current_time()
-        seconds = self._bucket.debt_seconds(now)
-        if seconds > 0:
-            reason = f"more than {self._limits.codespaces_per_minute} new codespaces in a minute; try again later"
-            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, reason, {"Retry-After": str(int(seconds) + 1)})
-        self._bucket.take(1, now)
 
     def _until(self, seconds: int | None) -> int | None:
         return None if seconds is None else int(self._signer.now()) + seconds
@@ -196,11 +199,28 @@ def _text_headers(tag: str) -> Mapping[str, str]:
     return {"ETag": tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 
+def _address(request: Request) -> Address:
+    """Return the address that a request comes from."""
+    return Address(*request.client) if request.client else Address("unknown")
+
+
+def _check(refusal: Refusal | None) -> None:
+    """Raise what a refusal is answered with, if there is one."""
+    if refusal is not None:
+        if refusal.seconds is None:
+            raise ConnectionRefused(refusal.closing)
+        retry = {"Retry-After": str(int(refusal.seconds) + 1)}
+        raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, refusal.closing.reason, retry)
+
+
 async def _parse(request: Request, adapter: TypeAdapter[_Body]) -> _Body:
-    """Return what the body asks for; without one, what is asked for by default."""
+    """Return what the body asks for; without one, what is asked for by default.
+
+    No form of another page can send this type, with a body or without.
+    """
     body = await request.body()
-    if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
-        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type: a body is {_JSON}")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type: must be {_JSON}, also without a body")
     try:
         return adapter.validate_json(body or b"{}")
     except ValidationError as error:

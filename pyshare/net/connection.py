@@ -33,6 +33,7 @@ from wsproto.utilities import LocalProtocolError
 from pyshare.actors.messages import ChannelMessage, Drained, Join, Leave, Received
 from pyshare.core.arrival import SESSION_BYTES, Arrival, parse_arrival, public_id
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.core.names import public_name
 from pyshare.core.protocol import (
     SUBPROTOCOL,
     ClientFrame,
@@ -116,13 +117,19 @@ class OpenChannel(Protocol):
     """How a connection comes by its channel: `open_lease`, with the supervisor filled in."""
 
     def __call__(
-        self, codespace: str, *, create: bool
+        self, codespace: str, *, create: bool, count: Callable[[], Closing | None], last: ChannelMessage
     ) -> AbstractAsyncContextManager[trio.MemorySendChannel[ChannelMessage]]:
-        """Hold a sending end of the codespace's channel.
+        """Hold a sending end of the codespace's channel, which gets `last` in the end.
+
+        `count` is called if the codespace is made, and may say why not now.
 
         Raises:
             ConnectionRefused: if it cannot be had.
         """
+
+
+#: Counts a codespace that is made for an admission, by a request with these headers; or says why not now.
+CountCreation = Callable[[Admission, Mapping[str, str]], Closing | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,13 @@ DIALECTS: Mapping[str | None, Dialect] = {
 }
 
 
+def _headers(request: WebSocketRequest) -> Mapping[str, str]:
+    """Return the headers of a handshake by their names in lower case."""
+    found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
+    # wsproto takes this one out of the list, and trio-websocket hands it on nowhere else.
+    return {**found, "host": request._event.host}  # noqa: SLF001
+
+
 async def serve_connection(
     client: socket.socket,
     address: Address,
@@ -164,21 +178,23 @@ async def serve_connection(
     now: Callable[[], float] = time.time,
     on_closed: Callable[[str], None] = lambda code: None,
     held: HeldBytes | None = None,
+    count_creation: CountCreation = lambda admission, headers: None,
 ) -> None:
     """Serve one client from the first byte to the last; the socket is closed however that ends.
 
     `address` is where it comes from, `received` was read from it
     before, and `now` tells the time in seconds since 1970. In the end
     `on_closed` is told the close code if it is a known one, or "other", "none" or "http". Cancelled, it still tells
-    the client that the server restarts, and its channel that it leaves, each
-    for `close_seconds` at most.
+    the client that the server restarts, for `close_seconds` at most. Its channel
+    hears that it leaves, however this ends. `count_creation` counts a codespace
+    that is made for this client, or says why not now.
 
     Raises:
         ExceptionGroup: of what nobody foresaw; the client was told 1011.
     """
     work = TokenBucket(limits.steps_per_second, burst=limits.burst_steps, now=trio.current_time())
     outlet = SocketOutlet(client, received, work=work, held=held)
-    connection = _Connection(outlet, address, admit, open_channel, limits, new_session, now)
+    connection = _Connection(outlet, address, admit, open_channel, limits, new_session, now, count_creation)
     try:
         await connection.run()
     finally:
@@ -202,6 +218,7 @@ class _Connection:
         limits: ConnectionLimits,
         new_session: Callable[[], bytes],
         now: Callable[[], float],
+        count_creation: CountCreation,
     ) -> None:
         # The name of the connection in logs and tasks.
         label = self._label = str(address)
@@ -210,6 +227,7 @@ class _Connection:
         self._limits = limits
         self._new_session = new_session
         self._now = now
+        self._count_creation = count_creation
         # What the client may send; its socket to the channel and to trio-websocket.
         burst = 2 * limits.pushes_per_second
         self._bucket = TokenBucket(limits.pushes_per_second, burst=burst, now=trio.current_time())
@@ -304,7 +322,11 @@ class _Connection:
             admission = await self._authenticate(ws, unquote(address["token"]))
             if admission.expires is not None:
                 nursery.start_soon(self._expire, admission.expires, name=f"expiry of {self._label}")
-            async with self._open_channel(admission.codespace, create=admission.create) as channel:
+            count = partial(self._count_creation, admission, _headers(request))
+            lease = self._open_channel(
+                admission.codespace, create=admission.create, count=count, last=Leave(self._outlet)
+            )
+            async with lease as channel:
                 self._channel = channel
                 # What goes wrong here is settled here: the lease needs to know only that it ends.
                 with self._until_refused():
@@ -337,7 +359,7 @@ class _Connection:
     ) -> None:
         """Be a member of the channel until the conversation ends."""
         peer = Peer(public_id(arrival.session or self._new_session()), arrival.name, admission.mode)
-        self._who |= {"codespace": admission.codespace, "client": peer.id}
+        self._who |= {"codespace": public_name(admission.codespace), "client": peer.id}
         try:
             await self._tell(Join(self._outlet, peer, arrival.epoch, arrival.version, stock=dialect.stock))
             logger.info("joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None})
@@ -346,10 +368,7 @@ class _Connection:
                 self._bucket.take(1, trio.current_time())
                 await self._stream.pause()
         finally:
-            with trio.move_on_after(self._limits.close_seconds, shield=True) as patience:
-                await self._tell(Leave(self._outlet))
-            level = logging.WARNING if patience.cancelled_caught else logging.INFO
-            logger.log(level, "left", extra={**self._who, "channel_told": not patience.cancelled_caught})
+            logger.info("left", extra=self._who)
 
     async def _on_message(self, message: str | bytes, dialect: Dialect) -> None:
         self._stream.message_taken()

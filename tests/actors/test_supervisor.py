@@ -1,23 +1,25 @@
 """Starting and retiring channels: join and leave races, linger, crashes, drain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import trio
 from typing_extensions import override
 
+from pyshare.actors.channel import Channel
+from pyshare.actors.messages import ChannelMessage, Drained
 from pyshare.actors.supervisor import SupervisorLimits, open_lease
 from pyshare.core.document import Update
-from pyshare.core.errors import CloseCode, ConnectionRefused
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import Welcome
 from pyshare.store.faults import Faults
 from pyshare.store.interface import Appended, Conflict, Gone, Lost, Snapshot, StoreLimits
 from pyshare.store.memory import MemoryStore
-from tests.actors.world import channel_limits, open_world
+from tests.actors.world import Client, channel_limits, open_world
 
 
 class CountingStore(MemoryStore):
-    """Counts loads, and can fail as no store should."""
+    """Counts the loads with which channels begin, and can fail as no store should."""
 
     loads = 0
     has_a_bug = False
@@ -25,7 +27,7 @@ class CountingStore(MemoryStore):
 
     @override
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
-        self.loads += 1
+        self.loads += not create
         return await super().load(codespace, create=create)
 
     @override
@@ -168,6 +170,141 @@ async def test_a_codespace_that_does_not_exist_and_may_not_be_made_is_refused_wi
         assert refused.value.closing.code == CloseCode.NO_SUCH_CODESPACE
         await world.settles()
         assert world.supervisors["one"]._owners == {}
+
+
+@pytest.mark.parametrize("first_may_create", [False, True])
+async def test_one_who_may_make_a_codespace_has_it_whoever_else_asked_before(
+    first_may_create: bool, store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        faults.call_delay = lambda operation, codespace: 1
+        first = world.joins(Client("first"), create=first_may_create)
+        await world.passes(0.5)
+        second = world.joins(Client("second"), create=not first_may_create)
+        await world.passes(3)
+        assert first.closed_with() is None
+        assert second.closed_with() is None
+
+
+async def test_nobody_makes_a_codespace_for_one_who_may_not(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        faults.call_delay = lambda operation, codespace: 1
+        creator = world.joins(Client("creator"))
+        looker = world.joins(Client("looker"), create=False)
+        await world.passes(0.5)
+        creator.cut()
+        await world.passes(3)
+        assert looker.closed_with() == CloseCode.NO_SUCH_CODESPACE
+        assert await store.load("tmp-a", create=False) is None
+
+
+async def test_one_who_asks_while_another_is_told_that_there_is_none_is_given_the_next_try(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        late: list[Client] = []
+
+        def count() -> Closing | None:
+            late.append(world.joins(Client("late")))
+            return Closing(CloseCode.TRY_LATER, "not now")
+
+        with pytest.raises(ConnectionRefused, match="not now"):
+            async with open_lease(world._mailboxes["one"], "tmp-a", create=True, count=count):
+                raise AssertionError("it was let in")
+        await world.settles()
+        assert late[0].closed_with() is None
+        assert late[0].received(Welcome)
+
+
+async def test_a_bound_that_one_has_reached_is_told_to_that_one_only(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    counted: list[str] = []
+
+    def refuse() -> Closing | None:
+        counted.append("refused")
+        return Closing(CloseCode.TRY_LATER, "too many new codespaces")
+
+    def allow() -> Closing | None:
+        counted.append("allowed")
+        return None
+
+    async with open_world(store) as world:
+        faults.call_delay = lambda operation, codespace: 1
+        mailbox = world._mailboxes["one"]
+
+        async def ask(count: Callable[[], Closing | None]) -> None:
+            async with open_lease(mailbox, "tmp-a", create=True, count=count):
+                pass
+
+        with pytest.raises(ConnectionRefused, match="too many new codespaces"):
+            await ask(refuse)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, refuse)
+            nursery.start_soon(ask, allow)
+        assert counted[0] == "refused"
+        assert counted.count("allowed") == 1
+        before = list(counted)
+        await ask(refuse)
+        assert counted == before, "a codespace that there is is nobody's creation"
+
+
+async def test_of_many_who_leave_a_busy_channel_at_once_nobody_remains(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The mailbox has 64 places, and each message takes the channel longer than any connection waits."""
+    handle = Channel._on_message
+
+    def handle_slowly(self: Channel, message: ChannelMessage) -> None:
+        autojump_clock.jump(10)
+        handle(self, message)
+
+    async with open_world(store) as world:
+        clients = [world.client(f"client {index}") for index in range(250)]
+        await world.settles()
+        supervisor = world.supervisors["one"]
+        assert supervisor.statistics().channels["tmp-a"].members == 250
+        monkeypatch.setattr(Channel, "_on_message", handle_slowly)
+        for client in clients[1:]:
+            client.cut()
+        await world.settles()
+        assert supervisor.statistics().channels["tmp-a"].members == 1
+        clients[0].cut()
+        await world.passes(11)
+        assert supervisor.statistics().channels == {}
+        assert supervisor._owners == {}
+
+
+async def test_a_channel_whose_messages_take_long_gives_others_their_turn_after_each(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    handled: list[int] = []
+    turns: list[int] = []
+    handle = Channel._on_message
+
+    def handle_slowly(self: Channel, message: ChannelMessage) -> None:
+        autojump_clock.jump(0.004)
+        handled.append(len(turns))
+        handle(self, message)
+
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        monkeypatch.setattr(Channel, "_on_message", handle_slowly)
+
+        async def count_turns() -> None:
+            while len(handled) < 40:
+                turns.append(len(handled))
+                await trio.lowlevel.checkpoint()
+
+        assert alice._mailbox is not None
+        for _ in range(40):
+            alice._mailbox.send_nowait(Drained(alice.outlet))
+        await count_turns()
+        # Three messages a turn, and two turns of the channel between two of this task at most.
+        assert max(handled.count(turn) for turn in handled) <= 6
 
 
 async def test_a_store_that_is_down_refuses_joins_with_1013_and_lets_them_in_later(

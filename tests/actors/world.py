@@ -165,15 +165,11 @@ class Client:
         with trio.CancelScope() as scope:
             self._connection = scope
             try:
-                async with open_lease(supervisor, codespace, create=create) as mailbox:
-                    try:
-                        await mailbox.send(Join(outlet, self.peer, self.editor.epoch, self.editor.version))
-                        if self._connection is scope:
-                            self._mailbox = mailbox
-                        await trio.sleep_forever()
-                    finally:
-                        with trio.move_on_after(1, shield=True):
-                            await mailbox.send(Leave(outlet))
+                async with open_lease(supervisor, codespace, create=create, last=Leave(outlet)) as mailbox:
+                    await mailbox.send(Join(outlet, self.peer, self.editor.epoch, self.editor.version))
+                    if self._connection is scope:
+                        self._mailbox = mailbox
+                    await trio.sleep_forever()
             except ConnectionRefused as refusal:
                 self.refusal = refusal.closing
             except trio.BrokenResourceError:

@@ -2,8 +2,8 @@
 
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import trio
@@ -136,12 +136,14 @@ class World:
 
     def __init__(
         self,
+        nursery: trio.Nursery,
         limits: ConnectionLimits,
         address: Address,
         admit: Callable[[str], Awaitable[Admission]],
         received: bytes,
         held: HeldBytes | None = None,
     ) -> None:
+        self._nursery = nursery
         self._limits = limits
         # What all connections hold, if there are others.
         self._held = held
@@ -162,6 +164,9 @@ class World:
         self.asked: list[tuple[str, bool]] = []
         self.refusal: Closing | None = None
         self.leases = 0
+        # Counts a codespace that is made for this client, as the connection asks for it.
+        self.count: Callable[[], Closing | None] = lambda: None
+        self.counted: list[tuple[Admission, Mapping[str, str]]] = []
         # The connection's life.
         self.scope = trio.CancelScope()
         self.ended = trio.Event()
@@ -180,15 +185,25 @@ class World:
                 now=lambda: trio.current_time() + self.set_seconds,
                 on_closed=self.closes.append,
                 held=self._held,
+                count_creation=self._count_creation,
             )
         assert self._socket.fileno() == -1
         self.ended.set()
 
+    def _count_creation(self, admission: Admission, headers: Mapping[str, str]) -> Closing | None:
+        self.counted.append((admission, headers))
+        return None
+
+    async def _send_last(self, sender: trio.MemorySendChannel[ChannelMessage], last: ChannelMessage) -> None:
+        with sender, suppress(trio.BrokenResourceError):
+            await sender.send(last)
+
     @asynccontextmanager
     async def open_channel(
-        self, codespace: str, *, create: bool
+        self, codespace: str, *, create: bool, count: Callable[[], Closing | None], last: ChannelMessage
     ) -> AsyncIterator[trio.MemorySendChannel[ChannelMessage]]:
         """Hold a sending end of the channel, as `open_lease` does."""
+        self.count = count
         self.asked.append((codespace, create))
         await trio.lowlevel.checkpoint()
         if self.refusal is not None:
@@ -199,6 +214,7 @@ class World:
                 yield sender
             finally:
                 self.leases -= 1
+                self._nursery.start_soon(self._send_last, self._mailbox_sender.clone(), last)
 
     async def next(self, kind: type[MessageT]) -> MessageT:
         """Return the next message to the channel, which is of this kind."""
@@ -223,8 +239,8 @@ async def serving(
     held: HeldBytes | None = None,
 ) -> AsyncIterator[World]:
     """Have one connection served; it has to end, and give back all it had, before the context is left."""
-    world = World(limits, Address("192.0.2.1", 1), admit, received, held)
     async with trio.open_nursery() as nursery:
+        world = World(nursery, limits, Address("192.0.2.1", 1), admit, received, held)
         # It has nothing to wait for: the client's bytes wait for it.
         nursery.start_soon(world.serve, name="connection test")  # noqa: ASYNC113
         try:
@@ -234,6 +250,7 @@ async def serving(
             assert world.leases == 0
         finally:
             world.client.stream.socket.close()
+            world.mailbox.close()
 
 
 async def let_in(client: Client, query: str | None = None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import httpx
+import jwt
 import pytest
 import trio
 from trio.testing import MockClock
@@ -14,9 +15,12 @@ from trio.testing import MockClock
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.core.names import public_name
 from pyshare.net.application import build_app
-from pyshare.net.auth import Admission, Authenticator
+from pyshare.net.auth import Admission, Authenticator, Creators
 from pyshare.net.codespaces import Codespaces, CodespacesLimits
+from pyshare.net.creations import CreationLimits, Creations
+from pyshare.net.origins import Origins
 from pyshare.net.tokens import Grant, Signer
 from pyshare.store.faults import Faults
 from pyshare.store.interface import Snapshot, StoreLimits
@@ -74,15 +78,24 @@ async def world() -> AsyncIterator[World]:
         nursery.cancel_scope.cancel()
 
 
-def asking(store: MemoryStore, admit: Callable[[str], Awaitable[Admission]]) -> httpx.AsyncClient:
-    limits = CodespacesLimits(text_units=100, codespaces_per_minute=6, authentication_seconds=3)
-    routes = Codespaces(store, admit, SIGNER, limits=limits).routes
+def asking(
+    store: MemoryStore,
+    admit: Callable[[str, str], Awaitable[Admission]],
+    *,
+    creations: CreationLimits | None = None,
+    api_link_seconds: int = 3600,
+    address: str = "192.0.2.1",
+) -> httpx.AsyncClient:
+    limits = CodespacesLimits(text_units=100, authentication_seconds=3, api_link_seconds=api_link_seconds)
+    creations = creations or CreationLimits(codespaces_per_minute=8, codespaces_per_minute_per_address=6)
+    routes = Codespaces(store, admit, SIGNER, creations=Creations(creations), limits=limits).routes
 
     async def ready() -> str | None:
         await trio.lowlevel.checkpoint()
         return None
 
-    transport = httpx.ASGITransport(build_app(ready, routes), raise_app_exceptions=False)
+    app = build_app(ready, routes, allowed_origins=creations.origins.allowed)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 1))
     return httpx.AsyncClient(transport=transport, base_url="http://pyshare")
 
 
@@ -101,7 +114,7 @@ async def test_a_new_codespace_has_its_text_and_a_link_of_each_kind(world: World
 
 
 async def test_without_a_body_a_codespace_is_empty(world: World) -> None:
-    answer = await world.client.post("/codespaces")
+    answer = await world.client.post("/codespaces", headers={"Content-Type": "application/json"})
     assert answer.status_code == 201
     assert answer.headers["cache-control"] == "no-store"
     assert (await world.text(answer.json()["edit"]["token"])).text == ""
@@ -232,9 +245,51 @@ async def test_what_is_wrong_with_a_body_is_named(world: World, body: object, st
     assert reason(answer)[1].startswith(named)
 
 
-async def test_a_body_of_a_form_which_any_page_could_send_is_not_taken(world: World) -> None:
-    answer = await world.client.post("/codespaces", content="{}", headers={"Content-Type": "text/plain"})
-    assert reason(answer) == (415, "Content-Type: a body is application/json")
+@pytest.mark.parametrize("path", ["/codespaces", f"/codespaces/{TMP}/links"])
+@pytest.mark.parametrize("content", [b"", b"{}"])
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+async def test_what_a_form_of_any_page_could_send_is_not_taken(
+    world: World, path: str, content: bytes, kind: str | None
+) -> None:
+    answer = await world.client.post(path, content=content, headers={"Content-Type": kind} if kind else {})
+    assert reason(answer) == (415, "Content-Type: must be application/json, also without a body")
+
+
+FOREIGN: list[dict[str, str]] = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_a_page_of_another_origin_makes_neither_codespaces_nor_links(
+    world: World, headers: dict[str, str]
+) -> None:
+    for path in ("/codespaces", f"/codespaces/{TMP}/links"):
+        status, sentence = reason(await world.client.post(path, json={}, headers=headers))
+        assert status == 403
+        assert "--allowed-origins" in sentence
+
+
+async def test_the_own_page_and_an_allowed_one_make_codespaces_and_read_the_answers(world: World) -> None:
+    own = await world.client.post("/codespaces", json={}, headers={"Origin": "http://pyshare"})
+    assert own.status_code == 201
+    assert "access-control-allow-origin" not in own.headers
+    limits = CreationLimits(origins=Origins.parse("https://editor.example"))
+    async with asking(world.store, Authenticator(None, SIGNER).admit, creations=limits) as client:
+        origin = {"Origin": "https://editor.example", "Sec-Fetch-Site": "cross-site"}
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+        before = await client.options("/codespaces", headers={**origin, **asked})
+        assert before.status_code == 200
+        made = await client.post("/codespaces", json={}, headers=origin)
+        assert made.status_code == 201
+        for each in (before, made):
+            assert each.headers["access-control-allow-origin"] == "https://editor.example"
+        refused = await client.post("/codespaces", json={}, headers={"Origin": "https://evil.example"})
+        assert refused.status_code == 403
+        assert "access-control-allow-origin" not in refused.headers
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/codespaces"), ("POST", "/codespaces/x/text")])
@@ -260,16 +315,63 @@ async def test_a_token_that_is_good_for_nothing_is_answered_why(world: World, to
 async def test_more_codespaces_than_are_allowed_have_to_wait(world: World, autojump_clock: MockClock) -> None:
     for _ in range(6):
         await world.make()
-    answer = await world.client.post("/codespaces")
-    assert reason(answer) == (429, "more than 6 new codespaces in a minute; try again later")
+    answer = await world.client.post("/codespaces", json={})
+    assert reason(answer) == (429, "more than 6 new codespaces in a minute from your address; try again later")
     await trio.sleep(int(answer.headers["retry-after"]))
     await world.make()
+
+
+@pytest.mark.parametrize("creators", ["links", "nobody"])
+async def test_where_strangers_may_not_make_codespaces_a_request_makes_none(world: World, creators: Creators) -> None:
+    admit = Authenticator(None, SIGNER, creators=creators).admit
+    async with asking(world.store, admit, creations=CreationLimits(creators=creators)) as client:
+        assert reason(await client.post("/codespaces", json={}))[0] == 403
+        link = (await client.post(f"/codespaces/{TMP}/links", json={"mode": "edit"})).json()["token"]
+        assert SIGNER.read(link) == Grant(TMP, "edit", create=False)
+
+
+@pytest.mark.parametrize(("asked", "ends"), [(None, 3600), (60, 60), (86_400, 3600)])
+async def test_a_link_from_a_token_of_the_api_works_for_a_short_time_only(
+    world: World, asked: int | None, ends: int
+) -> None:
+    async with asking(world.store, api_admits) as client:
+        answer = await client.post("/codespaces/token/links", json={"mode": "edit", "expires_in": asked})
+        assert answer.json()["expires"] == NOW + ends
+        admit = Authenticator(None, SIGNER).admit
+    async with asking(world.store, admit) as client:
+        again = await client.post(f"/codespaces/{answer.json()['token']}/links", json={"expires_in": 86_400})
+        assert again.json()["expires"] == NOW + ends, "a link of a link works no longer"
+
+
+async def test_where_no_link_may_outlive_a_token_of_the_api_there_is_none(world: World) -> None:
+    async with asking(world.store, api_admits, api_link_seconds=0) as client:
+        answer = await client.post("/codespaces/token/links", json={})
+        assert reason(answer) == (403, "this server makes no links from tokens of its API")
+
+
+async def api_admits(token: str, line: str) -> Admission:
+    await trio.lowlevel.checkpoint()
+    assert line == "192.0.2.1"
+    return Admission("class-7", "edit", create=False, by="api")
+
+
+@pytest.mark.parametrize("mode", ["edit", "view_only"])
+async def test_nobody_reads_the_key_of_a_temporary_codespace_out_of_a_link(world: World, mode: str) -> None:
+    answer = await world.link(TMP, mode=mode, expires_in=60)
+    readable = jwt.decode(answer.json()["token"], options={"verify_signature": False})
+    assert readable["sub"] == public_name(TMP)
+    for text in (str(readable), answer.text, str(answer.headers)):
+        assert TMP not in text
+        assert TMP.removeprefix("tmp-") not in text
+    grant = SIGNER.read(answer.json()["token"])
+    assert grant is not None
+    assert grant.codespace == TMP
 
 
 async def test_a_store_that_is_away_is_not_the_callers_fault(world: World) -> None:
     made = await world.make()
     world.faults.down = True
-    for answer in (await world.text(made.edit), await world.client.post("/codespaces")):
+    for answer in (await world.text(made.edit), await world.client.post("/codespaces", json={})):
         assert reason(answer) == (503, "the store does not answer; try again later")
         assert answer.headers["retry-after"] == "1"
 
@@ -278,7 +380,7 @@ async def test_a_store_that_is_away_is_not_the_callers_fault(world: World) -> No
     ("code", "status"), [(CloseCode.TRY_LATER, 503), (CloseCode.OUR_FAULT, 502), (CloseCode.NO_SUCH_CODESPACE, 404)]
 )
 async def test_what_the_api_cannot_say_is_answered_so(world: World, code: CloseCode, status: int) -> None:
-    async def admit(token: str) -> Admission:
+    async def admit(token: str, line: str) -> Admission:
         await trio.lowlevel.checkpoint()
         raise ConnectionRefused(Closing(code, "as it is"))
 
@@ -287,7 +389,7 @@ async def test_what_the_api_cannot_say_is_answered_so(world: World, code: CloseC
 
 
 async def test_an_api_that_takes_long_is_not_waited_for(world: World, autojump_clock: MockClock) -> None:
-    async def admit(token: str) -> Admission:
+    async def admit(token: str, line: str) -> Admission:
         await trio.sleep_forever()
         raise AssertionError
 

@@ -15,6 +15,7 @@ from wsproto.events import AcceptConnection, CloseConnection
 from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.core.arrival import format_session, public_id
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.core.names import public_name
 from pyshare.core.protocol import PushFrame, SelectFrame, text_frame
 from pyshare.net.auth import Admission
 from tests.net.scripted import (
@@ -749,3 +750,45 @@ async def test_a_code_that_a_client_makes_up_is_not_a_label_of_its_own(
         await world.client.closing_answer()
         await world.next(Leave)
     assert world.closes == [label]
+
+
+# Rights.
+
+
+async def test_a_codespace_that_is_made_is_counted_for_its_client_with_the_headers_of_its_request(
+    autojump_clock: MockClock,
+) -> None:
+    async with serving() as world:
+        request = f"GET /codespace/{TOKEN}/ HTTP/1.1\r\nHost: pad.example:80\r\nOrigin: https://evil.example\r\n"
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        await world.client.send(f"{request}Upgrade: websocket\r\nConnection: Upgrade\r\n{key}".encode())
+        await world.next(Join)
+        assert world.counted == []
+
+        assert world.count() is None
+
+        [(admission, headers)] = world.counted
+        assert admission.codespace == CODESPACE
+        assert (headers["host"], headers["origin"]) == ("pad.example:80", "https://evil.example")
+        await world.client.stream.aclose()
+        await world.next(Leave)
+
+
+async def test_the_key_of_a_temporary_codespace_is_not_logged(
+    caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    key = "tmp-9b2d8c7e-1f3a-4c5d-8e6f-0a1b2c3d4e5f"
+
+    async def admit(_: str) -> Admission:
+        await trio.lowlevel.checkpoint()
+        return Admission(key, "edit", create=True, by="id")
+
+    async with serving(admit=admit) as world:
+        await joined(world)
+        assert world.asked == [(key, True)]
+        await leaves(world)
+
+    logged = " ".join(str(record.__dict__) for record in caplog.records)
+    assert public_name(key) in logged
+    assert key not in logged
