@@ -211,6 +211,7 @@ def own_server(store: str) -> Iterator[tuple[str, int]]:
     """Run a server with limits out of the way; yield its address and process id."""
     command = [sys.executable, "-m", "pyshare", "serve", "--port", "0", "--http-port", "0", "--store", store]
     command += ["--pushes-per-second", "1000000"]
+    command += ["--codespaces-per-minute", "1000000", "--codespaces-per-minute-per-address", "1000000"]
     with (
         tempfile.TemporaryDirectory(prefix="pyshare-") as folder,
         subprocess.Popen(

@@ -18,7 +18,7 @@ from pyshare.actors.committer import Committer, CommitterLimits
 from pyshare.actors.counts import CommitTimes, Counts
 from pyshare.actors.fanout import FanOut, FanOutLimits, Outlet
 from pyshare.actors.membership import Membership
-from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Received
+from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Left, Received
 from pyshare.actors.stock import StockLimits, StockRoom
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Update
@@ -217,6 +217,9 @@ class Channel:
                 self._on_join(message)
             case Leave(outlet):
                 self._on_leave(outlet)
+            case Left(leaves):
+                for leave in leaves:
+                    self._on_leave(leave.outlet)
             case Drain():
                 self._draining = True
                 self._committer.hurry()
@@ -434,7 +437,7 @@ class Channel:
 
     def on_log_lost(self) -> None:
         """End; whoever is here comes back to the channel that starts afresh from the store."""
-        logger.warning("log lost", extra={"codespace": self._codespace, "version": self._document.version})
+        logger.warning("log lost", extra={"codespace": self._name, "version": self._document.version})
         reason = "this server missed more edits than the log keeps; reconnect"
         self._closing = Closing(CloseCode.TRY_LATER, reason)
         self._tasks.cancel()

@@ -1,6 +1,6 @@
 """What a channel is told: the messages in its mailbox.
 
-Connections send all of them but `Drain`, and know nothing else of a channel.
+Connections send all of them but `Left` and `Drain`, which the supervisor sends, and know nothing else of a channel.
 """
 
 from dataclasses import dataclass
@@ -46,8 +46,15 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """The connections of these members have ended: leaves that came together, or while the mailbox was full."""
+
+    leaves: tuple[Leave, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The server stops: commit what is pending, take no more, close all members with 1012."""
 
 
-ChannelMessage = Join | Received | Drained | Leave | Drain
+ChannelMessage = Join | Received | Drained | Leave | Left | Drain

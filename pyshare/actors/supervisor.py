@@ -20,7 +20,7 @@ import trio
 
 from pyshare.actors.channel import Channel, ChannelLimits, ChannelStatistics
 from pyshare.actors.counts import Counts
-from pyshare.actors.messages import ChannelMessage, Drain
+from pyshare.actors.messages import ChannelMessage, Drain, Leave, Left
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, leaves
 from pyshare.core.names import public_name
 from pyshare.store.folding import folded
@@ -61,8 +61,8 @@ class Release:
     """A lease, or the wish for one, is given back."""
 
     lease: Acquire
-    #: A message for which the channel's mailbox had no room, and the sending end through which it still has to go.
-    last: tuple[Mailbox, ChannelMessage] | None = None
+    #: The leave of the member that had the lease, if it had joined.
+    leave: Leave | None = None
 
 
 SupervisorMessage = Acquire | Release
@@ -86,14 +86,14 @@ async def open_lease(
     *,
     create: bool,
     count: Callable[[], Closing | None] = at_any_rate,
-    last: ChannelMessage | None = None,
+    last: Leave | None = None,
 ) -> AsyncIterator[Mailbox]:
     """Hold a sending end of the codespace's channel; it is closed and given back when the context is left.
 
-    `count` is called if the codespace is made for this lease. `last` is sent
-    to the channel when the context is left, behind all that was sent before:
-    it arrives as long as the channel lives, however busy that is, and leaving
-    does not wait for it.
+    `count` is called if the codespace is made for this lease. The channel gets
+    `last` when the context is left, behind all that was sent before: it arrives
+    as long as the channel lives, however busy the channel is, and nobody here
+    waits for that.
 
     Raises:
         ConnectionRefused: if there is no such codespace, or it cannot be had at the moment.
@@ -101,32 +101,16 @@ async def open_lease(
     send_reply, receive_reply = trio.open_memory_channel[Mailbox | Closing](1)
     lease = Acquire(codespace, create, send_reply, count)
     _send(supervisor, lease)
-    unsent: tuple[Mailbox, ChannelMessage] | None = None
+    leave: Leave | None = None
     try:
         answer = await receive_reply.receive()
         if isinstance(answer, Closing):
             raise ConnectionRefused(answer)
+        leave = last
         with answer:
-            try:
-                yield answer
-            finally:
-                unsent = _send_last(answer, last)
+            yield answer
     finally:
-        _give_back(supervisor, lease, receive_reply, unsent)
-
-
-def _send_last(mailbox: Mailbox, last: ChannelMessage | None) -> tuple[Mailbox, ChannelMessage] | None:
-    """Send a channel the last message of a lease; if there is no room, return what is left to do."""
-    if last is None:
-        return None
-    try:
-        mailbox.send_nowait(last)
-    except trio.WouldBlock:
-        return mailbox.clone(), last
-    except trio.BrokenResourceError:
-        # The channel has ended, and its members with it.
-        return None
-    return None
+        _give_back(supervisor, lease, receive_reply, leave)
 
 
 def _send(supervisor: trio.MemorySendChannel[SupervisorMessage], message: SupervisorMessage) -> None:
@@ -140,19 +124,16 @@ def _give_back(
     supervisor: trio.MemorySendChannel[SupervisorMessage],
     lease: Acquire,
     reply: trio.MemoryReceiveChannel[Mailbox | Closing],
-    last: tuple[Mailbox, ChannelMessage] | None,
+    leave: Leave | None,
 ) -> None:
     """Close what was answered and not received, for a cancelled wait, and release the lease."""
     with lease.reply, reply, suppress(trio.WouldBlock):
         unread = reply.receive_nowait()
         if not isinstance(unread, Closing):
             unread.close()
-    try:
-        _send(supervisor, Release(lease, last))
-    except ConnectionRefused:
-        # A supervisor that has ended has no leases left, and no channels.
-        if last is not None:
-            last[0].close()
+    # A supervisor that has ended has no leases left, and no channels.
+    with suppress(ConnectionRefused):
+        _send(supervisor, Release(lease, leave))
 
 
 @dataclass(slots=True, eq=False)
@@ -174,6 +155,9 @@ class _Entry:
     #: Since when nobody has a lease on it, and whether somebody waits for the linger to pass.
     empty_since: float = 0
     lingering: bool = False
+    #: Leaves of which the channel has not been told, and whether a task does that.
+    leaves: list[Leave] = field(default_factory=list)
+    delivering: bool = False
 
     @property
     def in_use(self) -> bool:
@@ -264,10 +248,8 @@ class Supervisor:
         match message:
             case Acquire():
                 self._on_acquire(message, nursery)
-            case Release(lease, last):
-                self._on_release(lease, nursery)
-                if last is not None:
-                    nursery.start_soon(self._deliver, *last, name=f"last message to {public_name(lease.codespace)}")
+            case Release(lease, leave):
+                self._on_release(lease, leave, nursery)
             case _:
                 assert_never(message)
 
@@ -284,10 +266,16 @@ class Supervisor:
         else:
             self._hand_out(entry, lease)
 
-    def _on_release(self, lease: Acquire, nursery: trio.Nursery) -> None:
+    def _on_release(self, lease: Acquire, leave: Leave | None, nursery: trio.Nursery) -> None:
         entry = self._owners.pop(lease, None)
         if entry is None:
             return
+        if leave is not None and not entry.retired:
+            entry.leaves.append(leave)
+            if not entry.delivering:
+                entry.delivering = True
+                mailbox = entry.mailbox.clone()
+                nursery.start_soon(self._deliver_leaves, entry, mailbox, name=f"leaves of {entry.name}")
         entry.waiting.pop(lease, None)
         entry.leases.discard(lease)
         if self._draining:
@@ -298,10 +286,13 @@ class Supervisor:
                 entry.lingering = True
                 nursery.start_soon(self._linger, entry, name=f"linger of {entry.name}")
 
-    async def _deliver(self, mailbox: Mailbox, message: ChannelMessage) -> None:
-        """Send a channel what its mailbox had no room for; the channel does not end before it has that."""
+    async def _deliver_leaves(self, entry: _Entry, mailbox: Mailbox) -> None:
+        """Tell a channel of leaves, of several at once where they came together; it does not end before that."""
         with mailbox, suppress(trio.BrokenResourceError):
-            await mailbox.send(message)
+            while entry.leaves:
+                untold, entry.leaves = tuple(entry.leaves), []
+                await mailbox.send(Left(untold))
+        entry.delivering = False
 
     async def _linger(self, entry: _Entry) -> None:
         """Retire a channel that has had no lease for the linger; give up when it is in use."""

@@ -117,7 +117,7 @@ class OpenChannel(Protocol):
     """How a connection comes by its channel: `open_lease`, with the supervisor filled in."""
 
     def __call__(
-        self, codespace: str, *, create: bool, count: Callable[[], Closing | None], last: ChannelMessage
+        self, codespace: str, *, create: bool, count: Callable[[], Closing | None], last: Leave
     ) -> AbstractAsyncContextManager[trio.MemorySendChannel[ChannelMessage]]:
         """Hold a sending end of the codespace's channel, which gets `last` in the end.
 

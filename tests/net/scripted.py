@@ -11,7 +11,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Request, TextMessage
 
-from pyshare.actors.messages import ChannelMessage
+from pyshare.actors.messages import ChannelMessage, Leave
 from pyshare.core.arrival import format_session
 from pyshare.core.errors import Closing, ConnectionRefused
 from pyshare.net.addresses import Address
@@ -194,13 +194,13 @@ class World:
         self.counted.append((admission, headers))
         return None
 
-    async def _send_last(self, sender: trio.MemorySendChannel[ChannelMessage], last: ChannelMessage) -> None:
+    async def _send_last(self, sender: trio.MemorySendChannel[ChannelMessage], last: Leave) -> None:
         with sender, suppress(trio.BrokenResourceError):
             await sender.send(last)
 
     @asynccontextmanager
     async def open_channel(
-        self, codespace: str, *, create: bool, count: Callable[[], Closing | None], last: ChannelMessage
+        self, codespace: str, *, create: bool, count: Callable[[], Closing | None], last: Leave
     ) -> AsyncIterator[trio.MemorySendChannel[ChannelMessage]]:
         """Hold a sending end of the channel, as `open_lease` does."""
         self.count = count

@@ -58,7 +58,7 @@ async def test_links_of_one_worker_are_good_at_another_and_metrics_are_those_of_
             serving = [line for line in server.log if line["event"] == "serving"]
             address = f"http://{serving[0]['http']}"
             async with httpx.AsyncClient(base_url=address) as client:
-                answers = [(await client.post("/codespaces")).json()["edit"]["token"] for _ in range(4)]
+                answers = [(await client.post("/codespaces", json={})).json()["edit"]["token"] for _ in range(4)]
                 for token in answers:
                     async with connect(f"{address}/#{token}") as codespace:
                         codespace.insert(0, "x")
@@ -80,7 +80,7 @@ async def test_with_an_api_there_is_no_page_and_nobody_makes_codespaces_here() -
         async with httpx.AsyncClient(base_url=address) as client:
             for path in ("/", "/codespaces/x/text", "/assets/icon.svg"):
                 assert (await client.get(path)).status_code == 404
-            assert (await client.post("/codespaces")).status_code == 404
+            assert (await client.post("/codespaces", json={})).status_code == 404
             for path in ("/healthz", "/readyz"):
                 assert (await client.get(path)).status_code == 200
 

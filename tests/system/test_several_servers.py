@@ -142,7 +142,7 @@ async def test_behind_haproxy_the_page_links_and_websockets_have_one_address_and
                 made = (await client.post("/codespaces", json={"text": "x"})).json()
                 for _ in range(4):
                     # Whichever server is asked, and wherever the token leads.
-                    link = (await client.post(f"/codespaces/{made['edit']['token']}/links")).json()["token"]
+                    link = (await client.post(f"/codespaces/{made['edit']['token']}/links", json={})).json()["token"]
                     assert (await client.get(f"/codespaces/{link}/text")).text == "x"
                     async with connect(f"{address}/#{link}") as codespace:
                         assert (codespace.text, codespace.mode) == ("x", "view_only")
