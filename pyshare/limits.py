@@ -6,8 +6,9 @@ from pyshare.actors.fanout import FanOutLimits
 from pyshare.actors.stock import StockLimits
 from pyshare.core.document import DocumentLimits
 from pyshare.core.protocol import Limits
+from pyshare.core.work import STEPS_A_SECOND
 from pyshare.fields import NO_PROXIES
-from pyshare.net.addresses import Networks, parse_networks
+from pyshare.net.addresses import AddressBuckets, Networks, parse_networks
 from pyshare.net.auth import ApiLimits
 from pyshare.net.codespaces import CodespacesLimits
 from pyshare.net.connection import ConnectionLimits
@@ -22,6 +23,8 @@ from pyshare.store.interface import StoreLimits
 METRICS_CONNECTIONS = 64
 #: Signs of life in a codespace's time to live: two may be lost without it expiring under its clients.
 _TOUCHES_A_LIFE = 3
+#: Seconds of work that the clients of one address may cause at once: a class that comes back together.
+_ADDRESS_BURST_SECONDS = 10
 #: Seconds between two signs of life at most.
 _LONGEST_HEARTBEAT_SECONDS = 15.0
 
@@ -63,6 +66,13 @@ def listener_limits(settings: Settings) -> ListenerLimits:
         connects_per_second=settings.connects_per_second,
         trusted_proxies=trusted_proxies(settings),
         beginning_seconds=settings.handshake_seconds,
+    )
+
+
+def address_work(settings: Settings) -> AddressBuckets:
+    """Return the buckets of work for the connections of one address together: half a processor, for good."""
+    return AddressBuckets(
+        STEPS_A_SECOND / 2, burst=_ADDRESS_BURST_SECONDS * STEPS_A_SECOND / 2, exempt=trusted_proxies(settings)
     )
 
 

@@ -37,6 +37,7 @@ from pyshare.core.errors import ConfigurationError, leaves
 from pyshare.folder import data_folder, secret_of
 from pyshare.limits import (
     METRICS_CONNECTIONS,
+    address_work,
     api_limits,
     channel_limits,
     codespaces_limits,
@@ -285,6 +286,7 @@ def _connection(
     """Return how a client's WebSocket is served, whatever address it comes from."""
     limits = connection_limits(settings)
     held = HeldBytes(settings.buffer_bytes)
+    shared_work = address_work(settings)
 
     async def serve_client(client: socket.socket, address: Address, received: bytes) -> None:
         await serve_connection(
@@ -296,6 +298,7 @@ def _connection(
             limits=limits,
             on_closed=lambda code: closes.update((code,)),
             held=held,
+            address_work=shared_work,
             count_creation=partial(creations.by_joining, address),
         )
 

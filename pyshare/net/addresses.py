@@ -127,7 +127,11 @@ class AddressBuckets:
     So the table has the networks that have lately drawn, `kept` at most.
     """
 
-    def __init__(self, tokens_per_second: float, *, burst: float, kept: int = _KEPT_BUCKETS) -> None:
+    def __init__(
+        self, tokens_per_second: float, *, burst: float, kept: int = _KEPT_BUCKETS, exempt: Networks = ()
+    ) -> None:
+        # Networks for which nothing is counted: proxies, behind which are many clients.
+        self._exempt = exempt
         self._tokens_per_second = tokens_per_second
         self._burst = burst
         self._kept = kept
@@ -156,6 +160,12 @@ class AddressBuckets:
         self.take(address, tokens, now)
         return self.debt_seconds(address, now)
 
+    def beside(self, own: TokenBucket, address: Address) -> "TokenBucket | SharedBucket":
+        """Return a bucket that draws from `own` and from that of `address`, if anything is counted for it."""
+        if address.network is None or address.is_in(self._exempt):
+            return own
+        return SharedBucket(own, address, self)
+
     def _forget(self, now: float) -> None:
         for _ in range(_LOOKED_AT):
             network, bucket = next(iter(self._buckets.items()))
@@ -166,3 +176,21 @@ class AddressBuckets:
 
     def __len__(self) -> int:
         return len(self._buckets)
+
+
+class SharedBucket:
+    """A connection's own bucket and that of its address: each draw is from both, and the larger debt counts."""
+
+    def __init__(self, own: TokenBucket, address: Address, buckets: AddressBuckets) -> None:
+        self._own = own
+        self._address = address
+        self._buckets = buckets
+
+    def take(self, tokens: float, now: float) -> None:
+        """Draw `tokens`, into debt if need be."""
+        self._own.take(tokens, now)
+        self._buckets.take(self._address, tokens, now)
+
+    def debt_seconds(self, now: float) -> float:
+        """Return how long it takes until neither has a debt, 0 if there is none."""
+        return max(self._own.debt_seconds(now), self._buckets.debt_seconds(self._address, now))

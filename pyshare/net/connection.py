@@ -47,7 +47,7 @@ from pyshare.core.protocol import (
     text_frame,
 )
 from pyshare.core.sharepython import StockFrame, parse_stock_frame
-from pyshare.net.addresses import Address
+from pyshare.net.addresses import Address, AddressBuckets
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.handshake import HandshakeStream
@@ -179,11 +179,13 @@ async def serve_connection(
     on_closed: Callable[[str], None] = lambda code: None,
     held: HeldBytes | None = None,
     count_creation: CountCreation = lambda admission, headers: None,
+    address_work: AddressBuckets | None = None,
 ) -> None:
     """Serve one client from the first byte to the last; the socket is closed however that ends.
 
     `address` is where it comes from, `received` was read from it
-    before, and `now` tells the time in seconds since 1970. In the end
+    before, and `now` tells the time in seconds since 1970. The connections of an
+    address share its bucket of `address_work` besides their own. In the end
     `on_closed` is told the close code if it is a known one, or "other", "none" or "http". Cancelled, it still tells
     the client that the server restarts, for `close_seconds` at most. Its channel
     hears that it leaves, however this ends. `count_creation` counts a codespace
@@ -192,7 +194,8 @@ async def serve_connection(
     Raises:
         ExceptionGroup: of what nobody foresaw; the client was told 1011.
     """
-    work = TokenBucket(limits.steps_per_second, burst=limits.burst_steps, now=trio.current_time())
+    own = TokenBucket(limits.steps_per_second, burst=limits.burst_steps, now=trio.current_time())
+    work = address_work.beside(own, address) if address_work else own
     outlet = SocketOutlet(client, received, work=work, held=held)
     connection = _Connection(outlet, address, admit, open_channel, limits, new_session, now, count_creation)
     try:

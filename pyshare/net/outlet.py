@@ -17,6 +17,7 @@ import trio
 from typing_extensions import override
 
 from pyshare.core.errors import CloseCode, Closing
+from pyshare.net.addresses import SharedBucket
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.frames import Frames
 from pyshare.net.held import HeldBytes
@@ -55,7 +56,12 @@ class SocketOutlet:
     """
 
     def __init__(
-        self, client: socket.socket, received: bytes = b"", *, work: TokenBucket, held: HeldBytes | None = None
+        self,
+        client: socket.socket,
+        received: bytes = b"",
+        *,
+        work: TokenBucket | SharedBucket,
+        held: HeldBytes | None = None,
     ) -> None:
         self._socket = client
         # What all connections hold together, this one among them.

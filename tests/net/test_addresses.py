@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshare.net.addresses import Address, AddressBuckets, Places, network_of
+from pyshare.net.addresses import Address, AddressBuckets, Places, network_of, parse_networks
 from pyshare.net.bucket import TokenBucket
 
 
@@ -117,3 +117,23 @@ def test_to_forget_full_buckets_changes_no_debt(draws: list[tuple[int, float, fl
         for each in range(4):
             debt = buckets.debt_seconds(Address(f"198.51.100.{each}"), now)
             assert debt == pytest.approx(kept[each].debt_seconds(now))
+
+
+def test_many_connections_of_one_address_cause_no_more_work_together_than_the_address_may() -> None:
+    shared = AddressBuckets(100, burst=100)
+    own = [TokenBucket(50, burst=50, now=0) for _ in range(4)]
+    buckets = [shared.beside(each, Address("192.0.2.1", port)) for port, each in enumerate(own)]
+    for bucket in buckets:
+        bucket.take(50, 0)
+    assert [bucket.debt_seconds(0) for bucket in buckets] == [1, 1, 1, 1]
+    assert shared.beside(TokenBucket(50, burst=50, now=0), Address("192.0.2.2")).debt_seconds(0) == 0
+
+
+@pytest.mark.parametrize("host", ["local", "127.0.0.1"])
+def test_connections_of_this_machine_and_of_a_proxy_have_their_own_buckets_only(host: str) -> None:
+    shared = AddressBuckets(100, burst=100, exempt=parse_networks("127.0.0.1"))
+    own = TokenBucket(50, burst=50, now=0)
+    bucket = shared.beside(own, Address(host))
+    bucket.take(500, 0)
+    assert bucket is own
+    assert len(shared) == 0
