@@ -24,6 +24,8 @@ from pyshare.core.unconfirmed import Unconfirmed
 from pyshare.core.view import View
 from pyshare.core.work import Work
 
+#: Updates of the log that count as late when a channel starts: what others commit while an editor loads and connects.
+_LOGGED_UPDATES = 128
 #: The sender that a stock editor is told of changes that are nobody's, or several people's.
 _NOBODY = "pyshare"
 
@@ -97,7 +99,11 @@ class StockRoom:
         self._text = View(document.text)
         # Pushes of a while ago: their times, the lengths of the texts before them, and the units at the beginning
         # and at the end that each of them kept. An editor loads its text before it connects.
+        # Those of the log that the channel started with may be as late: other instances committed them.
         self._earlier: deque[tuple[float, int, int, int]] = deque(maxlen=limits.loading_pushes)
+        logged = document.since(document.oldest) or ()
+        for push in by_push(logged[-_LOGGED_UPDATES:]):
+            self._earlier.append(_past(_composed(push), trio.current_time()))
         # Set when somebody is to be healed once quiet.
         self._ailing = trio.Event()
 
@@ -179,8 +185,8 @@ class StockRoom:
     def publish(self, updates: Sequence[Update], now: float) -> None:
         """Take what was committed, which the document has by now."""
         for push in by_push(updates):
-            changes = reduce(ChangeSet.compose, (update.changes for update in push))
-            self._earlier.append((now, changes.length, *kept_ends(changes)))
+            changes = _composed(push)
+            self._earlier.append(_past(changes, now))
             if self._members or self._left:
                 self._take(_Committed(push[0].sender, changes, self._text), now)
         self._left = [member for member in self._left if member.unconfirmed.count]
@@ -284,3 +290,12 @@ class StockRoom:
             head, tail = min(head, kept_head), min(tail, kept_tail)
             loaded[length] = (head, tail)
         return loaded
+
+
+def _composed(push: Sequence[Update]) -> ChangeSet:
+    return reduce(ChangeSet.compose, (update.changes for update in push))
+
+
+def _past(changes: ChangeSet, now: float) -> tuple[float, int, int, int]:
+    """Return a push as it is remembered: its time, the length before it, and the units that it kept at both ends."""
+    return now, changes.length, *kept_ends(changes)

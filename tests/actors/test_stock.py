@@ -459,3 +459,18 @@ async def test_what_one_types_behind_an_edit_at_many_places_is_typed_once(
         await rests(world, ann, ben)
         assert ann.text == ben.text == await stored_text(store)
         assert all(ben.text.count(letter) == 1 for letter in "0123456789")
+
+
+async def test_an_editor_that_loaded_its_text_before_the_channel_started_here_is_brought_up_to_date(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=("one", "two")) as world:
+        new = world.client("new")
+        await world.settles()
+        new.types("loaded")
+        await world.settles()
+        new.types(" and more", at=6)
+        await world.settles()
+        async with stock_client(world, "ann", "loaded", instance="two") as ann:
+            ann.handles()
+            assert ann.text == "loaded and more"
