@@ -54,6 +54,14 @@ async def test_edits_of_any_size_are_pushed_in_parts_that_fit_the_limits(web: Pa
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
 
+async def test_colours_for_a_class_that_arrives_take_lookups_in_proportion_to_its_size(web: Path) -> None:
+    with trio.fail_after(PATIENCE_SECONDS):
+        done = await trio.run_process(
+            ["node", "tests/presence.mjs"], cwd=web, capture_stdout=True, capture_stderr=True, check=False
+        )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
 async def test_what_the_package_has_is_what_the_sources_make(web: Path) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         done = await trio.run_process(
