@@ -1,6 +1,6 @@
 """What the settings mean for each part: the limits that it declares beside the class that obeys them."""
 
-from pyshare.actors.channel import ChannelLimits
+from pyshare.actors.channel_limits import ChannelLimits
 from pyshare.actors.committer import CommitterLimits
 from pyshare.actors.fanout import FanOutLimits
 from pyshare.actors.stock import StockLimits

@@ -7,25 +7,24 @@ document: what the log has, whoever committed it and however it was heard.
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import assert_never
 
 import trio
 
 from pyshare.actors.attendance import Attendance
+from pyshare.actors.channel_limits import ChannelLimits
 from pyshare.actors.commits import PendingPushes
-from pyshare.actors.committer import Committer, CommitterLimits
-from pyshare.actors.counts import CommitTimes, Counts
-from pyshare.actors.fanout import FanOut, FanOutLimits, Outlet
+from pyshare.actors.committer import Committer
+from pyshare.actors.counts import ChannelStatistics, CommitTimes, Counts
+from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.membership import Membership
 from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Left, Received
-from pyshare.actors.stock import StockLimits, StockRoom
-from pyshare.core.changeset import ChangeSet
-from pyshare.core.document import Document, DocumentLimits, HistoryGap, Push, Update
+from pyshare.actors.stock import StockRoom
+from pyshare.core.document import Document, HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.names import public_name
 from pyshare.core.presence import Selection
-from pyshare.core.protocol import ClientFrame, Limits, Mode, Peer, PushFrame, Range, SelectFrame, Storage
+from pyshare.core.protocol import ClientFrame, Mode, Peer, PushFrame, Range, SelectFrame, Storage
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
 from pyshare.core.work import STEPS_A_SECOND, TURN_STEPS
 from pyshare.store.interface import (
@@ -41,44 +40,6 @@ from pyshare.store.interface import (
 )
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelLimits:
-    """What a channel holds its members to, and how patient it is."""
-
-    #: What members are told of the limits that concern them.
-    told: Limits
-    document: DocumentLimits = field(default_factory=DocumentLimits)
-    fanout: FanOutLimits = field(default_factory=FanOutLimits)
-    committer: CommitterLimits = field(default_factory=CommitterLimits)
-    stock: StockLimits = field(default_factory=StockLimits)
-    #: Members at one time.
-    clients: int = 1000
-    #: Bytes of pushes that wait to be committed; whoever pushes above it is told to come back later.
-    pending_bytes: int = 16_777_216
-    #: Seconds between two tellings of selections and arrivals.
-    presence_seconds: float = 0.1
-    #: Seconds between two signs of life to the store and the other instances; three missed: gone.
-    heartbeat_seconds: float = 15
-    #: Seconds that a retired channel has for what is still to be stored.
-    finish_seconds: float = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelStatistics:
-    """A channel at one moment."""
-
-    version: int
-    members: int
-    #: Those of them that are stock editors.
-    stock: int
-    lagging: int
-    backlog_bytes: int
-    pending: int
-    storage: Storage
-    #: What has happened; the channel's own, which goes on counting.
-    counts: Counts
 
 
 #: Messages that a channel handles before others have their turn, and seconds after which it begins no other.
@@ -277,12 +238,9 @@ class Channel:
                     self._on_push(Push(peer.id, seq, version, updates), peer.mode)
             case SelectFrame(version, ranges):
                 outlet.charge(self._attendance.select(peer.id, Selection(version, ranges)))
-            case StockEdit(changes):
-                self._on_stock_edit(outlet, changes)
-            case StockLoss(length):
-                member = self._stock.find(outlet)
-                if member is not None:
-                    self._stock.lose(member, length, trio.current_time())
+            case StockEdit() | StockLoss():
+                if self._stock.take(outlet, frame, trio.current_time()):
+                    self._push_stock()
             case StockSelection(ranges):
                 self._on_stock_selection(peer, ranges)
             case _:
@@ -307,12 +265,6 @@ class Channel:
         if push.version > self._document.version:
             self._committer.read_log()
         self._committer.wake()
-
-    def _on_stock_edit(self, outlet: Outlet, changes: ChangeSet) -> None:
-        member = self._stock.find(outlet)
-        if member is not None:
-            self._stock.edit(member, changes, trio.current_time())
-            self._push_stock()
 
     def _push_stock(self) -> None:
         """Have committed what stock editors have made; they cannot send it again, so also while draining."""

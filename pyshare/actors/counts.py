@@ -7,6 +7,7 @@ from typing import Final
 
 from pyshare.core.document import Update
 from pyshare.core.measures import Histogram
+from pyshare.core.protocol import Storage
 
 #: Upper bounds of times in seconds: from what an append takes in memory to what nobody waits for.
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -82,3 +83,19 @@ class CommitTimes:
                 counts.pushes += 1
                 counts.commit_seconds.observe(now - start)
             counts.updates += update.sender in own
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatistics:
+    """A channel at one moment."""
+
+    version: int
+    members: int
+    #: Those of them that are stock editors.
+    stock: int
+    lagging: int
+    backlog_bytes: int
+    pending: int
+    storage: Storage
+    #: What has happened; the channel's own, which goes on counting.
+    counts: Counts

@@ -19,7 +19,7 @@ from pyshare.core.document import Document, Push, Update, by_push
 from pyshare.core.protocol import Peer, Range
 from pyshare.core.repair import single_changes, whole_pairs
 from pyshare.core.shadow import Shadow, kept_ends
-from pyshare.core.sharepython import connected_frame, edit_frame, selection_frame
+from pyshare.core.sharepython import StockEdit, StockLoss, connected_frame, edit_frame, selection_frame
 from pyshare.core.unconfirmed import Unconfirmed
 from pyshare.core.view import View
 from pyshare.core.work import Work
@@ -140,6 +140,17 @@ class StockRoom:
     def find_client(self, client: str) -> StockMember | None:
         """Return the editor of that id, one that has left too while what it made is not committed."""
         return next((member for member in self._everybody() if member.peer.id == client), None)
+
+    def take(self, outlet: Outlet, frame: StockEdit | StockLoss, now: float) -> bool:
+        """Take a frame of the editor behind `outlet`; return False if there is none. See `next_pushes`."""
+        member = self._members.get(outlet)
+        if member is None:
+            return False
+        if isinstance(frame, StockEdit):
+            self.edit(member, frame.changes, now)
+        else:
+            self.lose(member, frame.length, now)
+        return True
 
     def edit(self, member: StockMember, changes: ChangeSet, now: float) -> None:
         """Take an edit that an editor has made; see `next_pushes`. One that was given up is not heard."""

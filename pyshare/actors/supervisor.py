@@ -18,8 +18,9 @@ from typing import assert_never
 
 import trio
 
-from pyshare.actors.channel import Channel, ChannelLimits, ChannelStatistics
-from pyshare.actors.counts import Counts
+from pyshare.actors.channel import Channel
+from pyshare.actors.channel_limits import ChannelLimits
+from pyshare.actors.counts import ChannelStatistics, Counts
 from pyshare.actors.messages import ChannelMessage, Drain, Leave, Left
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, leaves
 from pyshare.core.names import public_name

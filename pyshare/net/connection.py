@@ -1,9 +1,8 @@
 """One connection's life: handshake, authenticate, join, read frames, leave.
 
 What goes wrong after the handshake is a close frame with a code and a reason,
-since browsers hide what HTTP says; the first reason wins, whoever has it: the
-client, this task, the channel, the socket. Foreign exceptions end here. The
-token and the session are secrets and in no log line.
+since browsers hide the answers of HTTP. The first reason wins. Foreign exceptions
+end here. The token and the session are secrets and in no log line.
 """
 
 import logging

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from pyshare.actors.channel import ChannelLimits
+from pyshare.actors.channel_limits import ChannelLimits
 from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.actors.supervisor import (
     Mailbox,
