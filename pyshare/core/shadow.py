@@ -24,7 +24,7 @@ Pure: time is an argument. Texts are units strings.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.repair import between, single_changes
@@ -340,7 +340,7 @@ class Shadow:
         if number <= self._first:
             return
         for guess in self._guesses:
-            starts = [start for start in guess.starts if start.high > number]
+            starts = [replace(start, low=max(start.low, number)) for start in guess.starts if start.high > number]
             lengths = next((frozenset(found) for at, found in self._walk(guess) if at == number), frozenset())
             guess.starts = (_Start(number, number, lengths), *starts) if lengths else tuple(starts)
         self._forget(number)

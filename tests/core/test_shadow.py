@@ -318,6 +318,32 @@ def test_what_was_sent_long_ago_has_arrived() -> None:
     assert line.editor.text == "CBAxtext"
 
 
+@pytest.mark.parametrize("seconds", [1, 15, 29, 45])
+def test_frames_that_arrive_one_by_one_are_forgotten_under_an_editor_whose_place_among_them_is_not_known(
+    seconds: int,
+) -> None:
+    text = "one"
+    shadow = Shadow(len(text))
+
+    def foreign_key(now: float) -> None:
+        nonlocal text
+        shadow.follow(ChangeSet.of([Change(0, 0, "a")], len(text)))
+        text = "a" + text
+        parts = shadow.parts(View(text), quiet=True)
+        assert parts is not None
+        shadow.sent(parts, now)
+
+    for now in range(30):
+        foreign_key(now)
+    # The editor may have handled any number of frames when its text had this length.
+    shadow.lose(17, 29.5)
+    foreign_key(31)
+    key = ChangeSet.of([Change(0, 0, "z")], len(text))
+    assert shadow.receive(key, 31.0 + seconds, aim=View(text)).apply(text) == "z" + text
+    assert shadow.in_step
+    assert shadow.on_the_way <= 33
+
+
 def test_an_editor_in_doubt_for_long_is_healed_of_whatever_happened_meanwhile() -> None:
     line = Line("." * 20_000)
     line.others_make(Change(1, 2, "B"), Change(15_000, 15_001, "E"))
