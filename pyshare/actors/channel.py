@@ -235,7 +235,7 @@ class Channel:
             case PushFrame(seq, version, updates):
                 # While draining, its connection is about to be closed with 1012; it sends the push again elsewhere.
                 if not self._draining:
-                    self._on_push(Push(peer.id, seq, version, updates), peer.mode)
+                    self._on_push(Push(peer.id, seq, version, updates), peer.mode, outlet)
             case SelectFrame(version, ranges):
                 outlet.charge(self._attendance.select(peer.id, Selection(version, ranges)))
             case StockEdit() | StockLoss():
@@ -246,11 +246,11 @@ class Channel:
             case _:
                 assert_never(frame)
 
-    def _on_push(self, push: Push, mode: Mode) -> None:
+    def _on_push(self, push: Push, mode: Mode, outlet: Outlet) -> None:
         try:
             if mode == "view_only":
                 raise PushRefused(RefusalCode.VIEW_ONLY, "you may look at this codespace, not edit it")
-            if not self._pending.add(push, self._document):
+            if not self._pending.add(push, self._document, charge=outlet.charge):
                 return
         except PushRefused as refusal:
             self._refuse(push, refusal)
@@ -269,7 +269,7 @@ class Channel:
     def _push_stock(self) -> None:
         """Have committed what stock editors have made; they cannot send it again, so also while draining."""
         for member, push in self._stock.next_pushes():
-            self._on_push(push, member.peer.mode)
+            self._on_push(push, member.peer.mode, member.outlet)
 
     def _on_stock_selection(self, peer: Peer, ranges: tuple[Range, ...]) -> None:
         self._stock.show(peer, ranges)
@@ -364,10 +364,6 @@ class Channel:
     def _refuse(self, push: Push, refusal: PushRefused) -> None:
         self._members.refuse(push.sender, push.seq, code=refusal.code, reason=refusal.reason)
         self._push_stock()
-
-    def on_work(self, client: str, steps: int) -> None:
-        """Have it pay."""
-        self._members.charge(client, steps)
 
     def on_unanswerable(self, client: str) -> None:
         """Have it come back: a welcome tells it what is committed.

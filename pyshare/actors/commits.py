@@ -4,7 +4,7 @@ Plain decisions: what a push is answered before it is tried, what goes into the
 next append, what a committed update settles. The channel waits; this does not.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from pyshare.core.changeset import ChangeSetError
@@ -27,8 +27,6 @@ class Batch:
     refused: tuple[tuple[Push, PushRefused], ...]
     #: Clients that wait for the answer to a push that was committed under another number.
     unanswerable: tuple[str, ...]
-    #: Steps of work that the push of each client took (see `pyshare.core.work`).
-    steps: Mapping[str, int]
 
 
 class PendingPushes:
@@ -37,6 +35,8 @@ class PendingPushes:
     def __init__(self) -> None:
         # The push of each client, in the order in which they have their turn.
         self._pushes: dict[str, WaitingPush] = {}
+        # Charges the steps of each client's push to its connection, also after the client has left.
+        self._charges: dict[str, Callable[[int], None]] = {}
         # About how many bytes they take.
         self._bytes = 0
 
@@ -48,8 +48,11 @@ class PendingPushes:
         """About how many bytes the waiting pushes take."""
         return self._bytes
 
-    def add(self, push: Push, document: Document) -> bool:
+    def add(self, push: Push, document: Document, *, charge: Callable[[int], None]) -> bool:
         """Let `push` wait; return False if it is known already, and nothing is to be done.
+
+        `charge` is called with the steps of work that the push takes in each
+        turn (see `pyshare.core.work`), until the push is settled or dropped.
 
         Raises:
             PushRefused: if its number cannot be: one push in flight a client, numbers count up.
@@ -64,6 +67,7 @@ class PendingPushes:
             reason = f"push {waiting.seq} is still being committed; one push in flight"
             raise PushRefused(RefusalCode.IN_FLIGHT, reason)
         self._pushes[push.sender] = WaitingPush(push)
+        self._charges[push.sender] = charge
         self._bytes += _push_weight(push)
         return True
 
@@ -71,6 +75,7 @@ class PendingPushes:
         """Let go of the pushes of `clients`."""
         for client in clients:
             waiting = self._pushes.pop(client, None)
+            self._charges.pop(client, None)
             if waiting:
                 self._bytes -= _push_weight(waiting.push)
 
@@ -92,7 +97,6 @@ class PendingPushes:
         clients = set()
         refused = []
         unanswerable = []
-        steps = {}
         for client, waiting in list(self._pushes.items()):
             if len(draft.updates) >= _DRAFT_UPDATES:
                 break
@@ -108,14 +112,14 @@ class PendingPushes:
             else:
                 if added is False and waiting.push.seq > document.last_seq(client):
                     unanswerable.append(client)
-            steps[client] = turn.spent - spent
+            self._charges[client](turn.spent - spent)
             if added is None:
                 break
             if added:
                 clients.add(client)
             else:
                 self.drop((client,))
-        return Batch(draft, frozenset(clients), tuple(refused), tuple(unanswerable), steps)
+        return Batch(draft, frozenset(clients), tuple(refused), tuple(unanswerable))
 
     def _add(self, waiting: WaitingPush, draft: Draft, document: Document, turn: Work) -> bool | None:
         """Return whether a push was added to `draft`, False if it has nothing to add; None if the draft ends here."""

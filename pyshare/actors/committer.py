@@ -62,9 +62,6 @@ class LogListener(Protocol):
     def on_refused(self, push: Push, refusal: PushRefused) -> None:
         """This push can never be committed."""
 
-    def on_work(self, client: str, steps: int) -> None:
-        """This client's push took steps of work (see `pyshare.core.work`)."""
-
     def on_unanswerable(self, client: str) -> None:
         """This client waits for the answer to a push that was committed under another number."""
 
@@ -241,8 +238,6 @@ class Committer:
             self._listener.on_refused(push, refusal)
         for client in batch.unanswerable:
             self._listener.on_unanswerable(client)
-        for client, steps in batch.steps.items():
-            self._listener.on_work(client, steps)
         draft = batch.draft
         if not draft.updates:
             # The rest of the work is done in later turns; others run between two.

@@ -138,12 +138,6 @@ class Membership:
             self._answer(client, RefusedFrame(seq, code, reason))
         self._counts.refused[code] += 1
 
-    def charge(self, client: str, steps: int) -> None:
-        """Have the member of that id, if it is here, pay for work."""
-        outlet = self._outlets.get(client)
-        if outlet is not None:
-            outlet.charge(steps)
-
     def close(self, client: str, closing: Closing) -> None:
         """Close the member of that id, if it is here."""
         outlet = self._outlets.get(client)

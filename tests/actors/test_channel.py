@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from pyshare.actors import attendance
+from pyshare.actors import attendance, committer
 from pyshare.actors.messages import Received
 from pyshare.actors.supervisor import SupervisorLimits
 from pyshare.core.changeset import Change, ChangeSet
@@ -406,6 +406,25 @@ async def test_selections_whose_moving_takes_many_steps_are_moved_in_several_tel
         await world.passes(2)
         assert alice.received(PeerSelectFrame) == [PeerSelectFrame("id-of-bob", 30, ((30, 0),))]
         assert bob.outlet.steps - before == 90, "a selection that is far behind is paid by its sender"
+
+
+async def test_a_client_that_leaves_pays_for_the_whole_work_of_its_last_push(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "TURN_STEPS", 200)
+    async with open_world(store) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        await world.settles()
+        for _ in range(300):
+            alice.types("x", at=0)
+            await world.settles()
+        before = bob.outlet.steps
+        bob.pushes = False
+        await pushes(bob, PushFrame(1, 0, tuple(insert("y", index, index) for index in range(100))))
+        bob.cut()
+        await world.passes(1)
+        assert alice.text.count("y") == 100
+        assert bob.outlet.steps - before > 15_000
 
 
 async def test_selections_are_sent_at_most_so_often_and_the_last_one_counts(
