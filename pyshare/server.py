@@ -90,7 +90,9 @@ class Addresses:
 def addresses(settings: Settings, sockets: "Sockets") -> Addresses:
     """Return where a server is found that listens on these sockets."""
     page = f"http://{_reached(sockets.http)}/" if settings.has_page else None
-    client = f"ws://{_reached(sockets.ws)}/codespace/tmp-<uuid4>/"
+    # A temporary codespace is shown where a client with a new id may make it.
+    codespace = "tmp-<uuid4>" if settings.creators == "anyone" else "{token}"
+    client = f"ws://{_reached(sockets.ws)}/codespace/{codespace}/"
     return Addresses(client, page, _listening(sockets.http), _listening(sockets.metrics))
 
 

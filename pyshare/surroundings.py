@@ -127,7 +127,8 @@ class Surroundings(BaseModel):
             "Who may join",
             "SECRET",
             "what links are signed with; servers with the same understand each other's; "
-            "if not given, made once and kept in the data folder",
+            "if not given, made once and kept in the data folder, "
+            "from where --store memory and servers without the page do not take it",
             allowed=f"at least {SECRET_LENGTH} characters",
             secret=True,
         ),

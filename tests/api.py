@@ -10,8 +10,8 @@
     curl http://127.0.0.1:8000/saved/UUID/
     curl -X DELETE http://127.0.0.1:8000/codespace/UUID/
 
-It answers as SHAREPYTHON.md says of the real one, and keeps in this process what that has in Postgres. An empty object
-makes a temporary codespace, as there. What is under /saved/ and how tokens are made is the double's own.
+It answers as the real one does, and keeps in this process what that has in Postgres. An empty object makes a
+temporary codespace, as there. What is under /saved/ and how tokens are made is the double's own.
 """
 
 import argparse

@@ -1,11 +1,12 @@
 """What the settings mean for each part, and where clients are pointed."""
 
 import os
+from typing import Literal
 
 import pytest
 
 from pyshare.limits import channel_limits, connection_limits, store_limits
-from pyshare.server import authority, environment_proxy
+from pyshare.server import addresses, authority, environment_proxy, open_sockets
 from pyshare.settings import Settings
 
 
@@ -20,6 +21,16 @@ from pyshare.settings import Settings
 )
 def test_a_client_is_pointed_to_an_address_that_it_can_connect_to(host: str, expected: str) -> None:
     assert authority(host, 8888) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "codespace"),
+    [("on", "tmp-<uuid4>"), ("off", "{token}")],
+)
+async def test_a_client_is_pointed_to_a_codespace_that_it_may_open(page: Literal["on", "off"], codespace: str) -> None:
+    settings = Settings(port=0, http_port=0, page=page)
+    async with open_sockets(settings) as sockets:
+        assert addresses(settings, sockets).client.endswith(f"/codespace/{codespace}/")
 
 
 def test_what_clients_are_told_is_what_they_are_held_to() -> None:

@@ -20,7 +20,7 @@ from pyshare.net.tokens import Creators, Signer
 
 __all__ = ["Admission", "ApiLimits", "Authenticator", "Creators", "open_authenticator"]
 
-#: What any token looks like: the API's are URL-safe base64 (SHAREPYTHON.md, "The API"), signed ones have dots too.
+#: What any token looks like: the API's are URL-safe base64, signed ones have dots too.
 _TOKEN = re.compile(r"[A-Za-z0-9_.=-]{1,512}")
 
 _NOT_A_TOKEN = Closing(CloseCode.NOT_AUTHENTICATED, "invalid token; open the codespace again")

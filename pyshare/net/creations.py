@@ -19,7 +19,8 @@ from pyshare.net.tokens import Creators
 
 _SECONDS_A_MINUTE = 60
 _FOREIGN = Closing(
-    CloseCode.NOT_ALLOWED, "a page of another origin makes no codespaces here; use a link, or --allowed-origins"
+    CloseCode.NOT_ALLOWED,
+    "a page of another origin makes no codespaces or links here; use a link, or --allowed-origins",
 )
 _NOT_ANYBODY = Closing(CloseCode.NOT_ALLOWED, "this server makes no codespaces for strangers; ask for a link")
 

@@ -52,7 +52,7 @@ class _Server:
                 if response.status_code == HTTPStatus.OK:
                     scrape = parse_scrape(response.text, trio.current_time())
                 elif response.status_code == HTTPStatus.NOT_FOUND:
-                    self.reason = "no metrics here; give the address of --metrics-port"
+                    self.reason = "without metrics; give the address of --metrics-port"
                 else:
                     self.reason = f"HTTP {response.status_code}"
         except httpx.ConnectError:

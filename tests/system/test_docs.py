@@ -96,7 +96,6 @@ class Session:
             "HOME": str(folder),
             "PYSHARE_PORT": str(ports[8888]),
             "PYSHARE_HTTP_PORT": str(ports[8889]),
-            "PYSHARE_SECRET": "for the tests of the docs, and nowhere else",
             "PROXY_BIND": f"127.0.0.1:{ports[8080]}",
             "SERVER_1_PORT": str(ports[8888]),
             "SERVER_1_HTTP_PORT": str(ports[8889]),
