@@ -252,3 +252,14 @@ async def test_reading_the_text_does_not_make_other_data_those_that_were_known()
             for read in (store.read_text, store.look, partial(store.load, create=False)):
                 assert await read("room") is not None
                 assert await store.read_log("room", epoch, after=2) == Lost()
+
+
+async def test_a_log_that_was_evicted_without_its_codespace_is_as_long_afterwards_as_any(server: RedisServer) -> None:
+    async with running(server.url, keeps=LONG) as store:
+        epoch = (await loaded(store)).epoch
+        for version in range(1, 31):
+            await append_long(store, epoch, version, text=version == 30)
+        server.client.delete("{room}:log")
+        for version in range(31, 36):
+            await append_long(store, epoch, version, text=True)
+        assert len((await loaded(store)).log) == 5

@@ -8,7 +8,7 @@ if version == nil then
   return {text_version}
 end
 -- What cannot be written to is found before anything is written.
-redis.call('XLEN', KEYS[2])
+local logged = redis.call('XLEN', KEYS[2])
 redis.call('HLEN', KEYS[3])
 local whose, until_ms = string.match(turn or '', '^(%S+) (%d+)$')
 local time = redis.call('TIME')
@@ -26,7 +26,8 @@ elseif others_turn then
 elseif whose then
   redis.call('HDEL', KEYS[1], 'turn')
 end
-local bytes = measure_log(log_bytes)
+-- A log that is empty has no bytes, whatever the sum says: the server may have evicted the log and kept the sum.
+local bytes = logged == 0 and 0 or measure_log(log_bytes)
 local before, count = version, tonumber(ARGV[12])
 local added
 version, added = extend_log(version, 13, count)
