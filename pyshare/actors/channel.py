@@ -371,6 +371,7 @@ class Channel:
         An update that carries the number would be taken by an editor built on
         @codemirror/collab for the next of its own.
         """
+        self._times.dropped(client)
         reason = "your push was committed before you reconnected; reconnect to go on"
         self._members.close(client, Closing(CloseCode.TRY_LATER, reason))
 

@@ -6,14 +6,18 @@ from dataclasses import replace
 
 from trio.testing import MockClock
 
+from pyshare.actors.messages import Received
 from pyshare.actors.stock import StockLimits
 from pyshare.actors.supervisor import Supervisor, SupervisorLimits
+from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import DocumentLimits
+from pyshare.core.errors import CloseCode
+from pyshare.core.protocol import PushFrame
 from pyshare.store.faults import Faults
 from pyshare.store.interface import StoreLimits
 from pyshare.store.memory import MemoryStore
 from tests.actors.test_stock import stock_client
-from tests.actors.world import World, channel_limits, open_world
+from tests.actors.world import Client, World, channel_limits, open_world
 
 
 def items_of(root: object, *, without: object = None) -> int:
@@ -87,6 +91,37 @@ async def test_a_channel_is_no_larger_after_many_editors_have_come_and_gone(auto
         await editors_come_and_go(world, 0, 50)
         before = items_of((world.supervisors["one"], store))
         await editors_come_and_go(world, 50, 300)
+        assert items_of((world.supervisors["one"], store)) <= before + 50, largest((world.supervisors["one"], store))
+
+
+async def test_a_channel_is_no_larger_after_many_clients_have_pushed_again_under_another_number(
+    autojump_clock: MockClock,
+) -> None:
+    store = store_of(Faults())
+    async with open_world(store, limits=small_limits()) as world:
+        world.client("stays")
+        await world.settles()
+
+        async def push_twice(start: int, count: int) -> None:
+            for number in range(start, start + count):
+                client = Client(f"editor {number}")
+                client.pushes = False
+                version = world.clients[0].editor.version or 0
+                changes = ChangeSet.of([Change(0, 0, "x")], version)
+                for seq in (1, 2):
+                    await world.passes(0.2)
+                    world.joins(client)
+                    await world.settles()
+                    await client.sends(Received(client.outlet, PushFrame(seq, version, (changes,))))
+                    await world.settles()
+                    assert (client.closed_with() is CloseCode.TRY_LATER) == (seq == 2)
+                    client.cut()
+                world.clients.remove(client)
+                await world.passes(0.2)
+
+        await push_twice(0, 30)
+        before = items_of((world.supervisors["one"], store))
+        await push_twice(30, 100)
         assert items_of((world.supervisors["one"], store)) <= before + 50, largest((world.supervisors["one"], store))
 
 
