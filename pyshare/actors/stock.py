@@ -103,7 +103,7 @@ class StockRoom:
         self._earlier: deque[tuple[float, int, int, int]] = deque(maxlen=limits.loading_pushes)
         logged = document.since(document.oldest) or ()
         for push in by_push(logged[-_LOGGED_UPDATES:]):
-            self._earlier.append(_past(_composed(push), trio.current_time()))
+            self._earlier.append(_past(push, trio.current_time()))
         # Set when somebody is to be healed once quiet.
         self._ailing = trio.Event()
 
@@ -196,10 +196,9 @@ class StockRoom:
     def publish(self, updates: Sequence[Update], now: float) -> None:
         """Take what was committed, which the document has by now."""
         for push in by_push(updates):
-            changes = _composed(push)
-            self._earlier.append(_past(changes, now))
+            self._earlier.append(_past(push, now))
             if self._members or self._left:
-                self._take(_Committed(push[0].sender, changes, self._text), now)
+                self._take(_Committed(push[0].sender, _composed(push), self._text), now)
         self._left = [member for member in self._left if member.unconfirmed.count]
         self._text = View(self._document.text)
 
@@ -307,6 +306,10 @@ def _composed(push: Sequence[Update]) -> ChangeSet:
     return reduce(ChangeSet.compose, (update.changes for update in push))
 
 
-def _past(changes: ChangeSet, now: float) -> tuple[float, int, int, int]:
-    """Return a push as it is remembered: its time, the length before it, and the units that it kept at both ends."""
-    return now, changes.length, *kept_ends(changes)
+def _past(push: Sequence[Update], now: float) -> tuple[float, int, int, int]:
+    """Return a push as it is remembered: its time, the length before it, and units that it kept at both ends.
+
+    Nothing is composed: a push of many updates would take long, also where no stock editor is.
+    """
+    ends = [kept_ends(update.changes) for update in push]
+    return now, push[0].changes.length, min(head for head, _ in ends), min(tail for _, tail in ends)

@@ -9,9 +9,10 @@ import pytest
 import trio
 
 from pyshare.actors.messages import Drained, Join, Leave, Received
-from pyshare.actors.stock import StockLimits
+from pyshare.actors.stock import StockLimits, StockRoom
 from pyshare.actors.supervisor import Mailbox, SupervisorLimits, open_lease
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import Document, DocumentLimits, Update
 from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import Mode, Peer, PeerFrame, PeerSelectFrame
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection, parse_stock_frame
@@ -474,3 +475,16 @@ async def test_an_editor_that_loaded_its_text_before_the_channel_started_here_is
         async with stock_client(world, "ann", "loaded", instance="two") as ann:
             ann.handles()
             assert ann.text == "loaded and more"
+
+
+def test_a_push_is_not_composed_where_there_is_no_stock_editor(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Document("x" * 1000, limits=DocumentLimits())
+    room = StockRoom(text, StockLimits())
+    places = [Change(10 + 2 * index, 10 + 2 * index, "y") for index in range(400)]
+    updates = [Update("ann", 1, ChangeSet.of([place], 1000 + index)) for index, place in enumerate(places)]
+
+    def compose(one: ChangeSet, two: ChangeSet) -> ChangeSet:
+        raise AssertionError("this takes 200 000 steps at once in the end")
+
+    monkeypatch.setattr(ChangeSet, "compose", compose)
+    room.publish(text.advance(400, updates), 1.0)
