@@ -191,12 +191,24 @@ class Play:
                     typist.socket.full = False
                     self.room.drained(self.member(typist), self.now)
             case _:
-                if random.random() < 0.3:
+                if random.random() < 0.05:
+                    self.pauses()
+                elif random.random() < 0.3:
                     for _ in range(random.randrange(20)):
                         self.server_handles(typist)
                         typist.handles()
                 elif len(self.typists) < 6 and random.random() < 0.05:
                     self.comes(random.choice(self.texts[-5:]))
+
+    def pauses(self) -> None:
+        """Have everybody watch, so that half of the time passes for which frames are remembered."""
+        while any(typist.sent or typist.socket.sent for typist in self.typists):
+            for typist in self.typists:
+                self.server_handles(typist)
+                typist.handles()
+        self.now += 20
+        # Nobody connects with a text that was loaded before.
+        self.texts = [self.document.text]
 
     def rests(self) -> None:
         """Let everything arrive, and nobody type."""

@@ -260,7 +260,7 @@ def test_a_link_that_expires_closes_its_window_says_so_and_leaves_the_text(serve
 
 @pytest.mark.parametrize(
     ("token", "said"),
-    [("nonsense", "Unknown token"), ("a.b.c", "This is no token"), ("missing", "There is no such codespace")],
+    [("nonsense", "Unknown token"), ("a.b.c", "Invalid token"), ("missing", "There is no such codespace")],
 )
 def test_a_link_to_nothing_says_so(server: Server, screens: Screens, token: str, said: str) -> None:
     if token == "missing":
