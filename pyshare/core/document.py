@@ -55,7 +55,7 @@ class DocumentLimits:
     #: nothing could be committed for long take many, once.
     rebase_steps: int = 4_000_000
     #: Steps of composing the updates of one push: all who push at the same time have to take them too.
-    compose_steps: int = 200_000
+    compose_steps: int = 40_000
     #: Updates of one push that change nothing; an editor has some after others deleted the same text.
     empty_updates: int = 16
 

@@ -49,6 +49,7 @@ def rebasing(updates: Sequence[ChangeSet], push: Sequence[Update], sender: str) 
         yield own.steps + changes.steps
         rebased.append(own.map(changes))
         if index + 1 < len(updates):
+            yield own.steps + changes.steps
             changes = changes.map(own, before=True)
     return rebased
 

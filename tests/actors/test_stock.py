@@ -484,7 +484,7 @@ def test_a_push_is_not_composed_where_there_is_no_stock_editor(monkeypatch: pyte
     updates = [Update("ann", 1, ChangeSet.of([place], 1000 + index)) for index, place in enumerate(places)]
 
     def compose(one: ChangeSet, two: ChangeSet) -> ChangeSet:
-        raise AssertionError("this takes 200 000 steps at once in the end")
+        raise AssertionError("this takes very many steps at once in the end")
 
     monkeypatch.setattr(ChangeSet, "compose", compose)
     room.publish(text.advance(400, updates), 1.0)
