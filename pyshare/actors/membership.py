@@ -13,7 +13,7 @@ from pyshare.actors.counts import Counts
 from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.messages import Join
 from pyshare.actors.stock import StockRoom
-from pyshare.actors.welcome import server_frame, welcome
+from pyshare.actors.welcome import EncodedText, server_frame, welcome
 from pyshare.core.document import Document
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Limits, Peer, RefusedFrame, ServerFrame, StatusFrame, Storage
@@ -40,6 +40,7 @@ class Membership:
     ) -> None:
         # What the members have, or get; read here only.
         self._document = document
+        self._text = EncodedText(document)
         self._epoch = epoch
         # Who has been sent what, who is here, the stock editors, and the outlet of each member by its id.
         self._fanout = fanout
@@ -94,6 +95,7 @@ class Membership:
             peers=peers,
             limits=self._told,
             known=known,
+            text=self._text,
         )
         if self.storage == "down":
             first += server_frame(StatusFrame(self.storage))

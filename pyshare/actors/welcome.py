@@ -11,7 +11,38 @@ its own.
 from collections.abc import Iterable, Sequence
 
 from pyshare.core.document import Document, Update, by_push
-from pyshare.core.protocol import Limits, Peer, ServerFrame, Welcome, committed, encode, push_frames, text_frame
+from pyshare.core.protocol import (
+    Limits,
+    Peer,
+    ServerFrame,
+    Welcome,
+    committed,
+    encode,
+    encode_text,
+    encode_welcome,
+    push_frames,
+    text_frame,
+)
+
+
+class EncodedText:
+    """The text of a document as JSON, encoded once for all clients that join at one version."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        # The version whose text is encoded, and that text.
+        self._version = -1
+        self._json = b""
+        #: Number of times that a text was encoded.
+        self.encoded = 0
+
+    def json(self) -> bytes:
+        """Return the present text as JSON in UTF-8."""
+        if self._version != self._document.version:
+            self._json = encode_text(self._document.text)
+            self._version = self._document.version
+            self.encoded += 1
+        return self._json
 
 
 def server_frame(frame: ServerFrame) -> bytes:
@@ -32,10 +63,12 @@ def welcome(
     peers: Iterable[Peer],
     limits: Limits,
     known: int | None,
+    text: EncodedText | None = None,
 ) -> bytes:
     """Return the frames that bring a client to the document's version.
 
-    `known` is the version that it has of this epoch's text, if any.
+    `known` is the version that it has of this epoch's text, if any. `text` is
+    the document's, shared with others who join.
     """
     updates = None if known is None else document.since(known)
     version = document.version
@@ -55,7 +88,9 @@ def welcome(
         acked=acked,
         peers=tuple(peers),
         limits=limits,
-        text=document.text if updates is None else None,
+        text="" if updates is None else None,
         updates=None if updates is None else tuple(map(committed, updates)),
     )
+    if updates is None:
+        return text_frame(encode_welcome(body, (text or EncodedText(document)).json()))
     return server_frame(body) + following

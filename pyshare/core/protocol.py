@@ -357,8 +357,23 @@ def encode(frame: ServerFrame | ClientFrame) -> bytes:
     return _json(_as_json(frame))
 
 
+def encode_text(text: str) -> bytes:
+    """Return a units string as JSON in UTF-8."""
+    return _encoded(text)
+
+
+def encode_welcome(welcome: Welcome, text: bytes) -> bytes:
+    """Return `welcome`, whose own text is empty, as JSON with `text` in its place, which is JSON already."""
+    empty = b'"text":""'
+    return encode(welcome).replace(empty, empty[:-2] + text, 1)
+
+
 def _json(body: dict[str, object]) -> bytes:
-    return from_units(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
+    return _encoded(body)
+
+
+def _encoded(value: object) -> bytes:
+    return from_units(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode()
 
 
 def _as_json(frame: ServerFrame | ClientFrame) -> dict[str, object]:

@@ -1,10 +1,11 @@
 """What a client that comes back may be given in one frame."""
 
-from pyshare.actors.welcome import may_be_one_frame, welcome
+from pyshare.actors.welcome import EncodedText, may_be_one_frame, welcome
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Document, DocumentLimits, Push, Update
 from pyshare.core.draft import Draft
 from pyshare.core.protocol import Peer, UpdatesFrame, Welcome
+from pyshare.core.units import to_units
 from tests.actors.world import LIMITS, split_frames
 from tests.core.drafts import add
 
@@ -72,3 +73,19 @@ def test_one_that_has_nothing_known_is_given_the_text() -> None:
         (first,) = split_frames(data)
         assert isinstance(first, Welcome)
         assert (first.version, first.text, first.updates, first.acked) == (3, "aRX", None, 1)
+
+
+def test_the_text_is_encoded_once_for_all_who_join_at_one_version() -> None:
+    document = Document(to_units('a "text"\n\U0001f600'), limits=DocumentLimits())
+    text = EncodedText(document)
+    for expected, change in ((1, Change(0, 0, "x")), (2, Change(1, 1, '"text":""')), (3, Change(0, 1))):
+        for name in ("ann", "ben", "cat"):
+            data = welcome(
+                Peer(name, '"text":""', "edit"), document, epoch="e", peers=[], limits=LIMITS, known=None, text=text
+            )
+            (frame,) = split_frames(data)
+            assert isinstance(frame, Welcome)
+            assert (frame.id, frame.text) == (name, document.text)
+        assert text.encoded == expected
+        update = Update("dan", expected, ChangeSet.of([change], len(document.text)))
+        document.advance(document.version + 1, [update])
