@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl
 from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
 
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
-from pyshare.core.protocol import Version, explain
+from pyshare.core.explanations import explain
+from pyshare.core.protocol import Version
 
 #: Bytes of a session: the client's own random 128 bits.
 SESSION_BYTES = 16

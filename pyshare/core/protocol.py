@@ -24,11 +24,13 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from pyshare.core.changeset import ChangeSet, ChangeSetError
 from pyshare.core.document import Update, by_push
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, PushRefused, RefusalCode, shortened
+from pyshare.core.explanations import explain
+from pyshare.core.json_counts import count_lists, has_more_names
 from pyshare.core.units import from_units, has_lone_surrogate, to_units
 from pyshare.core.work import BYTES_A_STEP
 
@@ -45,8 +47,10 @@ PUSH_UPDATES = 1024
 PUSH_SECTIONS = 16_384
 #: Lists that a client's frame may have: one for each update and for each section, and one around all.
 _LISTS = PUSH_UPDATES + PUSH_SECTIONS + 1
-#: A string in JSON, and the number of a push before its updates.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+#: Fields of a frame, above which it is refused before it is parsed; each one that is not known costs work. Short frames
+#: are parsed at once.
+_NAMES = 64
+_SHORT_UNITS = 4096
 _SEQ = re.compile(r'"seq"\s*:\s*([1-9][0-9]{0,14})\b')
 
 Mode = Literal["edit", "view_only"]
@@ -279,6 +283,9 @@ def parse_client_frame(text: str) -> ClientFrame:
     """
     if text.count("[") > _LISTS:
         _refuse_many_lists(text)
+    if len(text) > _SHORT_UNITS and has_more_names(text, _NAMES):
+        reason = f"frame: an object of more than {_NAMES} fields"
+        raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, reason))
     try:
         return _CLIENT_FRAMES.validate_json(text)
     except ValidationError as error:
@@ -291,7 +298,7 @@ def parse_client_frame(text: str) -> ClientFrame:
 
 def _refuse_many_lists(text: str) -> None:
     """Raise if `text` has more lists than any push may have; what is in strings does not count."""
-    lists = _STRING.sub("", text).count("[")
+    lists = count_lists(text)
     if lists <= _LISTS or not text.lstrip().startswith("{"):
         return
     reason = f"a push of {lists} lists; send it in parts of {PUSH_UPDATES} updates and {PUSH_SECTIONS} sections at most"
@@ -330,26 +337,6 @@ def _refuse_lone_surrogates(text: str) -> None:
         seq = frame.get("seq")
         if type(seq) is int and 1 <= seq <= MAX_INTEGER:
             raise UnreadablePush(seq, RefusalCode.INVALID, "the push inserts half a surrogate pair")
-
-
-def explain(error: ErrorDetails, *, whole: str = "frame") -> str:
-    """Return one sentence for a validation error that names the field, as `push.updates[0]: ...`.
-
-    `whole` is what the fields are of.
-    """
-    place = ""
-    for part in error["loc"]:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
-    message = error["msg"].removeprefix("Value error, ")
-    context = error.get("ctx", {})
-    if error["type"] == "update":
-        place += f"[{context.get('index')}]"
-    tag = str(context.get("discriminator", "")).strip("'")
-    if error["type"] == "union_tag_not_found":
-        place, message = tag, f"missing; a frame is an object with a {tag}"
-    elif error["type"] == "union_tag_invalid":
-        place, message = tag, f"'{context.get('tag')}' is not one of {context.get('expected_tags')}"
-    return shortened(f"{place or whole}: {message}")
 
 
 def encode(frame: ServerFrame | ClientFrame) -> bytes:

@@ -22,7 +22,8 @@ from starlette.routing import Route
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
-from pyshare.core.protocol import Mode, explain
+from pyshare.core.explanations import explain
+from pyshare.core.protocol import Mode
 from pyshare.core.units import from_units, normalise_line_breaks, to_units
 from pyshare.net.addresses import Address
 from pyshare.net.answers import answer

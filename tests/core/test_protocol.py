@@ -583,3 +583,16 @@ def test_many_wrong_parts_of_a_frame_are_one_error_since_each_costs_work(
     with pytest.raises(ValidationError) as refused:
         adapter.validate_json(text)
     assert refused.value.error_count() == 1
+
+
+def test_a_frame_of_very_many_fields_is_refused_before_each_of_them_costs_work() -> None:
+    fields = ",".join(f'"f{number}" : 0' for number in range(80_000))
+    with pytest.raises(ConnectionRefused, match="more than 64 fields"):
+        parse_client_frame('{"type":"select","version":0,"ranges":[],' + fields + "}")
+
+
+def test_names_and_colons_in_the_text_of_a_push_do_not_count_as_fields() -> None:
+    text = '{"a": 1, "b\\": 2}\n' * 1000
+    changes = ChangeSet.of([Change(0, 0, text)], 0)
+    frame = PushFrame(1, 0, (changes,))
+    assert parse_client_frame(encode(frame).decode()) == frame
