@@ -409,8 +409,7 @@ def _clusters(numbered: Sequence[tuple[Change, int]]) -> Iterator[tuple[int, int
             start = end = change.start
         cluster.setdefault(number, []).append(change)
         end = max(end, change.end)
-    if cluster:
-        yield start, end, [cluster[each] for each in sorted(cluster)]
+    yield start, end, [cluster[each] for each in sorted(cluster)]
 
 
 def _moved(run: Sequence[Change], distance: int) -> list[Change]:

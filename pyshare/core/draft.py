@@ -139,8 +139,7 @@ class WaitingPush:
                 # The rest of the log, whatever it is, has all of the push behind it.
                 self.current = replace(self.current, version=push.version + len(over))
                 return
-        if self.current.updates and self.whole is None:
-            self.whole = yield from _composing_within(self.current.updates, limits)
+        self.whole = yield from _composing_within(self.current.updates, limits)
 
     def _estimate(self, over: Sequence[Update], limits: DocumentLimits) -> None:
         """Raise PushRefused if the way over `over` surely takes more steps than it may."""

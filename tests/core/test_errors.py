@@ -15,6 +15,7 @@ from pyshare.core.errors import (
     PushRefused,
     PyshareError,
     RefusalCode,
+    leaves,
     shortened,
 )
 
@@ -83,3 +84,10 @@ def test_what_refuses_a_push_carries_its_code_and_reads_well() -> None:
 @pytest.mark.parametrize("kind", [ConfigurationError, ConnectionRefused, PushRefused])
 def test_all_that_a_user_or_peer_can_do_something_about_has_one_base(kind: type[Exception]) -> None:
     assert issubclass(kind, PyshareError)
+
+
+def test_a_group_of_errors_is_taken_apart_to_its_leaves() -> None:
+    one, two, three = ValueError(), KeyError(), TypeError()
+    group = ExceptionGroup("", [one, ExceptionGroup("", [two, three])])
+    assert list(leaves(group)) == [one, two, three]
+    assert list(leaves(one)) == [one]

@@ -1,7 +1,7 @@
 """A text that parted from another is brought back to it, by change sets of one change each."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyshare.core.changeset import Change, ChangeSet
@@ -13,6 +13,7 @@ from tests.core.test_view import change_sets
 TEXT = to_units("some \U0001f600 text")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_what_lies_between_two_change_sets_leads_from_the_text_of_one_to_the_text_of_the_other(
     data: st.DataObject,
@@ -29,6 +30,7 @@ def test_what_both_insert_at_one_place_is_kept() -> None:
     assert (change.from_a, change.to_a, change.text) == (6, 6, "a")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_single_changes_lead_where_the_change_set_leads_and_have_one_change_each(data: st.DataObject) -> None:
     length = data.draw(st.sampled_from([20, 400, 20_000]))

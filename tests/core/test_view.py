@@ -1,6 +1,6 @@
 """A view of a text after changes reads as that text does."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyshare.core.changeset import Change, ChangeSet
@@ -23,6 +23,7 @@ def change_sets(draw: st.DrawFn, length: int) -> ChangeSet:
     return ChangeSet.of(changes, length)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_every_part_of_a_view_is_that_part_of_the_text(data: st.DataObject) -> None:
     view, text = View(TEXT), TEXT
