@@ -399,19 +399,20 @@ class Channel:
             extra = {"codespace": self._name, "storage": storage, "error": str(error or "")}
             logger.log(level, "storage", extra=extra)
             if error:
-                self._admit_waiting()
+                self._admit_waiting(read=False)
 
     def on_settled(self) -> None:
         """Take what was heard meanwhile, and let those in who waited for it."""
         heard, self._heard = self._heard, []
         for event in heard:
             self._advance(event.version, event.updates)
-        self._admit_waiting()
+        self._admit_waiting(read=True)
 
-    def _admit_waiting(self) -> None:
+    def _admit_waiting(self, *, read: bool) -> None:
+        """Let those in who need not wait any longer; nobody waits once the log was read, even if it is behind them."""
         joins, self._waiting = self._waiting, []
         for join in joins:
-            if self._must_wait(join):
+            if not read and self._must_wait(join):
                 self._waiting.append(join)
             else:
                 self._admit(join)

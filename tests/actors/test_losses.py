@@ -167,3 +167,20 @@ async def test_one_who_joins_while_the_store_is_away_is_shown_the_text_that_the_
         faults.down = False
         await world.passes(5)
         assert alice.text == bob.text == "hello you"
+
+
+async def test_one_who_knows_more_than_a_store_that_went_back_is_let_in_all_the_same(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        alice.types("text")
+        await world.settles()
+        alice.cut()
+        await world.settles()
+        assert alice.editor.version is not None
+        alice.editor.version += 5
+        world.joins(alice)
+        await world.passes(2)
+        assert alice.outlet.bytes > 0, "it has its welcome"
