@@ -208,7 +208,7 @@ class Channel:
             self._admit(join)
 
     def _must_wait(self, join: Join) -> bool:
-        """Whether the log has to be read first; while the store is away, one that knows no more is let in."""
+        """Return whether the log is read first. While the store is away, a client that knows no more need not wait."""
         if self._committer.is_appending(join.peer.id):
             return True
         ahead = join.epoch == self._epoch and (join.version or 0) > self._document.version

@@ -1,4 +1,4 @@
-"""Sentences for what a validation found, each of which names the field.
+"""Sentences about the findings of a validation, with the name of the field.
 
 No I/O, no clock.
 """
