@@ -90,6 +90,7 @@ class Committer:
         epoch: str,
         store: Store,
         *,
+        before: tuple[str, ...] = (),
         document: Document,
         pending: PendingPushes,
         listener: LogListener,
@@ -98,6 +99,8 @@ class Committer:
     ) -> None:
         self._codespace = codespace
         self._epoch = epoch
+        # The epochs that this one continues.
+        self._before = before
         self._store = store
         # Read here, written by the listener.
         self._document = document
@@ -278,6 +281,7 @@ class Committer:
             version=document.version,
             log=tuple(document.since(document.oldest) or ()),
             last_seqs=document.last_seqs,
+            before=self._before,
         )
 
     def _on_answer(self, answer: Tail | Gone | Lost, *, after: int) -> None:

@@ -34,6 +34,7 @@ class Membership:
         stock: StockRoom,
         *,
         epoch: str,
+        before: tuple[str, ...],
         most_clients: int,
         told: Limits,
         counts: Counts,
@@ -41,7 +42,9 @@ class Membership:
         # What the members have, or get; read here only.
         self._document = document
         self._text = EncodedText(document)
+        # The epoch, and those that it continues.
         self._epoch = epoch
+        self._before = before
         # Who has been sent what, who is here, the stock editors, and the outlet of each member by its id.
         self._fanout = fanout
         self._attendance = attendance
@@ -92,6 +95,7 @@ class Membership:
             join.peer,
             self._document,
             epoch=self._epoch,
+            before=self._before,
             peers=peers,
             limits=self._told,
             known=known,

@@ -14,7 +14,7 @@ import trio
 from pyshare.client.address import joining_url
 from pyshare.client.errors import CodespaceClosed, ConnectionEnded
 from pyshare.client.events import Event, Reconnected
-from pyshare.client.replica import MadeAnew, OutOfStep, Replica
+from pyshare.client.replica import AnotherLife, OutOfStep, Replica
 from pyshare.client.transport import PING_SECONDS, SILENCE_SECONDS, Connection, OpenConnection
 from pyshare.core.errors import CloseCode, ConnectionRefused
 from pyshare.core.protocol import ClientFrame, Limits, ServerFrame, Welcome, encode, parse_server_frame
@@ -186,9 +186,9 @@ class Link:
         except OutOfStep as error:
             first = []
             raise ConnectionEnded(None, str(error)) from None
-        except MadeAnew:
+        except AnotherLife:
             first = []
-            reason = "this codespace has expired, and another one has begun under its name; its text is still here"
+            reason = "this codespace has expired, and another one has begun at its address; its text is still here"
             raise ConnectionEnded(CloseCode.GONE, reason) from None
         finally:
             self._on_change([*first, *self._replica.take_events()])

@@ -57,8 +57,8 @@ class OutOfStep(PyshareError):  # noqa: N818 - named for what is so
     """What the server sent does not follow what the replica has: connect again, from its `resume_point`."""
 
 
-class MadeAnew(PyshareError):  # noqa: N818 - named for what happened
-    """The codespace is another one, and empty: what was in it is in the replica's text, and perhaps nowhere else."""
+class AnotherLife(PyshareError):  # noqa: N818 - named for what happened
+    """Another codespace has the name of the replica's, whose text may be nowhere else than in the replica."""
 
 
 class Replica:
@@ -223,11 +223,10 @@ class Replica:
 
         Raises:
             OutOfStep: if it does not follow what the replica has.
-            MadeAnew: if the codespace is gone, and another has begun under its name; nothing is changed.
+            AnotherLife: if the codespace is gone, and another has begun at its address; nothing is changed.
         """
-        other = self._version is not None and welcome.epoch != self._epoch
-        if other and welcome.version == 0 and welcome.text == "" and self._committed:
-            raise MadeAnew("another codespace has begun under this name")
+        if self._is_another_life(welcome):
+            raise AnotherLife("another codespace has begun at this address")
         self.id, self.mode, self.limits = welcome.id, welcome.mode, welcome.limits
         self._tell_peers({peer.id: peer for peer in welcome.peers})
         self._tell_storage("ok")
@@ -266,6 +265,18 @@ class Replica:
                 self._tell_storage(storage)
             case _:
                 assert_never(frame)
+
+    def _is_another_life(self, welcome: Welcome) -> bool:
+        """Whether the welcome is to a codespace that does not continue the one that is known.
+
+        One of which nothing was committed has no text that could be lost: it goes on in any other.
+        """
+        if self._version is None or welcome.epoch == self._epoch or not self._committed:
+            return False
+        if welcome.before is None:
+            # The server is too old to say: an empty one has certainly begun since.
+            return welcome.version == 0 and welcome.text == ""
+        return self._epoch not in welcome.before
 
     def _follow(self, welcome: Welcome) -> None:
         if welcome.updates is None or self.resume_point is None or welcome.epoch != self._epoch:

@@ -183,6 +183,8 @@ class Welcome:
     limits: Limits
     text: Units | None = None
     updates: tuple[CommittedUpdate, ...] | None = None
+    #: Epochs that `epoch` continues, the newest first; None from a server that does not say.
+    before: tuple[str, ...] | None = None
     type: Literal["welcome"] = "welcome"
 
     def __post_init__(self) -> None:
@@ -399,6 +401,7 @@ def _welcome_json(welcome: Welcome) -> dict[str, object]:
         "id": welcome.id,
         "mode": welcome.mode,
         "epoch": welcome.epoch,
+        **({} if welcome.before is None else {"before": welcome.before}),
         "version": welcome.version,
     }
     if welcome.updates is None:

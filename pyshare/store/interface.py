@@ -29,6 +29,8 @@ class NotACodespace(PyshareError):  # noqa: N818 - a fact about what is stored
     """What is stored under a codespace's id is something else; the message says what."""
 
 
+#: Epochs that are remembered as continued by the present one.
+EPOCHS_BEFORE = 8
 #: Bytes that an entry of a log takes beside its update, about.
 ENTRY_BYTES = 64
 
@@ -66,6 +68,12 @@ class Snapshot:
     log: tuple[Update, ...] = ()
     #: Last push of each sender that is remembered.
     last_seqs: Mapping[str, int] = field(default_factory=dict)
+    #: Epochs that this one continues, the newest first; a client of any other has met another life of the codespace.
+    before: tuple[str, ...] = ()
+
+    def continues(self, *epochs: str) -> tuple[str, ...]:
+        """Return what an epoch continues that goes on from `epochs` and from all that this one continues."""
+        return tuple(dict.fromkeys((*epochs, *self.before)))[:EPOCHS_BEFORE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +243,9 @@ class Store(Protocol):
         committed yet has the place, all of `held` is put there. If another log
         has grown meanwhile, the two cannot both go on: the answer is `Gone`,
         and the stored one, under a new epoch if the old one was shared, is the
-        codespace from then on.
+        codespace from then on. Whatever goes on under another epoch than before
+        has that one in its `before`; a codespace that was made again since, and
+        written to, has not.
 
         Raises:
             StoreUnavailable: it may or may not have happened, wholly or not at all.

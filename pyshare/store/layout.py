@@ -2,7 +2,7 @@
 
 | key | type | what |
 | --- | --- | --- |
-| `<id>` | hash | the API's (`code`, `name`, `uuid`) and `epoch`, `version`, `code_version`, `turn`, `log_bytes` |
+| `<id>` | hash | the API's (`code`, `name`, `uuid`) and ours, which are in `_OURS` |
 | `{<id>}:log` | stream | the log; the entry `7-0` is the update that made version 7 |
 | `{<id>}:seqs` | hash | each recent sender's last push, as `<seq> <version>` |
 
@@ -24,8 +24,8 @@ from pyshare.store.interface import Announced, Committed, Gap, NotACodespace, Sn
 
 #: What says that events were missed.
 GAP = b'{"gap":true}'
-#: The fields of the hash that are ours; `code` is the API's and ours.
-_OURS = frozenset({"code", "epoch", "version", "code_version", "turn", "log_bytes"})
+#: The fields of the hash that are ours; `code` is the API's and ours. `before` has the epochs that `epoch` continues.
+_OURS = frozenset({"code", "epoch", "before", "version", "code_version", "turn", "log_bytes"})
 
 _ANNOUNCEMENTS: TypeAdapter[Announcement] = TypeAdapter(Announcement)
 
@@ -126,7 +126,8 @@ def read_snapshot(
         reason = f"its text is of version {text_version}, its log has the last {len(updates)} of {version}"
         raise damaged(codespace, reason)
     last_seqs = {sender: seq for _, sender, seq in sorted(last)}
-    return Snapshot(standing.epoch, text, text_version, version, tuple(updates), last_seqs)
+    before = tuple(fields.get("before", b"").decode(errors="replace").split())
+    return Snapshot(standing.epoch, text, text_version, version, tuple(updates), last_seqs, before)
 
 
 def other_fields(fields: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -59,6 +59,8 @@ class _Record:
     """What is kept of one codespace."""
 
     epoch: str
+    #: Epochs that it continues, the newest first.
+    before: tuple[str, ...]
     #: When it expires, by trio's clock.
     deadline: float
     #: The text of `text_version`.
@@ -157,7 +159,7 @@ class MemoryStore:
         if record is None:
             if not create:
                 return None
-            record = self._keep(codespace, _Record(self._new_epoch(), self._next_deadline(codespace)))
+            record = self._keep(codespace, _Record(self._new_epoch(), (), self._next_deadline(codespace)))
         return Snapshot(
             epoch=record.epoch,
             text=record.text,
@@ -165,6 +167,7 @@ class MemoryStore:
             version=record.version,
             log=tuple(record.log),
             last_seqs=dict(record.last_seqs),
+            before=record.before,
         )
 
     async def look(self, codespace: str) -> Standing | None:
@@ -218,19 +221,23 @@ class MemoryStore:
         await self._enter("put_back", codespace)
         record = self._records.get(codespace)
         if record is None or record.version == 0:
-            record = self._replace(codespace, held, epoch=held.epoch)
-        if record.epoch != held.epoch:
+            continued = held.continues(record.epoch) if record else held.before
+            record = self._replace(codespace, held, held.epoch, continued)
+        if record.epoch not in {held.epoch, *held.before}:
             return Gone(replaced=True)
+        continued = held.continues(held.epoch, record.epoch, *record.before)
         match _compare(record, held):
             case "same":
                 missing = held.version - record.version
                 if missing > 0:
                     record.commit(held.log[len(held.log) - missing :])
                     record.text, record.text_version = held.text, held.version
+                if record.epoch != held.epoch:
+                    record.epoch, record.before = held.epoch, held.continues(record.epoch)
             case "different":
-                record.epoch = self._new_epoch()
+                record.epoch, record.before = self._new_epoch(), continued
             case "unknown":
-                record = self._replace(codespace, held, epoch=self._new_epoch())
+                record = self._replace(codespace, held, self._new_epoch(), continued)
         if record.epoch != held.epoch:
             return Gone(replaced=True)
         self._lost.discard((codespace, held.epoch))
@@ -304,9 +311,9 @@ class MemoryStore:
             record.deadline = self._next_deadline(codespace)
         return record
 
-    def _replace(self, codespace: str, held: Snapshot, *, epoch: str) -> _Record:
-        """Put `held` in the place of whatever is there."""
-        record = _Record(epoch, self._next_deadline(codespace), held.text, held.version, held.version)
+    def _replace(self, codespace: str, held: Snapshot, epoch: str, before: tuple[str, ...]) -> _Record:
+        """Put `held` in the place of whatever is there, to go on under `epoch`."""
+        record = _Record(epoch, before, self._next_deadline(codespace), held.text, held.version, held.version)
         record.log.extend(held.log)
         record.log_bytes = sum(map(_weight, held.log))
         record.last_seqs.update(held.last_seqs)

@@ -249,6 +249,7 @@ class RedisStore:
             GAP,
             len(held.log),
             len(fields),
+            " ".join(held.before),
             *map(write_update, held.log),
             *fields,
             *held_seqs(held),

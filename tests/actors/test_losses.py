@@ -4,8 +4,10 @@ from random import Random
 
 import trio
 
+from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode
-from pyshare.core.protocol import StatusFrame
+from pyshare.core.protocol import StatusFrame, Welcome
 from pyshare.store.faults import Faults
 from pyshare.store.interface import Snapshot
 from pyshare.store.memory import MemoryStore
@@ -122,6 +124,25 @@ async def test_a_codespace_that_was_made_anew_and_written_to_stays_and_all_come_
         await come_back(world, [alice], to="one")
         assert early.closing is None
         assert alice.text == early.text == (await stored(store)).text
+
+
+async def test_a_welcome_tells_which_epochs_the_codespace_continues_and_a_loss_does_not_change_that(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    update = Update("bob", 1, ChangeSet.of([Change(0, 0, "text")], 0))
+    await store.put_back("tmp-a", Snapshot("present", "text", 1, 1, (update,), before=("last", "first")))
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        store.go_back({})
+        await world.passes(20)
+        bob = world.client("bob")
+        await world.settles()
+        assert (await stored(store)).before == ("last", "first")
+        for client in (alice, bob):
+            welcome = client.received(Welcome)[-1]
+            assert isinstance(welcome, Welcome)
+            assert (welcome.epoch, welcome.before) == ("present", ("last", "first"))
 
 
 async def test_whatever_is_lost_and_whenever_all_texts_are_one_in_the_end(

@@ -48,14 +48,17 @@ class ModelServer:
     def __init__(self, text: str = "", *, history: int = 4096, limits: Limits = LIMITS) -> None:
         self.limits = limits
         self.epoch = "first"
+        # The epochs that it continues; None: the server is too old to say.
+        self.before: tuple[str, ...] | None = ()
         self._document_limits = DocumentLimits(history_updates=history, text_units=limits.text_units)
         self.document = Document(text, limits=self._document_limits)
         # Every update since the codespace was made.
         self.log: list[Update] = []
         self.connections: list[Recipient] = []
 
-    def make_anew(self, text: str) -> None:
-        """Put another codespace in place of this one."""
+    def make_anew(self, text: str, *, continued: bool = False) -> None:
+        """Put another codespace in place of this one; if `continued`, it is this one as it was put back."""
+        self.before = (self.epoch,) if continued else self.before and ()
         self.epoch += "'"
         self.document = Document(text, limits=self._document_limits)
         self.log.clear()
@@ -81,6 +84,7 @@ class ModelServer:
             id=client,
             mode="edit",
             epoch=self.epoch,
+            before=self.before,
             version=version,
             acked=acked,
             peers=(),

@@ -342,10 +342,11 @@ async def test_a_close_code_decides_whether_the_client_comes_back(code: CloseCod
     assert len(world.dials) == 1 + CLOSE_CODES[code].come_back
 
 
-async def test_a_codespace_that_was_made_anew_and_is_empty_ends_the_client_with_its_text_in_hand() -> None:
+@pytest.mark.parametrize("text", ["", "x"])
+async def test_another_life_of_a_codespace_ends_the_client_with_its_text_in_hand(text: str) -> None:
     world = World("nowhere else")
     async with world.client() as codespace:
-        world.server.make_anew("")
+        world.server.make_anew(text)
         codespace.drop_connection()
         with pytest.raises(CodespaceClosed, match="4410 this codespace has expired, and another one has begun"):
             await codespace.wait_version(9)

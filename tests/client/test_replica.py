@@ -16,7 +16,7 @@ from pyshare.client.events import (
     StorageChanged,
     TextChanged,
 )
-from pyshare.client.replica import MadeAnew, OutOfStep, Replica
+from pyshare.client.replica import AnotherLife, OutOfStep, Replica
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Push, Update
 from pyshare.core.protocol import (
@@ -427,7 +427,7 @@ def test_a_welcome_that_goes_on_from_another_epoch_makes_the_replica_ask_for_the
     welcome = server.welcome("alice", ("first", 0))[0]
     assert isinstance(welcome, Welcome)
     with pytest.raises(OutOfStep, match="nothing that this client could go on from"):
-        alice.replica.resume(replace(welcome, epoch="another"))
+        alice.replica.resume(replace(welcome, epoch="another", before=("first",)))
     assert alice.replica.resume_point is None
     settle(server, alice)
     assert server.document.text == "a"
@@ -493,28 +493,58 @@ def test_a_push_in_flight_that_is_acknowledged_by_a_text_is_not_made_twice() -> 
     assert server.document.text == "axyb!"
 
 
-def test_a_codespace_made_anew_with_a_text_is_merged_with_what_is_unconfirmed() -> None:
+def test_a_codespace_that_was_put_back_under_another_epoch_is_merged_with_what_is_unconfirmed() -> None:
     server = ModelServer("old text")
     alice = joined(server)
     types(alice, 8, " x")
     alice.pushes()
-    server.make_anew("new text")
+    server.make_anew("new text", continued=True)
     alice.connects()
     settle(server, alice)
     assert server.document.text == alice.replica.text == "new text x"
     assert alice.replica.resume_point == ("first'", 1)
 
 
-def test_a_codespace_made_anew_and_empty_does_not_take_the_text_away() -> None:
+@pytest.mark.parametrize("others_typed", [False, True])
+@pytest.mark.parametrize("text", ["", "new text"])
+def test_another_life_of_a_codespace_does_not_take_the_text_away(text: str, *, others_typed: bool) -> None:
     server = ModelServer("nowhere else")
     alice = joined(server)
     types(alice, 12, " x")
-    server.make_anew("")
+    server.make_anew(text)
+    if others_typed:
+        others(server, Change(0, 0, "x"))
     alice.connects()
-    with pytest.raises(MadeAnew):
+    with pytest.raises(AnotherLife):
         settle(server, alice)
     assert alice.replica.text == "nowhere else x"
-    assert server.document.text == ""
+    assert alice.replica.resume_point == ("first", 0)
+
+
+def test_one_who_has_nothing_of_the_former_life_comes_to_the_next() -> None:
+    server = ModelServer("")
+    alice = joined(server)
+    types(alice, 0, "x")
+    server.make_anew("new ")
+    alice.connects()
+    settle(server, alice)
+    assert sorted(server.document.text) == sorted(alice.replica.text) == sorted("new x")
+
+
+def test_where_the_server_is_too_old_to_say_only_an_empty_codespace_is_another_life() -> None:
+    for text in ("new text", ""):
+        server = ModelServer("old text")
+        server.before = None
+        alice = joined(server)
+        types(alice, 8, " x")
+        server.make_anew(text)
+        alice.connects()
+        if text:
+            settle(server, alice)
+            assert server.document.text == alice.replica.text == "new text x"
+        else:
+            with pytest.raises(AnotherLife):
+                settle(server, alice)
 
 
 def test_a_push_of_the_last_connection_that_arrives_after_the_text_is_taken_as_the_server_has_it() -> None:

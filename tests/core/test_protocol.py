@@ -323,8 +323,8 @@ def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:
             '"peers":[{"id":"b","name":"B","mode":"view_only"}],"limits":' + LIMITS_JSON + "}",
         ),
         (
-            Welcome("a", "edit", "e", 7, 3, (), LIMITS, updates=(CommittedUpdate("b", 1, insert("x")),)),
-            '{"type":"welcome","id":"a","mode":"edit","epoch":"e","version":7,'
+            Welcome("a", "edit", "e", 7, 3, (), LIMITS, updates=(CommittedUpdate("b", 1, insert("x")),), before=("d",)),
+            '{"type":"welcome","id":"a","mode":"edit","epoch":"e","before":["d"],"version":7,'
             '"updates":[{"sender":"b","seq":1,"changes":[[0,"x"]]}],"acked":3,"peers":[],"limits":' + LIMITS_JSON + "}",
         ),
     ],

@@ -646,9 +646,10 @@ async def test_one_that_was_made_anew_and_never_written_to_gives_way_to_what_is_
     async with store.subscribe("room"):
         held = await filled(store)
         await lossy.lose_all()
-        assert await created(store) != held.epoch
+        early = await created(store)
+        assert early != held.epoch
         assert await store.put_back("room", held) == Tail(5, ())
-        assert await loaded(store) == held
+        assert await loaded(store) == replace(held, before=(early,)), "those of the early one come to it"
 
 
 async def test_one_that_was_made_anew_and_written_to_stays(store: Store, lossy: Lossy) -> None:
@@ -677,6 +678,7 @@ async def test_a_log_that_grew_another_way_after_its_end_was_lost_goes_on_under_
         stored = await loaded(store)
         assert stored.text == "xxother"
         assert stored.epoch not in {held.epoch, ""}
+        assert stored.before == (held.epoch,)
         answer = await store.append("room", held.epoch, expected=3, updates=typed_one_by_one(1, after=3), text=None)
         assert answer == Gone(replaced=True), "nobody goes on under the epoch that both logs had"
 
@@ -694,6 +696,59 @@ async def test_a_text_whose_log_no_longer_shows_where_it_comes_from_is_put_back_
         stored = await loaded(store)
         assert stored.epoch not in {held.epoch, ""}
         assert (stored.text, stored.version, stored.log) == (held.text, held.version, held.log)
+        assert stored.before == (held.epoch,)
+
+
+async def test_what_a_codespace_continues_is_put_back_with_it_up_to_eight_epochs(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        held = await filled(store)
+        known = tuple(f"epoch-{number}" for number in range(8))
+        await lossy.lose_all()
+        assert await store.put_back("room", replace(held, before=known)) == Tail(5, ())
+        assert (await loaded(store)).before == known
+        await lossy.lose_all()
+        early = await created(store)
+        assert await store.put_back("room", replace(held, before=known)) == Tail(5, ())
+        assert (await loaded(store)).before == (early, *known[:7])
+
+
+async def test_a_codespace_that_was_made_again_after_it_was_lost_continues_nothing(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        held = await filled(store)
+        await lossy.lose_all()
+        other = await created(store)
+        await appended(store, other, 0, [typed("other", length=0)], "other")
+        assert await store.put_back("room", held) == Gone(replaced=True)
+        assert (await loaded(store)).before == ()
+
+
+async def test_data_of_a_time_before_the_epoch_began_are_of_the_same_life(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        early = await filled(store, 2)
+        await lossy.save()
+        await appended(store, early.epoch, 2, typed_one_by_one(3, after=2), "xxxxx")
+        held = replace(await loaded(store), epoch="later", before=(early.epoch,))
+        await lossy.go_back()
+        assert await store.put_back("room", held) == Tail(5, ())
+        assert await loaded(store) == held
+        assert await store.read_log("room", early.epoch, after=2) in (Lost(), Gone(replaced=True))
+
+
+async def test_data_of_a_time_before_the_epoch_that_grew_another_way_go_on_under_a_new_one(
+    store: Store, lossy: Lossy
+) -> None:
+    async with store.subscribe("room"):
+        early = await filled(store, 2)
+        await lossy.save()
+        await appended(store, early.epoch, 2, typed_one_by_one(3, after=2), "xxxxx")
+        held = replace(await loaded(store), epoch="later", before=(early.epoch,))
+        await lossy.go_back()
+        assert await store.put_back("room", early) == Tail(2, ())
+        await appended(store, early.epoch, 2, [typed("other", length=2, sender="bob")], "xxother")
+        assert await store.put_back("room", held) == Gone(replaced=True)
+        stored = await loaded(store)
+        assert stored.text == "xxother"
+        assert stored.before == ("later", early.epoch), "those of either come to it"
 
 
 # Events

@@ -13,6 +13,7 @@ end
 if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2]) == 1 then
   -- As the API left it: whatever else is there belongs to another life of this id.
   redis.call('HSET', KEYS[1], 'version', '0', 'code_version', '0', 'log_bytes', '0')
+  redis.call('HDEL', KEYS[1], 'before')
   redis.call('DEL', KEYS[2], KEYS[3])
 end
 keep(tonumber(ARGV[3]))
