@@ -73,9 +73,13 @@ def secret_of(settings: Settings) -> str | None:
     Raises:
         ConfigurationError: if one is to be kept and cannot be.
     """
-    if settings.secret is not None or not settings.has_page:
+    if settings.secret is not None:
         return settings.secret
-    if settings.store == "memory":
+    if settings.has_page and settings.store == "memory":
         # Its codespaces end with the server, and so may the links to them.
         return secrets.token_urlsafe(_SECRET_BYTES)
+    if settings.api_base_url is not None and not settings.has_page:
+        # The API says who may join.
+        return None
+    # Without page and API, the links of `pyshare token` are the only way in.
     return keep_secret(data_folder(settings))

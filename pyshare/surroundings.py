@@ -128,7 +128,7 @@ class Surroundings(BaseModel):
             "SECRET",
             "what links are signed with; servers with the same understand each other's; "
             "if not given, made once and kept in the data folder, "
-            "from where --store memory and servers without the page do not take it",
+            "from where --store memory with the page, and an API without it, do not take it",
             allowed=f"at least {SECRET_LENGTH} characters",
             secret=True,
         ),

@@ -82,3 +82,5 @@ def test_where_the_secret_comes_from(tmp_path: Path) -> None:
     assert secret_of(in_memory) != secret_of(in_memory)
     assert list(tmp_path.iterdir()) == []
     assert secret_of(Settings(data_folder=folder)) == keep_secret(tmp_path)
+    assert secret_of(Settings(data_folder=folder, page="off")) == keep_secret(tmp_path)
+    assert secret_of(Settings(data_folder=folder, page="off", store="memory")) == keep_secret(tmp_path)
