@@ -4,6 +4,7 @@ from pyshare.actors.channel_limits import ChannelLimits
 from pyshare.actors.committer import CommitterLimits
 from pyshare.actors.fanout import FanOutLimits
 from pyshare.actors.stock import StockLimits
+from pyshare.actors.supervisor import SupervisorLimits
 from pyshare.core.document import DocumentLimits
 from pyshare.core.protocol import Limits
 from pyshare.core.work import STEPS_A_SECOND
@@ -55,6 +56,13 @@ def channel_limits(settings: Settings) -> ChannelLimits:
         clients=settings.clients,
         presence_seconds=settings.presence_ms / 1000,
         heartbeat_seconds=min(_LONGEST_HEARTBEAT_SECONDS, shortest_life / _TOUCHES_A_LIFE),
+    )
+
+
+def supervisor_limits(settings: Settings) -> SupervisorLimits:
+    """Return what the settings mean for all channels."""
+    return SupervisorLimits(
+        channel_limits(settings), linger_seconds=settings.linger_seconds, codespaces_bytes=settings.codespaces_bytes
     )
 
 

@@ -32,14 +32,13 @@ import trio
 from starlette.routing import BaseRoute
 
 from pyshare import __version__
-from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMessage, open_lease
+from pyshare.actors.supervisor import Supervisor, SupervisorMessage, open_lease
 from pyshare.core.errors import ConfigurationError, leaves
 from pyshare.folder import data_folder, secret_of
 from pyshare.limits import (
     METRICS_CONNECTIONS,
     address_work,
     api_limits,
-    channel_limits,
     codespaces_limits,
     connection_limits,
     creation_limits,
@@ -47,6 +46,7 @@ from pyshare.limits import (
     listener_limits,
     metrics_limits,
     store_limits,
+    supervisor_limits,
 )
 from pyshare.net.addresses import Address
 from pyshare.net.application import build_app
@@ -245,9 +245,8 @@ async def serve_with(
             )
             # A connection has an Acquire and a Release in it at most, so the limit of connections bounds it.
             mailbox, messages = trio.open_memory_channel[SupervisorMessage](float("inf"))
-            limits = SupervisorLimits(channel_limits(settings), linger_seconds=settings.linger_seconds)
             instance = secrets.token_hex(8)
-            supervisor = Supervisor(store, instance=instance, limits=limits)
+            supervisor = Supervisor(store, instance=instance, limits=supervisor_limits(settings))
             await parts.start(partial(supervisor.run, messages), name="supervisor")
             closes: Counter[str] = Counter()
             creations = Creations(creation_limits(settings))

@@ -120,6 +120,16 @@ class Settings(Surroundings):
         Field(ge=1024, le=17_179_869_184),
         Shown("Limits", "BYTES", "size of those updates; in the store too"),
     ] = 8_388_608
+    codespaces_bytes: Annotated[
+        int,
+        Field(ge=1_048_576, le=1_099_511_627_776),
+        Shown(
+            "Limits",
+            "BYTES",
+            "memory of a process for those updates and for edits that wait, of all codespaces together; "
+            "above it, each has an equal share",
+        ),
+    ] = 1_073_741_824
     buffer_bytes: Annotated[
         int,
         Field(ge=1_048_576, le=1_099_511_627_776),

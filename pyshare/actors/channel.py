@@ -26,6 +26,7 @@ from pyshare.core.names import public_name
 from pyshare.core.presence import Selection
 from pyshare.core.protocol import ClientFrame, Mode, Peer, PushFrame, Range, SelectFrame, Storage
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
+from pyshare.core.shares import Share
 from pyshare.core.work import STEPS_A_SECOND, TURN_STEPS
 from pyshare.store.interface import (
     Announced,
@@ -61,13 +62,15 @@ class Channel:
     """
 
     def __init__(
-        self, codespace: str, snapshot: Snapshot, store: Store, *, instance: str, limits: ChannelLimits
+        self, codespace: str, snapshot: Snapshot, store: Store, *, instance: str, limits: ChannelLimits, share: Share
     ) -> None:
         self._codespace = codespace
         # Its name in logs and in the names of tasks.
         self._name = public_name(codespace)
         self._store = store
         self._limits = limits
+        # What it holds of the limit for all codespaces.
+        self._share = share
         # The mark of this codespace's life; another one under the same id is another codespace.
         self._epoch = snapshot.epoch
         # What the log adds up to; written by `_advance` alone.
@@ -78,12 +81,13 @@ class Channel:
             log_version=snapshot.version,
             last_seqs=snapshot.last_seqs,
             limits=limits.document,
+            share=share,
         )
         # What has happened, and how long the pushes that wait have done so.
         self._counts = Counts()
         self._times = CommitTimes(self._counts)
         # Pushes that wait to be committed, and who commits them.
-        self._pending = PendingPushes()
+        self._pending = PendingPushes(share)
         self._committer = Committer(
             codespace,
             snapshot.epoch,
@@ -258,7 +262,9 @@ class Channel:
             self._refuse(push, refusal)
             return
         self._times.taken(push.sender, trio.current_time())
-        if self._pending.weight_bytes > self._limits.pending_bytes:
+        # What is kept for those who are behind goes first.
+        self._document.trim()
+        if self._pending.weight_bytes > self._limits.pending_bytes or self._share.is_over:
             self._pending.drop((push.sender,))
             self._times.dropped(push.sender)
             reason = "edits are not being stored at the moment; keep yours and reconnect later"
@@ -431,6 +437,7 @@ class Channel:
         seconds = self._limits.heartbeat_seconds
         while True:
             await trio.sleep(seconds)
+            self._document.trim()
             await self._attendance.beat(seconds)
             if len(self._members):
                 await self._touch()

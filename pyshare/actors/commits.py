@@ -11,6 +11,7 @@ from pyshare.core.changeset import ChangeSetError
 from pyshare.core.document import Document, Push, Update, weight
 from pyshare.core.draft import Draft, WaitingPush
 from pyshare.core.errors import PushRefused, RefusalCode
+from pyshare.core.shares import Share, unlimited_share
 from pyshare.core.work import Work
 
 #: Updates after which a draft takes no further push: others have their turn.
@@ -32,7 +33,9 @@ class Batch:
 class PendingPushes:
     """Pushes of one codespace that are accepted and not yet settled."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: Share | None = None) -> None:
+        # What the codespace holds of a limit for all.
+        self._share = share or unlimited_share()
         # The push of each client, in the order in which they have their turn.
         self._pushes: dict[str, WaitingPush] = {}
         # Charges the steps of each client's push to its connection, also after the client has left.
@@ -68,7 +71,7 @@ class PendingPushes:
             raise PushRefused(RefusalCode.IN_FLIGHT, reason)
         self._pushes[push.sender] = WaitingPush(push)
         self._charges[push.sender] = charge
-        self._bytes += _push_weight(push)
+        self._weigh(_push_weight(push))
         return True
 
     def drop(self, clients: Collection[str]) -> None:
@@ -77,7 +80,7 @@ class PendingPushes:
             waiting = self._pushes.pop(client, None)
             self._charges.pop(client, None)
             if waiting:
-                self._bytes -= _push_weight(waiting.push)
+                self._weigh(-_push_weight(waiting.push))
 
     def settle(self, updates: Sequence[Update]) -> None:
         """Let go of the pushes that committed `updates` were."""
@@ -135,6 +138,10 @@ class PendingPushes:
             return None
         turn.take(steps)
         return draft.add(waiting)
+
+    def _weigh(self, size_bytes: int) -> None:
+        self._bytes += size_bytes
+        self._share.change(size_bytes)
 
     def _waiting(self, client: str) -> Push | None:
         waiting = self._pushes.get(client)

@@ -24,6 +24,7 @@ from pyshare.actors.counts import ChannelStatistics, Counts
 from pyshare.actors.messages import ChannelMessage, Drain, Leave, Left
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, leaves
 from pyshare.core.names import public_name
+from pyshare.core.shares import SharedLimit
 from pyshare.store.folding import folded
 from pyshare.store.interface import NotACodespace, Snapshot, Store, StoreUnavailable
 
@@ -78,6 +79,8 @@ class SupervisorLimits:
     linger_seconds: float = 10
     #: Messages that a channel's mailbox holds before those who send wait.
     mailbox_messages: int = 64
+    #: Bytes of the histories and of the pushes that wait, of all channels together; above it each has an equal share.
+    codespaces_bytes: int = 1_073_741_824
 
 
 @asynccontextmanager
@@ -185,6 +188,8 @@ class Supervisor:
         self._store = store
         self._instance = instance
         self._limits = limits
+        #: What the channels hold together.
+        self.held = SharedLimit(limits.codespaces_bytes)
         # The table of channels, by codespace.
         self._entries: dict[str, _Entry] = {}
         # Which entry each lease, or wish for one, belongs to.
@@ -350,7 +355,8 @@ class Supervisor:
                 return
             snapshot = await folded(snapshot)
             limits = self._limits.channel
-            channel = Channel(codespace, snapshot, self._store, instance=self._instance, limits=limits)
+            share = self.held.share()
+            channel = Channel(codespace, snapshot, self._store, instance=self._instance, limits=limits, share=share)
             entry.channel = channel
             logger.info("channel started", extra={"codespace": entry.name, "version": snapshot.version})
             for lease in list(entry.waiting):
@@ -358,7 +364,10 @@ class Supervisor:
             entry.waiting.clear()
             # Whoever waited may have gone while the codespace was loaded.
             self._retire_if_empty(entry)
-            await channel.run(mailbox, events)
+            try:
+                await channel.run(mailbox, events)
+            finally:
+                share.give_back()
             logger.info("channel ended", extra={"codespace": entry.name})
 
     async def _load(self, entry: _Entry) -> Snapshot | None:

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.errors import PushRefused, RefusalCode
+from pyshare.core.shares import Share, unlimited_share
 from pyshare.core.units import has_lone_surrogate, normalise_line_breaks, to_units
 from pyshare.core.work import Work
 
@@ -110,11 +111,18 @@ class Document:
 
     `history` are the updates that lead to `version`, the last one first
     making it; `text` is a units string. Limits bound the history from its old
-    end; the text is taken as it is, since it is committed.
+    end, and so does `share`, what the codespace may hold of a limit for all;
+    the text is taken as it is, since it is committed.
     """
 
     def __init__(
-        self, text: str = "", version: int = 0, *, limits: DocumentLimits, history: Iterable[Update] = ()
+        self,
+        text: str = "",
+        version: int = 0,
+        *,
+        limits: DocumentLimits,
+        history: Iterable[Update] = (),
+        share: Share | None = None,
     ) -> None:
         # The committed text, a units string.
         self._text = text
@@ -125,12 +133,13 @@ class Document:
         # Sum of the history's weights, and the pushes that its updates came with.
         self._history_bytes = 0
         self._history_pushes = 0
+        self._share = share or unlimited_share()
         # The last push of each sender, the latest sender last.
         self._last_seqs: dict[str, int] = {}
         self._limits = limits
         for update in history:
             self._remember(update)
-        self._trim()
+        self.trim()
 
     @classmethod
     def load(
@@ -142,6 +151,7 @@ class Document:
         log_version: int,
         last_seqs: Mapping[str, int],
         limits: DocumentLimits,
+        share: Share | None = None,
     ) -> "Document":
         """Return the document that `text` at `version` and the tail of the log add up to.
 
@@ -157,10 +167,10 @@ class Document:
         if not start <= version <= log_version:
             raise HistoryGap(f"the text is of version {version}, the log holds {start} to {log_version}")
         known = version - start
-        document = cls(text, version, limits=limits, history=log[:known])
+        document = cls(text, version, limits=limits, history=log[:known], share=share)
         document.advance(log_version, log[known:])
         document._last_seqs = {**last_seqs, **document._last_seqs}
-        document._trim()
+        document.trim()
         return document
 
     @property
@@ -220,7 +230,7 @@ class Document:
             self._text = update.changes.apply(self._text)
             self._version += 1
             self._remember(update)
-        self._trim()
+        self.trim()
         return new
 
     def behind(self, push: Push) -> list[Update]:
@@ -264,19 +274,28 @@ class Document:
     def _remember(self, update: Update) -> None:
         self._history_pushes += not self._history or not _is_one_push(self._history[-1], update)
         self._history.append(update)
-        self._history_bytes += weight(update.changes)
+        self._weigh(weight(update.changes))
         last = self._last_seqs.pop(update.sender, 0)
         self._last_seqs[update.sender] = max(last, update.seq)
 
-    def _trim(self) -> None:
+    def trim(self) -> None:
+        """Let go of the oldest history that is above the limits, or above the share of a limit that others use too."""
         limits = self._limits
         history = self._history
-        while self._history_pushes > limits.history_updates or self._history_bytes > limits.history_bytes:
+        while history and (
+            self._history_pushes > limits.history_updates
+            or self._history_bytes > limits.history_bytes
+            or self._share.is_over
+        ):
             oldest = history.popleft()
-            self._history_bytes -= weight(oldest.changes)
+            self._weigh(-weight(oldest.changes))
             self._history_pushes -= not history or not _is_one_push(oldest, history[0])
         while len(self._last_seqs) > limits.senders:
             del self._last_seqs[next(iter(self._last_seqs))]
+
+    def _weigh(self, size_bytes: int) -> None:
+        self._history_bytes += size_bytes
+        self._share.change(size_bytes)
 
 
 def _is_one_push(first: Update, second: Update) -> bool:

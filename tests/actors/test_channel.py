@@ -613,6 +613,47 @@ async def test_members_are_closed_with_1013_when_too_much_waits_for_the_store(
         assert sorted(alice.text) == sorted("a" * 50 + "b" * 50)
 
 
+async def test_above_the_limit_for_all_codespaces_only_the_one_with_most_waiting_is_told_to_come_back(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    limits = SupervisorLimits(channel_limits(), codespaces_bytes=20_000)
+    async with open_world(store, limits=limits) as world:
+        calm = world.client("calm", codespace="tmp-b")
+        crowd = [world.client(f"crowd {number}") for number in range(5)]
+        await world.settles()
+        faults.down = True
+        calm.types("calm")
+        for each in crowd:
+            each.types("x" * 5000)
+        await world.settles()
+        closed = [each.closed_with() for each in crowd]
+        assert closed == [None, None, None, CloseCode.TRY_LATER, CloseCode.TRY_LATER]
+        assert calm.closed_with() is None
+        calm.types("er")
+        await world.settles()
+        assert calm.closed_with() is None
+        faults.down = False
+        await world.passes(15)
+        assert calm.text == "calmer"
+        assert len(crowd[0].text) == 15_000
+
+
+async def test_a_channel_that_has_ended_holds_nothing_of_the_limit_for_all(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    limits = SupervisorLimits(channel_limits(), linger_seconds=1)
+    async with open_world(store, limits=limits) as world:
+        alice = world.client("alice")
+        await world.settles()
+        alice.types("a" * 1000)
+        await world.settles()
+        held = world.supervisors["one"].held
+        assert (held.holders, held.bytes > 1000) == (1, True)
+        alice.cut()
+        await world.passes(5)
+        assert (held.holders, held.bytes) == (0, 0)
+
+
 async def test_a_long_text_is_stored_a_moment_after_its_edit(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:
