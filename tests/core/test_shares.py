@@ -24,10 +24,9 @@ def test_nobody_gives_anything_up_while_all_hold_less_than_the_limit() -> None:
     large.change(90)
     small.change(10)
     assert (limit.bytes, limit.holders) == (100, 2)
-    assert not large.is_over
+    assert [large.is_over, small.is_over] == [False, False]
     small.change(1)
-    assert large.is_over
-    assert not small.is_over
+    assert [large.is_over, small.is_over] == [True, False]
     large.give_back()
     assert (limit.bytes, limit.holders, large.bytes) == (11, 1, 0)
 
