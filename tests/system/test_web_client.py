@@ -21,6 +21,13 @@ def web() -> Path:
     return WEB
 
 
+async def run_in(web: Path, *command: str) -> None:
+    """Run a command among the page's sources; it must exit with 0."""
+    with trio.fail_after(PATIENCE_SECONDS):
+        done = await trio.run_process(command, cwd=web, capture_stdout=True, capture_stderr=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
 @pytest.mark.parametrize(
     ("flags", "arguments"),
     [
@@ -35,36 +42,20 @@ async def test_editors_that_lose_connections_and_pages_end_with_one_text(
     web: Path, seed: int, flags: tuple[str, ...], arguments: tuple[str, ...]
 ) -> None:
     async with running(*flags) as server:
-        with trio.fail_after(PATIENCE_SECONDS):
-            done = await trio.run_process(
-                ["node", "tests/editors.mjs", server.address, str(seed), *arguments],
-                cwd=web,
-                capture_stdout=True,
-                capture_stderr=True,
-                check=False,
-            )
-    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+        await run_in(web, "node", "tests/editors.mjs", server.address, str(seed), *arguments)
 
 
 async def test_edits_of_any_size_are_pushed_in_parts_that_fit_the_limits(web: Path, seed: int) -> None:
-    with trio.fail_after(PATIENCE_SECONDS):
-        done = await trio.run_process(
-            ["node", "tests/cut.mjs", str(seed)], cwd=web, capture_stdout=True, capture_stderr=True, check=False
-        )
-    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    await run_in(web, "node", "tests/cut.mjs", str(seed))
 
 
 async def test_colours_for_a_class_that_arrives_take_lookups_in_proportion_to_its_size(web: Path) -> None:
-    with trio.fail_after(PATIENCE_SECONDS):
-        done = await trio.run_process(
-            ["node", "tests/presence.mjs"], cwd=web, capture_stdout=True, capture_stderr=True, check=False
-        )
-    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    await run_in(web, "node", "tests/presence.mjs")
+
+
+async def test_deadlines_move_while_anything_moves_and_a_dead_connection_is_noticed(web: Path) -> None:
+    await run_in(web, "node", "tests/liveness.mjs")
 
 
 async def test_what_the_package_has_is_what_the_sources_make(web: Path) -> None:
-    with trio.fail_after(PATIENCE_SECONDS):
-        done = await trio.run_process(
-            ["npm", "run", "--silent", "check"], cwd=web, capture_stdout=True, capture_stderr=True, check=False
-        )
-    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    await run_in(web, "npm", "run", "--silent", "check")

@@ -3,38 +3,23 @@
  * no use.
  */
 
-import { Palette, type PresentPeer } from "./colors.js";
+import type { PresentPeer } from "./colors.js";
 import { noDrafts, type DraftStore } from "./drafts.js";
+import { Liveness } from "./liveness.js";
+import { Pieces } from "./pieces.js";
+import { Presence } from "./presence.js";
 import {
   mayComeBack,
   NAME_LENGTH,
   parseFrame,
   SUBPROTOCOL,
   type ClientFrame,
-  type Mode,
-  type Peer,
   type SelectedRange,
   type ServerFrame,
   type Storage,
 } from "./protocol.js";
 import { MadeAnew, OutOfStep, Replica, type Editor, type Refusal } from "./replica.js";
-
-/** How it stands with a connection. */
-export interface Status {
-  /** `connecting` for the first time; `reconnecting` after that; `closed` for good, or by `close`. */
-  readonly state: "connecting" | "connected" | "reconnecting" | "closed";
-  readonly mode: Mode;
-  /** Whether the server can store edits; while it cannot, they wait. */
-  readonly storage: Storage;
-  /** Edits that are not known to be committed. */
-  readonly unsaved: number;
-  /** Whether those would outlive this page. */
-  readonly kept: boolean;
-  /** When the next attempt is made, in milliseconds since 1970, while there is a pause before it. */
-  readonly retryAt: number | null;
-  /** Why the last connection has ended, with the code of the protocol; null before that and while connected. */
-  readonly ended: { readonly code: number; readonly reason: string } | null;
-}
+import type { Status } from "./status.js";
 
 /** What a connection tells; each is called after what it tells of has been done. */
 export interface ConnectionHooks {
@@ -56,19 +41,13 @@ export interface ConnectionOptions extends ConnectionHooks {
   readonly WebSocket?: typeof WebSocket;
 }
 
-/** Milliseconds from dialling to the welcome. */
-const WELCOME_MS = 15_000;
 /** Milliseconds before the next attempt: at first and, doubled each time, at most; less up to a half by chance. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 /** Milliseconds that a connection has to last for the next pause to be a first one. */
 const SETTLED_MS = 1000;
-/** Milliseconds without a word while a push waits for its answer, after which the connection counts as lost. */
-const UNANSWERED_MS = 10_000;
 /** Milliseconds between two writings of what is unsaved. */
 const KEEP_MS = 300;
-/** Milliseconds in which those who come and go are told together. */
-const PEERS_MS = 20;
 /** A connection that ended without the server's saying so. */
 const LOST = 1006;
 
@@ -106,13 +85,17 @@ export class Connection {
   #welcomes = 0;
   #welcomedAt = 0;
   #pauseMs = FIRST_PAUSE_MS;
-  /** Ends the pause, the wait for a welcome, or the wait for an answer. */
+  /** What is known of the present connection: when it counts as lost, and the pieces of a frame that arrives. */
+  #life = new Liveness(0);
+  #pieces = new Pieces();
+  #heardAt: number | null = null;
+  #offline = isOffline();
+  #waitingSince: number | null = null;
+  /** Ends the pause, or looks whether the connection lives. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #keepTimer: ReturnType<typeof setTimeout> | undefined;
   #selectTimer: ReturnType<typeof setTimeout> | undefined;
-  #peersTimer: ReturnType<typeof setTimeout> | undefined;
-  #peers = new Map<string, Peer>();
-  readonly #palette = new Palette();
+  readonly #presence = new Presence((peers) => this.#hooks.onPeers?.(peers));
 
   constructor(editor: Editor, url: string | URL, options: ConnectionOptions = {}) {
     this.#address = socketAddress(url);
@@ -122,10 +105,11 @@ export class Connection {
     this.#name = (options.name ?? "").slice(0, NAME_LENGTH);
     this.#replica = new Replica(editor, {
       onRefused: (refusal) => this.#hooks.onRefused?.(refusal),
-      onSelection: (id, ranges) => this.#peers.has(id) && this.#hooks.onSelection?.(id, ranges),
+      onSelection: (id, ranges) => this.#presence.has(id) && this.#hooks.onSelection?.(id, ranges),
     });
     if (typeof document !== "undefined") {
       addEventListener("online", this.#onHint);
+      addEventListener("offline", this.#onHint);
       addEventListener("pagehide", this.#onHide);
       document.addEventListener("visibilitychange", this.#onHint);
     }
@@ -139,6 +123,10 @@ export class Connection {
       storage: this.#storage,
       unsaved: this.#replica.unconfirmed,
       kept: this.#kept,
+      heardAt: this.#heardAt,
+      offline: this.#offline,
+      askedAt: this.#socket === null ? null : this.#life.askedAt,
+      waitingSince: this.#waitingSince,
       retryAt: this.#retryAt,
       ended: this.#ended,
     };
@@ -146,12 +134,12 @@ export class Connection {
 
   /** The others who are here. */
   get peers(): readonly PresentPeer[] {
-    return [...this.#peers.values()].map((peer) => ({ ...peer, color: this.#palette.of(peer.id) }));
+    return this.#presence.all;
   }
 
   /** One's own colour, as the number of one of `COLORS`. */
   get color(): number {
-    return this.#palette.of(this.id);
+    return this.#presence.ownColor;
   }
 
   /** This client's public id; empty before it was connected. */
@@ -206,9 +194,15 @@ export class Connection {
     this.#dial();
   }
 
+  /** The network has come or gone, or the page is seen or hidden. */
   readonly #onHint = (): void => {
+    this.#offline = isOffline();
     if (document.visibilityState === "hidden") this.#onHide();
-    else this.retry();
+    else if (!this.#offline) this.retry();
+    const socket = this.#socket;
+    if (socket !== null && this.#life.wonder(Date.now())) this.#sendFrame(socket, { type: "alive" });
+    if (socket !== null) this.#look();
+    this.#told();
   };
 
   readonly #onHide = (): void => {
@@ -221,22 +215,30 @@ export class Connection {
     const url = new URL(this.#address);
     url.searchParams.set("session", this.#session);
     url.searchParams.set("name", this.#name);
+    url.searchParams.set("progress", "1");
     const point = this.#replica.resumePoint;
     if (point !== null) {
       url.searchParams.set("epoch", point.epoch);
       url.searchParams.set("version", String(point.version));
     }
     const socket = (this.#socket = new this.#WebSocket(url, SUBPROTOCOL));
+    this.#life = new Liveness(Date.now());
+    this.#pieces = new Pieces();
+    socket.onopen = () => this.#life.heard(Date.now());
     socket.onmessage = ({ data }) => socket === this.#socket && this.#onMessage(data);
     socket.onclose = ({ code, reason }) => socket === this.#socket && this.#onClose(code, reason);
-    this.#timer = setTimeout(() => this.#cut(LOST, "the server does not answer"), WELCOME_MS);
+    this.#look();
     this.#told();
   }
 
   #onMessage(data: unknown): void {
+    this.#heardAt = Date.now();
+    this.#life.heard(this.#heardAt);
     let frame: ServerFrame | null;
     try {
-      frame = parseFrame(data);
+      const text = this.#pieces.add(data);
+      if (text === null) return;
+      frame = parseFrame(text);
     } catch {
       return this.#end({ code: 4400, reason: "the server speaks another protocol" });
     }
@@ -248,8 +250,9 @@ export class Connection {
       return this.#cut(LOST, error.message);
     }
     if (this.#replica.mustFetch) return this.#cut(LOST, "an edit was refused");
-    this.#watch();
+    this.#waits();
     this.#send();
+    this.#look();
     this.#keepSoon();
     this.#told();
   }
@@ -263,7 +266,8 @@ export class Connection {
         this.#state = "connected";
         this.#ended = null;
         this.#storage = "ok";
-        this.#setPeers(frame.peers);
+        this.#life.welcomed(frame.limits.alive_ms);
+        this.#presence.set(frame.id, frame.peers);
         break;
       case "updates":
         this.#replica.receive(frame);
@@ -275,16 +279,15 @@ export class Connection {
         this.#replica.select(frame.id, frame.version, frame.ranges);
         break;
       case "peer":
-        this.#peers.delete(frame.id);
-        if (frame.id !== this.id) this.#peers.set(frame.id, { id: frame.id, name: frame.name, mode: frame.mode });
-        this.#peersSoon();
+        this.#presence.add(frame);
         break;
       case "gone":
-        this.#peers.delete(frame.id);
-        this.#peersSoon();
+        this.#presence.remove(frame.id);
         break;
       case "status":
         this.#storage = frame.storage;
+        break;
+      case "alive":
     }
   }
 
@@ -306,7 +309,8 @@ export class Connection {
     clearTimeout(this.#timer);
     clearTimeout(this.#selectTimer);
     this.#selectTimer = undefined;
-    this.#setPeers([]);
+    this.#waitingSince = null;
+    this.#presence.set(this.id, []);
   }
 
   #pause(code: number, reason: string): void {
@@ -334,6 +338,7 @@ export class Connection {
     this.#drafts.release();
     if (typeof document !== "undefined") {
       removeEventListener("online", this.#onHint);
+      removeEventListener("offline", this.#onHint);
       removeEventListener("pagehide", this.#onHide);
       document.removeEventListener("visibilitychange", this.#onHint);
     }
@@ -345,8 +350,10 @@ export class Connection {
     if (socket === null || this.#state !== "connected") return;
     const push = this.#replica.nextPush();
     if (push !== null) {
-      this.#sendFrame(socket, push);
-      this.#watch();
+      this.#waitingSince = Date.now();
+      this.#life.pushed(this.#waitingSince, this.#sendFrame(socket, push));
+      this.#waits();
+      this.#look();
     }
     if (this.#selectTimer === undefined) {
       const select = this.#replica.nextSelect();
@@ -360,33 +367,32 @@ export class Connection {
     }
   }
 
-  #sendFrame(socket: WebSocket, frame: ClientFrame): void {
-    if (socket.readyState === this.#WebSocket.OPEN) socket.send(JSON.stringify(frame));
+  /** Send a frame, if the socket can; return its length. */
+  #sendFrame(socket: WebSocket, frame: ClientFrame): number {
+    const text = JSON.stringify(frame);
+    if (socket.readyState === this.#WebSocket.OPEN) socket.send(text);
+    return text.length;
   }
 
-  /** Take a connection that says nothing while a push waits for its answer as lost. */
-  #watch(): void {
+  /** Note whether a push waits for its answer; while the server cannot store edits, it owes none. */
+  #waits(): void {
+    if (!this.#replica.awaits) this.#waitingSince = null;
+    this.#life.waits(Date.now(), this.#waitingSince !== null && this.#storage !== "down");
+  }
+
+  /** Look whether the connection lives, ask if that is due, and look again in time. */
+  #look(): void {
+    const socket = this.#socket;
+    if (socket === null) return;
     clearTimeout(this.#timer);
-    if (this.#state !== "connected" || this.#storage === "down" || this.#replica.unconfirmed === 0) return;
-    this.#timer = setTimeout(() => this.#cut(LOST, "the server does not answer"), UNANSWERED_MS);
-  }
-
-  #setPeers(peers: readonly Peer[]): void {
-    this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
-    this.#peers.delete(this.id);
-    this.#tellPeers();
-  }
-
-  /** Tell of those who come and go within a moment together: a class arrives at once. */
-  #peersSoon(): void {
-    this.#peersTimer ??= setTimeout(() => this.#tellPeers(), PEERS_MS);
-  }
-
-  #tellPeers(): void {
-    clearTimeout(this.#peersTimer);
-    this.#peersTimer = undefined;
-    this.#palette.assign([this.id, ...this.#peers.keys()]);
-    this.#hooks.onPeers?.(this.peers);
+    const now = Date.now();
+    const verdict = this.#life.look(now, socket.bufferedAmount);
+    if (verdict === "lost") return this.#cut(LOST, "the server does not answer");
+    this.#timer = setTimeout(() => this.#look(), verdict.lookAt - now);
+    if (verdict.ask) {
+      this.#sendFrame(socket, { type: "alive" });
+      this.#told();
+    }
   }
 
   #keepSoon(): void {
@@ -408,4 +414,9 @@ export class Connection {
   #told(): void {
     this.#hooks.onStatus?.(this.status);
   }
+}
+
+/** Whether the browser says that there is no network; where nothing says so, there is one. */
+function isOffline(): boolean {
+  return typeof navigator !== "undefined" && navigator.onLine === false;
 }

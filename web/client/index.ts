@@ -18,11 +18,12 @@ import { peerCursors, peerSelected, peersPresent } from "./cursors.js";
 import { localDrafts } from "./drafts.js";
 import type { SelectedRange } from "./protocol.js";
 
-export { Connection, type ConnectionHooks, type ConnectionOptions, type Status } from "./connection.js";
+export { Connection, type ConnectionHooks, type ConnectionOptions } from "./connection.js";
 export { COLORS, type PresentPeer } from "./colors.js";
 export { localDrafts, newSession, noDrafts, type DraftStore } from "./drafts.js";
 export type { Limits, Mode, Peer, SelectedRange, Storage } from "./protocol.js";
 export type { Draft, Editor, Refusal } from "./replica.js";
+export type { Status } from "./status.js";
 
 /**
  * Keep the text of `view` that of a codespace, and show who else is there.

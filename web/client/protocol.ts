@@ -31,6 +31,8 @@ export interface Limits {
   /** Of one push; older servers do not say. */
   readonly push_updates?: number;
   readonly push_sections?: number;
+  /** Milliseconds without another frame after which the server gives a sign of life; older servers give none. */
+  readonly alive_ms?: number;
 }
 
 /** One committed change set; `changes` is `ChangeSet.toJSON()`. */
@@ -94,7 +96,14 @@ export interface StatusFrame {
   readonly storage: Storage;
 }
 
-export type ServerFrame = Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame;
+/** A sign of life; `received` counts the bytes that the server has received on this connection. */
+export interface AliveFrame {
+  readonly type: "alive";
+  readonly received: number;
+}
+
+export type ServerFrame =
+  Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame | AliveFrame;
 
 /** Unconfirmed updates, each after the one before. One push is in flight at a time; `seq` counts up from 1. */
 export interface PushFrame {
@@ -111,7 +120,12 @@ export interface SelectFrame {
   readonly ranges: readonly SelectedRange[];
 }
 
-export type ClientFrame = PushFrame | SelectFrame;
+/** A question for a sign of life. */
+export interface AskFrame {
+  readonly type: "alive";
+}
+
+export type ClientFrame = PushFrame | SelectFrame | AskFrame;
 
 /** Ranges that a selection may have. */
 export const SELECTION_RANGES = 64;
@@ -145,16 +159,16 @@ const TYPES: ReadonlySet<unknown> = new Set<ServerFrame["type"]>([
   "peer",
   "gone",
   "status",
+  "alive",
 ]);
 
 /**
- * Return the frame in a message; null for one of a type that is not known, which is passed over.
+ * Return the frame in a text; null for one of a type that is not known, which is passed over.
  *
- * @throws SyntaxError if it is no frame.
+ * @throws SyntaxError if the text is not a frame.
  */
-export function parseFrame(message: unknown): ServerFrame | null {
-  if (typeof message !== "string") throw new SyntaxError("a binary message");
-  const frame: unknown = JSON.parse(message);
+export function parseFrame(text: string): ServerFrame | null {
+  const frame: unknown = JSON.parse(text);
   if (typeof frame !== "object" || frame === null || !("type" in frame))
     throw new SyntaxError("a message without type");
   return TYPES.has(frame.type) ? (frame as ServerFrame) : null;

@@ -192,6 +192,11 @@ export class Replica {
     return (this.#inFlight?.edits ?? 0) + this.#restEdits + this.#typed().edits;
   }
 
+  /** Whether a push was sent and its fate is not known. */
+  get awaits(): boolean {
+    return this.#inFlight?.sent === true;
+  }
+
   /** From where the server is to go on; null: it has to send the text. */
   get resumePoint(): { epoch: string; version: number } | null {
     if (this.#version === null || this.#mustFetch) return null;

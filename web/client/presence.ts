@@ -1,0 +1,63 @@
+/** The others in a codespace, each with a colour; comings and goings of one moment are told together. */
+
+import { Palette, type PresentPeer } from "./colors.js";
+import type { Peer } from "./protocol.js";
+
+/** Milliseconds in which comings and goings are told together: a class arrives at once. */
+const TOGETHER_MS = 20;
+
+export class Presence {
+  readonly #onPeers: (peers: readonly PresentPeer[]) => void;
+  readonly #palette = new Palette();
+  /** This client's own id, and everybody else by theirs. */
+  #id = "";
+  #peers = new Map<string, Peer>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(onPeers: (peers: readonly PresentPeer[]) => void) {
+    this.#onPeers = onPeers;
+  }
+
+  get all(): readonly PresentPeer[] {
+    return [...this.#peers.values()].map((peer) => ({ ...peer, color: this.#palette.of(peer.id) }));
+  }
+
+  /** The number of this client's own colour. */
+  get ownColor(): number {
+    return this.#palette.of(this.#id);
+  }
+
+  has(id: string): boolean {
+    return this.#peers.has(id);
+  }
+
+  /** Take the list of a welcome to the client `id`, and tell at once; an empty list: the connection is gone. */
+  set(id: string, peers: readonly Peer[]): void {
+    this.#id = id;
+    this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
+    this.#peers.delete(id);
+    this.#tell();
+  }
+
+  add({ id, name, mode }: Peer): void {
+    this.#peers.delete(id);
+    if (id !== this.#id) this.#peers.set(id, { id, name, mode });
+    this.#tellSoon();
+  }
+
+  remove(id: string): void {
+    this.#peers.delete(id);
+    this.#tellSoon();
+  }
+
+  #tellSoon(): void {
+    this.#timer ??= setTimeout(() => this.#tell(), TOGETHER_MS);
+  }
+
+  #tell(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#palette.assign([this.#id, ...this.#peers.keys()]);
+    this.#onPeers(this.all);
+  }
+}
