@@ -110,6 +110,7 @@ class Channel:
             self._fanout,
             self._attendance,
             self._stock,
+            codespace=codespace,
             epoch=snapshot.epoch,
             before=snapshot.before,
             most_clients=limits.clients,

@@ -16,6 +16,7 @@ from pyshare.actors.stock import StockRoom
 from pyshare.actors.welcome import EncodedText, server_frame, welcome
 from pyshare.core.document import Document
 from pyshare.core.errors import CloseCode, Closing
+from pyshare.core.names import fingerprint
 from pyshare.core.protocol import Limits, Peer, RefusedFrame, ServerFrame, StatusFrame, Storage
 from pyshare.core.work import BYTES_A_STEP
 
@@ -33,6 +34,7 @@ class Membership:
         attendance: Attendance,
         stock: StockRoom,
         *,
+        codespace: str,
         epoch: str,
         before: tuple[str, ...],
         most_clients: int,
@@ -42,6 +44,8 @@ class Membership:
         # What the members have, or get; read here only.
         self._document = document
         self._text = EncodedText(document)
+        # The mark of the codespace that members are told.
+        self._fingerprint = fingerprint(codespace)
         # The epoch, and those that it continues.
         self._epoch = epoch
         self._before = before
@@ -100,6 +104,7 @@ class Membership:
             limits=self._told,
             known=known,
             text=self._text,
+            codespace=self._fingerprint,
         )
         if self.storage == "down":
             first += server_frame(StatusFrame(self.storage))

@@ -65,11 +65,13 @@ def welcome(
     limits: Limits,
     known: int | None,
     text: EncodedText | None = None,
+    codespace: str = "",
 ) -> bytes:
     """Return the frames that bring a client to the document's version.
 
     `known` is the version that it has of this epoch's text, if any. `text` is
-    the document's, shared with others who join.
+    the document's, shared with others who join. `codespace` is the mark by
+    which a client knows the codespace again.
     """
     updates = None if known is None else document.since(known)
     version = document.version
@@ -92,6 +94,7 @@ def welcome(
         limits=limits,
         text="" if updates is None else None,
         updates=None if updates is None else tuple(map(committed, updates)),
+        codespace=codespace,
     )
     if updates is None:
         return text_frame(encode_welcome(body, (text or EncodedText(document)).json()))

@@ -15,6 +15,7 @@ _KEY: Final = re.compile(r"tmp-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-
 #: A name that stands for a key. No id has the second mark.
 _PUBLIC_KEY: Final = re.compile(r"tmp~[0-9a-f]{16}")
 _PUBLIC_DIGITS: Final = 16
+_FINGERPRINT_DIGITS: Final = 32
 
 
 def is_key(codespace: str) -> bool:
@@ -31,6 +32,14 @@ def public_name(codespace: str) -> str:
     if not is_key(codespace):
         return codespace
     return f"tmp~{sha256(codespace.lower().encode()).hexdigest()[:_PUBLIC_DIGITS]}"
+
+
+def fingerprint(codespace: str) -> str:
+    """Return a mark by which clients know a codespace again, whatever link leads to it.
+
+    Neither an id nor a key follows from it, so that every client may be told.
+    """
+    return sha256(f"codespace {public_name(codespace)}".encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 def is_public_key_name(name: str) -> bool:

@@ -169,7 +169,8 @@ class Welcome:
 
     Either `text` is given, the whole text, or `updates`, what follows the
     version that the client came back with. `acked` is the last push of this
-    session among what is committed at `version`.
+    session among what is committed at `version`. `codespace` is a mark by which
+    a client knows the codespace again, whatever link led to it.
     """
 
     __pydantic_config__ = _FROM_SERVER
@@ -185,6 +186,8 @@ class Welcome:
     updates: tuple[CommittedUpdate, ...] | None = None
     #: Epochs that `epoch` continues, the newest first; None from a server that does not say.
     before: tuple[str, ...] | None = None
+    #: Mark of the codespace; empty from a server that does not say.
+    codespace: str = ""
     type: Literal["welcome"] = "welcome"
 
     def __post_init__(self) -> None:
@@ -411,6 +414,8 @@ def _welcome_json(welcome: Welcome) -> dict[str, object]:
     body["acked"] = welcome.acked
     body["peers"] = [{"id": peer.id, "name": peer.name, "mode": peer.mode} for peer in welcome.peers]
     body["limits"] = {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
+    if welcome.codespace:
+        body["codespace"] = welcome.codespace
     return body
 
 

@@ -9,6 +9,7 @@ from pyshare.actors.supervisor import SupervisorLimits
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import DocumentLimits, Update
 from pyshare.core.errors import CloseCode
+from pyshare.core.names import fingerprint
 from pyshare.core.protocol import (
     GoneFrame,
     PeerFrame,
@@ -81,6 +82,22 @@ async def test_the_first_frame_is_the_welcome_with_the_text_and_the_limits(
         assert first.limits == LIMITS
         assert [peer.id for peer in first.peers] == ["id-of-alice"]
         assert first.acked == 0
+
+
+async def test_editors_and_viewers_of_one_codespace_are_told_one_mark_of_it_on_every_server(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=("one", "two")) as world:
+        clients = [
+            world.client("ann"),
+            world.client("ben", mode="view_only"),
+            world.client("cat", instance="two"),
+            world.client("dan", codespace="tmp-b"),
+        ]
+        await world.settles()
+        ann, ben, cat, dan = (last_welcome(client).codespace for client in clients)
+        assert ann == ben == cat == fingerprint("tmp-a")
+        assert dan == fingerprint("tmp-b")
 
 
 async def test_pushes_that_arrive_during_an_append_share_the_next_one(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshare.core.names import CODESPACE_ID, is_key, is_public_key_name, public_name
+from pyshare.core.names import CODESPACE_ID, fingerprint, is_key, is_public_key_name, public_name
 
 TMP = "tmp-9b2d8c7e-1f3a-4c5d-8e6f-0a1b2c3d4e5f"
 
@@ -36,3 +36,9 @@ def test_an_id_that_is_not_a_key_is_its_own_name(codespace: str) -> None:
 
 def test_no_id_of_a_codespace_looks_like_the_public_name_of_a_key() -> None:
     assert not CODESPACE_ID.fullmatch(public_name(TMP))
+
+
+def test_a_codespace_is_known_again_by_a_mark_from_which_neither_key_nor_id_follows() -> None:
+    assert fingerprint(TMP) == fingerprint(TMP.upper()) != fingerprint("class-7")
+    assert not any(part in fingerprint(TMP) for part in (*TMP.split("-"), public_name(TMP)[4:]) if len(part) > 4)
+    assert len(fingerprint("class-7")) == 32

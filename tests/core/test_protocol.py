@@ -327,6 +327,12 @@ def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:
             '{"type":"welcome","id":"a","mode":"edit","epoch":"e","before":["d"],"version":7,'
             '"updates":[{"sender":"b","seq":1,"changes":[[0,"x"]]}],"acked":3,"peers":[],"limits":' + LIMITS_JSON + "}",
         ),
+        (
+            Welcome("a", "edit", "e", 7, 3, (), LIMITS, text="", codespace="5f"),
+            '{"type":"welcome","id":"a","mode":"edit","epoch":"e","version":7,"text":"","acked":3,"peers":[],"limits":'
+            + LIMITS_JSON
+            + ',"codespace":"5f"}',
+        ),
     ],
 )
 def test_a_frame_is_sent_as_the_protocol_has_it(frame: ServerFrame | ClientFrame, expected: str) -> None:

@@ -4,43 +4,6 @@
 import { StateEffect as StateEffect3, Transaction as Transaction2 } from "@codemirror/state";
 import { EditorView as EditorView2 } from "@codemirror/view";
 
-// client/colors.ts
-var COLORS = [
-  { light: "#b4232a", dark: "#ff8f8a" },
-  { light: "#1c6ab5", dark: "#7cbcff" },
-  { light: "#18774a", dark: "#62d69a" },
-  { light: "#8a3ffc", dark: "#c9a6ff" },
-  { light: "#a3480a", dark: "#ffb072" },
-  { light: "#00717c", dark: "#4fd6e2" },
-  { light: "#a62a72", dark: "#ff94cf" },
-  { light: "#5f6b00", dark: "#ccd84a" }
-];
-var Palette = class {
-  #given = /* @__PURE__ */ new Map();
-  /** Take it that these are here, and nobody else. */
-  assign(ids) {
-    const present = new Set(ids);
-    this.#given = new Map([...this.#given].filter(([id]) => present.has(id)));
-    const taken = new Set(this.#given.values());
-    for (const id of [...present].sort()) {
-      if (this.#given.has(id)) continue;
-      let color = preferred(id);
-      for (let tries = 1; taken.has(color) && tries < COLORS.length; tries++) color = (color + 1) % COLORS.length;
-      this.#given.set(id, color);
-      taken.add(color);
-    }
-  }
-  /** Return the colour of somebody who is here. */
-  of(id) {
-    return this.#given.get(id) ?? preferred(id);
-  }
-};
-function preferred(id) {
-  let sum = 0;
-  for (const character of id) sum = sum * 31 + character.codePointAt(0) >>> 0;
-  return sum % COLORS.length;
-}
-
 // client/drafts.ts
 var PREFIX = "pyshare";
 var ALIVE_MS = 2e4;
@@ -145,6 +108,206 @@ function attempt(act) {
   }
 }
 
+// client/liveness.ts
+var WELCOME_MS = 15e3;
+var UNANSWERED_MS = 1e4;
+var LATE_MS = 5e3;
+var ROUTINE_ANSWER_MS = 1e4;
+var ANSWER_MS = 5e3;
+var SLEPT_MS = 5e3;
+var LEAVING_MS = 1e3;
+var LOOK_MS = 3e4;
+var LONG_PUSH_BYTES = 32768;
+var Liveness = class {
+  #welcomed = false;
+  /** Milliseconds after which a silent server gives a sign of life; null: it gives none. */
+  #aliveMs = null;
+  /** When anything last moved. */
+  #progressAt;
+  /** Bytes that had not left at the last look. */
+  #leaving = 0;
+  /** When the server was asked for a word, and the milliseconds without progress that its answer may take. */
+  #askedAt = null;
+  #answerMs = ROUTINE_ANSWER_MS;
+  #waiting = false;
+  #longPush = false;
+  /** When the last look was, and when the next one is due. */
+  #lookedAt;
+  #lookAt = Infinity;
+  constructor(now) {
+    this.#progressAt = now;
+    this.#lookedAt = now;
+  }
+  /** When the server was asked for a word, while it owes one. */
+  get askedAt() {
+    return this.#askedAt;
+  }
+  /** Take note of a message, a piece of one, or the opening of the socket. */
+  heard(now) {
+    this.#progressAt = now;
+    this.#askedAt = null;
+  }
+  /** Take the welcome's word of the signs of life. */
+  welcomed(aliveMs) {
+    this.#welcomed = true;
+    this.#aliveMs = aliveMs ?? null;
+  }
+  /** Take note of a push of so many bytes that was sent. */
+  pushed(now, bytes) {
+    this.#progressAt = now;
+    this.#longPush = bytes > LONG_PUSH_BYTES;
+  }
+  /** Take note of whether the server owes the answer to a push. */
+  waits(now, isWaiting) {
+    if (isWaiting && !this.#waiting) this.#progressAt = now;
+    this.#waiting = isWaiting;
+    if (!isWaiting) this.#longPush = false;
+  }
+  /** Want a word soon: the machine slept, or the network has changed. Return whether to send a question. */
+  wonder(now) {
+    if (this.#welcomed && this.#aliveMs === null) return false;
+    const asked = this.#askedAt !== null;
+    this.#answerMs = this.#longPush ? UNANSWERED_MS : ANSWER_MS;
+    this.#progressAt = now;
+    this.#askedAt ??= now;
+    return this.#welcomed && !asked;
+  }
+  /** Look whether the connection lives; `leaving`: bytes that have not left this machine. */
+  look(now, leaving) {
+    const slept = now - this.#lookAt > SLEPT_MS || now < this.#lookedAt;
+    if (leaving < this.#leaving || now < this.#progressAt) this.#progressAt = now;
+    this.#leaving = leaving;
+    this.#lookedAt = now;
+    let ask = false;
+    if (slept && this.#askedAt === null) ask = this.wonder(now);
+    if (now >= this.#deadline()) {
+      const canAsk = this.#welcomed && !this.#waiting && this.#askedAt === null;
+      if (!canAsk) return "lost";
+      this.#askedAt = this.#progressAt = now;
+      this.#answerMs = ROUTINE_ANSWER_MS;
+      ask = true;
+    }
+    this.#lookAt = Math.min(this.#deadline(), now + (leaving > 0 ? LEAVING_MS : LOOK_MS));
+    return { ask, lookAt: this.#lookAt };
+  }
+  #deadline() {
+    if (this.#askedAt !== null) return this.#progressAt + this.#answerMs;
+    if (!this.#welcomed) return this.#progressAt + WELCOME_MS;
+    if (this.#waiting) return this.#progressAt + UNANSWERED_MS;
+    return this.#aliveMs === null ? Infinity : this.#progressAt + this.#aliveMs + LATE_MS;
+  }
+};
+
+// client/pieces.ts
+var Pieces = class {
+  /** Pieces of a frame whose last one has not come. */
+  #parts = [];
+  /**
+   * Return the frame that a message completes; null if more pieces follow.
+   *
+   * @throws SyntaxError if the message is not text, or stands between the pieces of a frame.
+   */
+  add(message) {
+    if (typeof message !== "string") throw new SyntaxError("a binary message");
+    const mark = message[0];
+    if (mark !== "+" && mark !== "=") {
+      if (this.#parts.length > 0) throw new SyntaxError("a message stands between the pieces of a frame");
+      return message;
+    }
+    this.#parts.push(message.slice(1));
+    if (mark === "+") return null;
+    const frame = this.#parts.join("");
+    this.#parts = [];
+    return frame;
+  }
+};
+
+// client/colors.ts
+var COLORS = [
+  { light: "#b4232a", dark: "#ff8f8a" },
+  { light: "#1c6ab5", dark: "#7cbcff" },
+  { light: "#18774a", dark: "#62d69a" },
+  { light: "#8a3ffc", dark: "#c9a6ff" },
+  { light: "#a3480a", dark: "#ffb072" },
+  { light: "#00717c", dark: "#4fd6e2" },
+  { light: "#a62a72", dark: "#ff94cf" },
+  { light: "#5f6b00", dark: "#ccd84a" }
+];
+var Palette = class {
+  #given = /* @__PURE__ */ new Map();
+  /** Take it that these are here, and nobody else. */
+  assign(ids) {
+    const present = new Set(ids);
+    this.#given = new Map([...this.#given].filter(([id]) => present.has(id)));
+    const taken = new Set(this.#given.values());
+    for (const id of [...present].sort()) {
+      if (this.#given.has(id)) continue;
+      let color = preferred(id);
+      for (let tries = 1; taken.has(color) && tries < COLORS.length; tries++) color = (color + 1) % COLORS.length;
+      this.#given.set(id, color);
+      taken.add(color);
+    }
+  }
+  /** Return the colour of somebody who is here. */
+  of(id) {
+    return this.#given.get(id) ?? preferred(id);
+  }
+};
+function preferred(id) {
+  let sum = 0;
+  for (const character of id) sum = sum * 31 + character.codePointAt(0) >>> 0;
+  return sum % COLORS.length;
+}
+
+// client/presence.ts
+var TOGETHER_MS = 20;
+var Presence = class {
+  #onPeers;
+  #palette = new Palette();
+  /** This client's own id, and everybody else by theirs. */
+  #id = "";
+  #peers = /* @__PURE__ */ new Map();
+  #timer;
+  constructor(onPeers) {
+    this.#onPeers = onPeers;
+  }
+  get all() {
+    return [...this.#peers.values()].map((peer) => ({ ...peer, color: this.#palette.of(peer.id) }));
+  }
+  /** The number of this client's own colour. */
+  get ownColor() {
+    return this.#palette.of(this.#id);
+  }
+  has(id) {
+    return this.#peers.has(id);
+  }
+  /** Take the list of a welcome to the client `id`, and tell at once; an empty list: the connection is gone. */
+  set(id, peers) {
+    this.#id = id;
+    this.#peers = new Map(peers.map(({ id: id2, name, mode }) => [id2, { id: id2, name, mode }]));
+    this.#peers.delete(id);
+    this.#tell();
+  }
+  add({ id, name, mode }) {
+    this.#peers.delete(id);
+    if (id !== this.#id) this.#peers.set(id, { id, name, mode });
+    this.#tellSoon();
+  }
+  remove(id) {
+    this.#peers.delete(id);
+    this.#tellSoon();
+  }
+  #tellSoon() {
+    this.#timer ??= setTimeout(() => this.#tell(), TOGETHER_MS);
+  }
+  #tell() {
+    clearTimeout(this.#timer);
+    this.#timer = void 0;
+    this.#palette.assign([this.#id, ...this.#peers.keys()]);
+    this.#onPeers(this.all);
+  }
+};
+
 // client/protocol.ts
 var SUBPROTOCOL = "pyshare.v1";
 var SELECTION_RANGES = 64;
@@ -179,11 +342,11 @@ var TYPES = /* @__PURE__ */ new Set([
   "select",
   "peer",
   "gone",
-  "status"
+  "status",
+  "alive"
 ]);
-function parseFrame(message) {
-  if (typeof message !== "string") throw new SyntaxError("a binary message");
-  const frame = JSON.parse(message);
+function parseFrame(text) {
+  const frame = JSON.parse(text);
   if (typeof frame !== "object" || frame === null || !("type" in frame))
     throw new SyntaxError("a message without type");
   return TYPES.has(frame.type) ? frame : null;
@@ -367,6 +530,10 @@ var Replica = class {
   /** Edits that are not known to be committed. */
   get unconfirmed() {
     return (this.#inFlight?.edits ?? 0) + this.#restEdits + this.#typed().edits;
+  }
+  /** Whether a push was sent and its fate is not known. */
+  get awaits() {
+    return this.#inFlight?.sent === true;
   }
   /** From where the server is to go on; null: it has to send the text. */
   get resumePoint() {
@@ -708,13 +875,10 @@ function mine(spec) {
 }
 
 // client/connection.ts
-var WELCOME_MS = 15e3;
 var FIRST_PAUSE_MS = 250;
 var LONGEST_PAUSE_MS = 1e4;
 var SETTLED_MS = 1e3;
-var UNANSWERED_MS = 1e4;
 var KEEP_MS = 300;
-var PEERS_MS = 20;
 var LOST = 1006;
 var GONE = 4410;
 var MADE_ANEW = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
@@ -744,13 +908,17 @@ var Connection = class {
   #welcomes = 0;
   #welcomedAt = 0;
   #pauseMs = FIRST_PAUSE_MS;
-  /** Ends the pause, the wait for a welcome, or the wait for an answer. */
+  /** What is known of the present connection: when it counts as lost, and the pieces of a frame that arrives. */
+  #life = new Liveness(0);
+  #pieces = new Pieces();
+  #heardAt = null;
+  #offline = isOffline();
+  #waitingSince = null;
+  /** Ends the pause, or looks whether the connection lives. */
   #timer;
   #keepTimer;
   #selectTimer;
-  #peersTimer;
-  #peers = /* @__PURE__ */ new Map();
-  #palette = new Palette();
+  #presence = new Presence((peers) => this.#hooks.onPeers?.(peers));
   constructor(editor, url, options = {}) {
     this.#address = socketAddress(url);
     this.#hooks = options;
@@ -759,10 +927,11 @@ var Connection = class {
     this.#name = (options.name ?? "").slice(0, NAME_LENGTH);
     this.#replica = new Replica(editor, {
       onRefused: (refusal) => this.#hooks.onRefused?.(refusal),
-      onSelection: (id, ranges) => this.#peers.has(id) && this.#hooks.onSelection?.(id, ranges)
+      onSelection: (id, ranges) => this.#presence.has(id) && this.#hooks.onSelection?.(id, ranges)
     });
     if (typeof document !== "undefined") {
       addEventListener("online", this.#onHint);
+      addEventListener("offline", this.#onHint);
       addEventListener("pagehide", this.#onHide);
       document.addEventListener("visibilitychange", this.#onHint);
     }
@@ -775,17 +944,21 @@ var Connection = class {
       storage: this.#storage,
       unsaved: this.#replica.unconfirmed,
       kept: this.#kept,
+      heardAt: this.#heardAt,
+      offline: this.#offline,
+      askedAt: this.#socket === null ? null : this.#life.askedAt,
+      waitingSince: this.#waitingSince,
       retryAt: this.#retryAt,
       ended: this.#ended
     };
   }
   /** The others who are here. */
   get peers() {
-    return [...this.#peers.values()].map((peer) => ({ ...peer, color: this.#palette.of(peer.id) }));
+    return this.#presence.all;
   }
   /** One's own colour, as the number of one of `COLORS`. */
   get color() {
-    return this.#palette.of(this.id);
+    return this.#presence.ownColor;
   }
   /** This client's public id; empty before it was connected. */
   get id() {
@@ -830,9 +1003,15 @@ var Connection = class {
     }
     this.#dial();
   }
+  /** The network has come or gone, or the page is seen or hidden. */
   #onHint = () => {
+    this.#offline = isOffline();
     if (document.visibilityState === "hidden") this.#onHide();
-    else this.retry();
+    else if (!this.#offline) this.retry();
+    const socket = this.#socket;
+    if (socket !== null && this.#life.wonder(Date.now())) this.#sendFrame(socket, { type: "alive" });
+    if (socket !== null) this.#look();
+    this.#told();
   };
   #onHide = () => {
     this.#keep();
@@ -843,21 +1022,29 @@ var Connection = class {
     const url = new URL(this.#address);
     url.searchParams.set("session", this.#session);
     url.searchParams.set("name", this.#name);
+    url.searchParams.set("progress", "1");
     const point = this.#replica.resumePoint;
     if (point !== null) {
       url.searchParams.set("epoch", point.epoch);
       url.searchParams.set("version", String(point.version));
     }
     const socket = this.#socket = new this.#WebSocket(url, SUBPROTOCOL);
+    this.#life = new Liveness(Date.now());
+    this.#pieces = new Pieces();
+    socket.onopen = () => this.#life.heard(Date.now());
     socket.onmessage = ({ data }) => socket === this.#socket && this.#onMessage(data);
     socket.onclose = ({ code, reason }) => socket === this.#socket && this.#onClose(code, reason);
-    this.#timer = setTimeout(() => this.#cut(LOST, "the server does not answer"), WELCOME_MS);
+    this.#look();
     this.#told();
   }
   #onMessage(data) {
+    this.#heardAt = Date.now();
+    this.#life.heard(this.#heardAt);
     let frame;
     try {
-      frame = parseFrame(data);
+      const text = this.#pieces.add(data);
+      if (text === null) return;
+      frame = parseFrame(text);
     } catch {
       return this.#end({ code: 4400, reason: "the server speaks another protocol" });
     }
@@ -869,8 +1056,9 @@ var Connection = class {
       return this.#cut(LOST, error.message);
     }
     if (this.#replica.mustFetch) return this.#cut(LOST, "an edit was refused");
-    this.#watch();
+    this.#waits();
     this.#send();
+    this.#look();
     this.#keepSoon();
     this.#told();
   }
@@ -883,7 +1071,8 @@ var Connection = class {
         this.#state = "connected";
         this.#ended = null;
         this.#storage = "ok";
-        this.#setPeers(frame.peers);
+        this.#life.welcomed(frame.limits.alive_ms);
+        this.#presence.set(frame.id, frame.peers);
         break;
       case "updates":
         this.#replica.receive(frame);
@@ -895,16 +1084,15 @@ var Connection = class {
         this.#replica.select(frame.id, frame.version, frame.ranges);
         break;
       case "peer":
-        this.#peers.delete(frame.id);
-        if (frame.id !== this.id) this.#peers.set(frame.id, { id: frame.id, name: frame.name, mode: frame.mode });
-        this.#peersSoon();
+        this.#presence.add(frame);
         break;
       case "gone":
-        this.#peers.delete(frame.id);
-        this.#peersSoon();
+        this.#presence.remove(frame.id);
         break;
       case "status":
         this.#storage = frame.storage;
+        break;
+      case "alive":
     }
   }
   #onClose(code, reason) {
@@ -923,7 +1111,8 @@ var Connection = class {
     clearTimeout(this.#timer);
     clearTimeout(this.#selectTimer);
     this.#selectTimer = void 0;
-    this.#setPeers([]);
+    this.#waitingSince = null;
+    this.#presence.set(this.id, []);
   }
   #pause(code, reason) {
     const settled = this.#state === "connected" && Date.now() - this.#welcomedAt >= SETTLED_MS;
@@ -949,6 +1138,7 @@ var Connection = class {
     this.#drafts.release();
     if (typeof document !== "undefined") {
       removeEventListener("online", this.#onHint);
+      removeEventListener("offline", this.#onHint);
       removeEventListener("pagehide", this.#onHide);
       document.removeEventListener("visibilitychange", this.#onHint);
     }
@@ -959,8 +1149,10 @@ var Connection = class {
     if (socket === null || this.#state !== "connected") return;
     const push = this.#replica.nextPush();
     if (push !== null) {
-      this.#sendFrame(socket, push);
-      this.#watch();
+      this.#waitingSince = Date.now();
+      this.#life.pushed(this.#waitingSince, this.#sendFrame(socket, push));
+      this.#waits();
+      this.#look();
     }
     if (this.#selectTimer === void 0) {
       const select = this.#replica.nextSelect();
@@ -973,29 +1165,30 @@ var Connection = class {
       }
     }
   }
+  /** Send a frame, if the socket can; return its length. */
   #sendFrame(socket, frame) {
-    if (socket.readyState === this.#WebSocket.OPEN) socket.send(JSON.stringify(frame));
+    const text = JSON.stringify(frame);
+    if (socket.readyState === this.#WebSocket.OPEN) socket.send(text);
+    return text.length;
   }
-  /** Take a connection that says nothing while a push waits for its answer as lost. */
-  #watch() {
+  /** Note whether a push waits for its answer; while the server cannot store edits, it owes none. */
+  #waits() {
+    if (!this.#replica.awaits) this.#waitingSince = null;
+    this.#life.waits(Date.now(), this.#waitingSince !== null && this.#storage !== "down");
+  }
+  /** Look whether the connection lives, ask if that is due, and look again in time. */
+  #look() {
+    const socket = this.#socket;
+    if (socket === null) return;
     clearTimeout(this.#timer);
-    if (this.#state !== "connected" || this.#storage === "down" || this.#replica.unconfirmed === 0) return;
-    this.#timer = setTimeout(() => this.#cut(LOST, "the server does not answer"), UNANSWERED_MS);
-  }
-  #setPeers(peers) {
-    this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
-    this.#peers.delete(this.id);
-    this.#tellPeers();
-  }
-  /** Tell of those who come and go within a moment together: a class arrives at once. */
-  #peersSoon() {
-    this.#peersTimer ??= setTimeout(() => this.#tellPeers(), PEERS_MS);
-  }
-  #tellPeers() {
-    clearTimeout(this.#peersTimer);
-    this.#peersTimer = void 0;
-    this.#palette.assign([this.id, ...this.#peers.keys()]);
-    this.#hooks.onPeers?.(this.peers);
+    const now = Date.now();
+    const verdict = this.#life.look(now, socket.bufferedAmount);
+    if (verdict === "lost") return this.#cut(LOST, "the server does not answer");
+    this.#timer = setTimeout(() => this.#look(), verdict.lookAt - now);
+    if (verdict.ask) {
+      this.#sendFrame(socket, { type: "alive" });
+      this.#told();
+    }
   }
   #keepSoon() {
     this.#keepTimer ??= setTimeout(() => this.#keep(), KEEP_MS);
@@ -1015,6 +1208,9 @@ var Connection = class {
     this.#hooks.onStatus?.(this.status);
   }
 };
+function isOffline() {
+  return typeof navigator !== "undefined" && navigator.onLine === false;
+}
 
 // client/cursors.ts
 import { StateEffect as StateEffect2, StateField as StateField2 } from "@codemirror/state";

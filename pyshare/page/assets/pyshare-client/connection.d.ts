@@ -2,29 +2,11 @@
  * What keeps an editor connected to a codespace: one WebSocket after the other, with pauses between, until that is of
  * no use.
  */
-import { type PresentPeer } from "./colors.js";
+import type { PresentPeer } from "./colors.js";
 import { type DraftStore } from "./drafts.js";
-import { type Mode, type SelectedRange, type Storage } from "./protocol.js";
+import { type SelectedRange } from "./protocol.js";
 import { type Editor, type Refusal } from "./replica.js";
-/** How it stands with a connection. */
-export interface Status {
-    /** `connecting` for the first time; `reconnecting` after that; `closed` for good, or by `close`. */
-    readonly state: "connecting" | "connected" | "reconnecting" | "closed";
-    readonly mode: Mode;
-    /** Whether the server can store edits; while it cannot, they wait. */
-    readonly storage: Storage;
-    /** Edits that are not known to be committed. */
-    readonly unsaved: number;
-    /** Whether those would outlive this page. */
-    readonly kept: boolean;
-    /** When the next attempt is made, in milliseconds since 1970, while there is a pause before it. */
-    readonly retryAt: number | null;
-    /** Why the last connection has ended, with the code of the protocol; null before that and while connected. */
-    readonly ended: {
-        readonly code: number;
-        readonly reason: string;
-    } | null;
-}
+import type { Status } from "./status.js";
 /** What a connection tells; each is called after what it tells of has been done. */
 export interface ConnectionHooks {
     onStatus?(status: Status): void;

@@ -26,6 +26,8 @@ export interface Limits {
     /** Of one push; older servers do not say. */
     readonly push_updates?: number;
     readonly push_sections?: number;
+    /** Milliseconds without another frame after which the server gives a sign of life; older servers give none. */
+    readonly alive_ms?: number;
 }
 /** One committed change set; `changes` is `ChangeSet.toJSON()`. */
 export interface CommittedUpdate {
@@ -79,7 +81,12 @@ export interface StatusFrame {
     readonly type: "status";
     readonly storage: Storage;
 }
-export type ServerFrame = Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame;
+/** A sign of life; `received` counts the bytes that the server has received on this connection. */
+export interface AliveFrame {
+    readonly type: "alive";
+    readonly received: number;
+}
+export type ServerFrame = Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame | AliveFrame;
 /** Unconfirmed updates, each after the one before. One push is in flight at a time; `seq` counts up from 1. */
 export interface PushFrame {
     readonly type: "push";
@@ -93,7 +100,11 @@ export interface SelectFrame {
     readonly version: number;
     readonly ranges: readonly SelectedRange[];
 }
-export type ClientFrame = PushFrame | SelectFrame;
+/** A question for a sign of life. */
+export interface AskFrame {
+    readonly type: "alive";
+}
+export type ClientFrame = PushFrame | SelectFrame | AskFrame;
 /** Ranges that a selection may have. */
 export declare const SELECTION_RANGES = 64;
 /** Characters that a name may have. */
@@ -101,8 +112,8 @@ export declare const NAME_LENGTH = 64;
 /** Return whether a client whose connection ended with `code` should connect again by itself. */
 export declare function mayComeBack(code: number): boolean;
 /**
- * Return the frame in a message; null for one of a type that is not known, which is passed over.
+ * Return the frame in a text; null for one of a type that is not known, which is passed over.
  *
- * @throws SyntaxError if it is no frame.
+ * @throws SyntaxError if the text is not a frame.
  */
-export declare function parseFrame(message: unknown): ServerFrame | null;
+export declare function parseFrame(text: string): ServerFrame | null;

@@ -63,6 +63,8 @@ export declare class Replica {
     get begun(): boolean;
     /** Edits that are not known to be committed. */
     get unconfirmed(): number;
+    /** Whether a push was sent and its fate is not known. */
+    get awaits(): boolean;
     /** From where the server is to go on; null: it has to send the text. */
     get resumePoint(): {
         epoch: string;
