@@ -1,107 +1,90 @@
-"""A proxy between pyshare and Redis, which can cut, stall and lose what passes."""
+"""A network between pyshare and Redis, which can cut, stall and lose what passes."""
 
+import math
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
-import trio
+from tests.network.line import Quality
+from tests.network.passages import Network, Passage
+from tests.network.sockets import dial_unix, open_port
 
-
-@dataclass(slots=True, eq=False)
-class Passage:
-    """One connection through the proxy."""
-
-    client: trio.abc.Stream
-    server: trio.abc.Stream
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    #: Whether it is one on which topics are heard.
-    topics: bool = False
-    #: Whether the next answer is lost, and the connection with it.
-    loses_answer: bool = False
-    #: Whether the client hears nothing any more, and is not told.
-    stalled: bool = False
+#: Answers of Redis have room: what is lost here is lost by intention.
+_ROOM = Quality(buffer_bytes=1_048_576)
 
 
 class Proxy:
-    """What passes from clients to the server at `target` and back, and what becomes of it."""
+    """The connections of clients to a Redis server, and what becomes of them."""
 
-    def __init__(self, target: str) -> None:
-        self._target = target
+    def __init__(self) -> None:
+        self._network = Network(up=_ROOM, down=_ROOM)
+        self._network.on_passage = self._watch
         self.port = 0
-        self.passages: list[Passage] = []
-        # Whether new connections are refused.
-        self.refuses = False
-        # Seconds that what the server publishes takes to arrive.
-        self.topic_delay_seconds = 0.0
-        # Seconds that every answer takes.
-        self.answer_delay_seconds = 0.0
+        # The connections on which topics are heard.
+        self._topics: set[Passage] = set()
+        # Seconds that events take, and answers.
+        self._delays = {True: 0.0, False: 0.0}
         # Told what clients send; if it returns true, the server gets it, but its answer is lost with the connection.
         self.loses_answer: Callable[[bytes], bool] = lambda data: False
 
     @property
     def url(self) -> str:
-        """The URL of Redis through the proxy."""
+        """The URL of Redis through the network."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def network(self) -> Network:
+        """The network that the connections pass."""
+        return self._network
+
+    @property
+    def refuses(self) -> bool:
+        """Whether new connections are refused."""
+        return self._network.refuses
+
+    @refuses.setter
+    def refuses(self, refuses: bool) -> None:
+        self._network.refuses = refuses
+
+    def delay(self, seconds: float, *, topics: bool) -> None:
+        """Have what Redis says take so many seconds, on the connections of one kind."""
+        self._delays[topics] = seconds
+        for passage in self._of(topics):
+            self._set_delay(passage)
 
     def cut(self, *, topics: bool | None = None) -> int:
         """Cut the connections, of one kind if it is given; return how many."""
-        cut = [each for each in self.passages if topics in {None, each.topics}]
-        for passage in cut:
-            passage.scope.cancel()
-        return len(cut)
+        passages = self._of(topics)
+        for passage in passages:
+            passage.cut()
+        return len(passages)
 
     def stall(self, *, topics: bool) -> None:
         """Have the connections of one kind, as they are now, hear nothing any more."""
-        for passage in self.passages:
-            passage.stalled |= passage.topics == topics
+        for passage in self._of(topics):
+            passage.fall_silent(math.inf, ways=("down",))
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled."""
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        self.port = int(listener.socket.getsockname()[1])
-        task_status.started()
-        await trio.serve_listeners(self._pass, [listener])
+    def _of(self, topics: bool | None) -> list[Passage]:
+        return [each for each in self._network.passages if topics in {None, each in self._topics}]
 
-    async def _pass(self, client: trio.SocketStream) -> None:
-        if self.refuses:
-            await client.aclose()
-            return
-        async with client, await trio.open_unix_socket(self._target) as server:
-            passage = Passage(client, server)
-            self.passages.append(passage)
-            try:
-                with passage.scope:
-                    async with trio.open_nursery() as nursery:
-                        nursery.start_soon(self._answer, passage)
-                        await self._ask(passage)
-                        nursery.cancel_scope.cancel()
-            finally:
-                self.passages.remove(passage)
+    def _watch(self, passage: Passage) -> None:
+        def notice(data: bytes) -> None:
+            if b"SUBSCRIBE" in data:
+                self._topics.add(passage)
+                self._set_delay(passage)
+            if self.loses_answer(data):
+                passage.cut_after(0, "down")
 
-    async def _ask(self, passage: Passage) -> None:
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            async for data in passage.client:
-                passage.topics |= b"SUBSCRIBE" in data
-                passage.loses_answer |= self.loses_answer(bytes(data))
-                await passage.server.send_all(data)
+        passage.notice = notice
+        self._set_delay(passage)
 
-    async def _answer(self, passage: Passage) -> None:
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            async for data in passage.server:
-                await trio.sleep(self.topic_delay_seconds if passage.topics else self.answer_delay_seconds)
-                if passage.loses_answer:
-                    break
-                if passage.stalled:
-                    await trio.sleep_forever()
-                await passage.client.send_all(data)
-        passage.scope.cancel()
+    def _set_delay(self, passage: Passage) -> None:
+        passage.become("down", replace(_ROOM, delay_seconds=self._delays[passage in self._topics]))
 
 
 @asynccontextmanager
 async def open_proxy(target: str) -> AsyncIterator[Proxy]:
-    """Run a proxy to the unix socket `target` until the context is left."""
-    async with trio.open_nursery() as nursery:
-        proxy = Proxy(target)
-        await nursery.start(proxy.run)
+    """Lead a port through a network to the Redis server at the unix socket `target` until the context is left."""
+    proxy = Proxy()
+    async with open_port(proxy.network, dial_unix(target)) as proxy.port:
         yield proxy
-        nursery.cancel_scope.cancel()

@@ -217,9 +217,9 @@ async def test_slow_topics_and_topics_alone_that_are_cut_lose_nothing(
         typists = await join_all(scene, codespace, one, two)
         # Whoever is behind the proxy only reads, so that nothing but topics tells its server.
         scene.types(*typists[:2])
-        proxy.topic_delay_seconds = 0.1
+        proxy.delay(0.1, topics=True)
         await scene.passes(2)
-        proxy.topic_delay_seconds = 0
+        proxy.delay(0, topics=True)
         for _ in range(5):
             proxy.cut(topics=True)
             await scene.passes(0.3)
@@ -266,7 +266,7 @@ async def test_a_server_that_is_far_from_redis_makes_progress_beside_one_that_is
 ) -> None:
     flags = ("--pushes-per-second", "10000")
     async with open_proxy(str(redis.socket)) as proxy:
-        proxy.answer_delay_seconds = 0.01
+        proxy.delay(0.01, topics=False)
         async with running("--redis-url", redis.url, *flags) as near, running("--redis-url", proxy.url, *flags) as far:
             confirmed = await commit_without_pause((near, far), codespace, 4)
     assert min(confirmed) > 20, f"one of them starves: {confirmed}"
