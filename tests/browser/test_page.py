@@ -124,6 +124,16 @@ def test_what_was_typed_without_a_connection_outlives_the_page(server: Server, s
     other.wait_text(lambda text: text == "before\nunsaved")
 
 
+def test_colours_that_cannot_be_loaded_are_told_and_one_types_on(server: Server, screens: Screens) -> None:
+    one = screens.open(server.new_link(text="before\n"))
+    one.page.route(re.compile(r"/assets/part-"), lambda route: route.abort())
+    one.page.get_by_label("Language", exact=True).select_option("Rust")
+    expect(one.page.locator("#banner-text")).to_contain_text("could not be loaded")
+    one.type("after")
+    one.wait_text(lambda text: text == "before\nafter")
+    one.wait_saved()
+
+
 def test_a_page_that_is_loaded_anew_while_away_shows_what_was_typed_and_saves_it_once(
     server: Server, screens: Screens
 ) -> None:

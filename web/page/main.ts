@@ -175,10 +175,24 @@ class Session {
     select.addEventListener("change", () => {
       this.#language = select.value;
       history.replaceState(history.state, "", formatHash(this.#place.token, this.#language));
-      void this.#editor.setLanguage(languageOf(this.#language));
+      this.#setLanguage();
       this.#rememberSoon();
     });
-    void this.#editor.setLanguage(languageOf(this.#language));
+    this.#setLanguage();
+  }
+
+  /** Have the text shown in the colours of the chosen language, or say that they could not be loaded. */
+  #setLanguage(): void {
+    this.#editor.setLanguage(languageOf(this.#language)).then(
+      () => hideBanner("language"),
+      () =>
+        showBanner(
+          "language",
+          "note",
+          "The colours of this language could not be loaded. You can go on typing. To try again, reload the page.",
+          [["Reload", () => location.reload()]],
+        ),
+    );
   }
 
   #setUpMenu(): void {
