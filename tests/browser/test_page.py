@@ -375,6 +375,8 @@ def test_on_a_phone_everything_is_in_reach(server: Server, screens: Screens) -> 
 def test_everything_can_be_reached_and_left_by_keyboard(server: Server, screens: Screens) -> None:
     window = screens.open(server.new_link(text="x"))
     keyboard = window.page.keyboard
+    # The language says how far the key indents; it comes after the page.
+    window.page.wait_for_load_state("networkidle")
     window.editor.focus()
     # In the editor the key indents; after Escape it leaves.
     keyboard.press("Control+Home")
