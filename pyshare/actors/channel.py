@@ -20,7 +20,7 @@ from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.membership import Membership
 from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Left, Received
 from pyshare.actors.stock import StockRoom
-from pyshare.core.document import Document, HistoryGap, Push, Update
+from pyshare.core.document import HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.names import public_name
 from pyshare.core.presence import Selection
@@ -28,6 +28,7 @@ from pyshare.core.protocol import ClientFrame, Mode, Peer, PushFrame, Range, Sel
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
 from pyshare.core.shares import Share
 from pyshare.core.work import STEPS_A_SECOND, TURN_STEPS
+from pyshare.store.folding import document_of
 from pyshare.store.interface import (
     Announced,
     Committed,
@@ -74,15 +75,7 @@ class Channel:
         # The mark of this codespace's life; another one under the same id is another codespace.
         self._epoch = snapshot.epoch
         # What the log adds up to; written by `_advance` alone.
-        self._document = Document.load(
-            snapshot.text,
-            snapshot.text_version,
-            log=snapshot.log,
-            log_version=snapshot.version,
-            last_seqs=snapshot.last_seqs,
-            limits=limits.document,
-            share=share,
-        )
+        self._document = document_of(snapshot, limits=limits.document, share=share)
         # What has happened, and how long the pushes that wait have done so.
         self._counts = Counts()
         self._times = CommitTimes(self._counts)

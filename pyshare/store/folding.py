@@ -1,9 +1,11 @@
-"""The text of a snapshot brought to the end of its log, with turns for others in between."""
+"""The document that a snapshot adds up to, made with turns for others in between."""
 
 from dataclasses import replace
 
 import trio
 
+from pyshare.core.document import Document, DocumentLimits
+from pyshare.core.shares import Share
 from pyshare.core.work import TURN_STEPS, copy_steps
 from pyshare.store.interface import Snapshot
 
@@ -26,3 +28,16 @@ async def folded(snapshot: Snapshot) -> Snapshot:
             await trio.lowlevel.checkpoint()
         text = update.changes.apply(text)
     return replace(snapshot, text=text, text_version=snapshot.version)
+
+
+def document_of(snapshot: Snapshot, *, limits: DocumentLimits, share: Share | None = None) -> Document:
+    """Return the document that `snapshot` adds up to; see `Document.load`."""
+    return Document.load(
+        snapshot.text,
+        snapshot.text_version,
+        log=snapshot.log,
+        log_version=snapshot.version,
+        last_seqs=snapshot.last_seqs,
+        limits=limits,
+        share=share,
+    )

@@ -15,10 +15,11 @@ import trio
 from trio.testing import MockClock, assert_checkpoints
 
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.document import Document, DocumentLimits, Update, weight
+from pyshare.core.document import DocumentLimits, Update, weight
 from pyshare.core.presence import Announcement, Attendee, Selection
 from pyshare.core.protocol import Peer
 from pyshare.core.units import to_units
+from pyshare.store.folding import document_of
 from pyshare.store.interface import (
     Announced,
     Appended,
@@ -412,14 +413,7 @@ async def test_the_log_never_begins_after_the_text_however_long_no_text_was_writ
     for start in range(2, 302, 10):
         await appended(store, epoch, start, typed_one_by_one(10, after=start))
     snapshot = await loaded(store)
-    document = Document.load(
-        snapshot.text,
-        snapshot.text_version,
-        log=snapshot.log,
-        log_version=snapshot.version,
-        last_seqs=snapshot.last_seqs,
-        limits=DocumentLimits(),
-    )
+    document = document_of(snapshot, limits=DocumentLimits())
     assert document.text == "x" * 302
     await store.write_text("room", epoch, version=302, text=document.text)
     await appended(store, epoch, 302, typed_one_by_one(1, after=302))
@@ -583,6 +577,29 @@ async def filled(store: Store, count: int = 5) -> Snapshot:
     return await loaded(store)
 
 
+async def went_back(store: Store, lossy: Lossy, count: int = 3) -> tuple[Snapshot, Snapshot]:
+    """Lose the end of a log, `count` updates; return what was held of it before it grew so far, and at its end."""
+    early = await filled(store, 2)
+    await lossy.save()
+    await appended(store, early.epoch, 2, typed_one_by_one(count, after=2), "x" * (2 + count))
+    held = await loaded(store)
+    await lossy.go_back()
+    return early, held
+
+
+async def grew_another_way(store: Store, early: Snapshot) -> None:
+    """Have the log grow by another update than the one that was lost, where an instance holds `early` of it."""
+    assert await store.put_back("room", early) == Tail(2, ())
+    await appended(store, early.epoch, 2, [typed("other", length=2, sender="bob")], "xxother")
+
+
+async def was_made_again(store: Store, lossy: Lossy) -> None:
+    """Lose the codespace, and have another one begin in its place and be written to."""
+    await lossy.lose_all()
+    other = await created(store)
+    await appended(store, other, 0, [typed("other", length=0)], "other")
+
+
 async def test_a_codespace_that_was_lost_is_lost_and_not_gone_to_whoever_holds_it(store: Store, lossy: Lossy) -> None:
     async with store.subscribe("room"):
         held = await filled(store)
@@ -617,11 +634,7 @@ async def test_what_is_there_already_is_not_put_back_again(store: Store) -> None
 
 async def test_an_end_of_the_log_that_was_lost_is_put_back(store: Store, lossy: Lossy) -> None:
     async with store.subscribe("room"):
-        early = await filled(store, 2)
-        await lossy.save()
-        await appended(store, early.epoch, 2, typed_one_by_one(3, after=2), "xxxxx")
-        held = await loaded(store)
-        await lossy.go_back()
+        _, held = await went_back(store, lossy)
         tail = await store.read_log("room", held.epoch, after=5)
         assert tail in (Lost(), Tail(2, ())), "whoever holds more sees that it is lost"
         assert await store.put_back("room", held) == Tail(5, ())
@@ -655,9 +668,7 @@ async def test_one_that_was_made_anew_and_never_written_to_gives_way_to_what_is_
 async def test_one_that_was_made_anew_and_written_to_stays(store: Store, lossy: Lossy) -> None:
     async with store.subscribe("room"):
         held = await filled(store)
-        await lossy.lose_all()
-        other = await created(store)
-        await appended(store, other, 0, [typed("other", length=0)], "other")
+        await was_made_again(store, lossy)
         before = await loaded(store)
         assert await store.put_back("room", held) == Gone(replaced=True)
         assert await loaded(store) == before
@@ -667,13 +678,8 @@ async def test_a_log_that_grew_another_way_after_its_end_was_lost_goes_on_under_
     store: Store, lossy: Lossy
 ) -> None:
     async with store.subscribe("room"):
-        early = await filled(store, 2)
-        await lossy.save()
-        await appended(store, early.epoch, 2, typed_one_by_one(3, after=2), "xxxxx")
-        held = await loaded(store)
-        await lossy.go_back()
-        assert await store.put_back("room", early) == Tail(2, ())
-        await appended(store, early.epoch, 2, [typed("other", length=2, sender="bob")], "xxother")
+        early, held = await went_back(store, lossy)
+        await grew_another_way(store, early)
         assert await store.put_back("room", held) == Gone(replaced=True)
         stored = await loaded(store)
         assert stored.text == "xxother"
@@ -687,11 +693,8 @@ async def test_a_text_whose_log_no_longer_shows_where_it_comes_from_is_put_back_
     store: Store, lossy: Lossy
 ) -> None:
     async with store.subscribe("room"):
-        early = await filled(store, 2)
-        await lossy.save()
-        await appended(store, early.epoch, 2, typed_one_by_one(8, after=2), "x" * 10)
-        held = replace(await loaded(store), log=tuple(typed_one_by_one(3, after=7)))
-        await lossy.go_back()
+        _, held = await went_back(store, lossy, 8)
+        held = replace(held, log=tuple(typed_one_by_one(3, after=7)))
         assert await store.put_back("room", held) == Gone(replaced=True)
         stored = await loaded(store)
         assert stored.epoch not in {held.epoch, ""}
@@ -715,20 +718,15 @@ async def test_what_a_codespace_continues_is_put_back_with_it_up_to_eight_epochs
 async def test_a_codespace_that_was_made_again_after_it_was_lost_continues_nothing(store: Store, lossy: Lossy) -> None:
     async with store.subscribe("room"):
         held = await filled(store)
-        await lossy.lose_all()
-        other = await created(store)
-        await appended(store, other, 0, [typed("other", length=0)], "other")
+        await was_made_again(store, lossy)
         assert await store.put_back("room", held) == Gone(replaced=True)
         assert (await loaded(store)).before == ()
 
 
 async def test_data_of_a_time_before_the_epoch_began_are_of_the_same_life(store: Store, lossy: Lossy) -> None:
     async with store.subscribe("room"):
-        early = await filled(store, 2)
-        await lossy.save()
-        await appended(store, early.epoch, 2, typed_one_by_one(3, after=2), "xxxxx")
-        held = replace(await loaded(store), epoch="later", before=(early.epoch,))
-        await lossy.go_back()
+        early, held = await went_back(store, lossy)
+        held = replace(held, epoch="later", before=(early.epoch,))
         assert await store.put_back("room", held) == Tail(5, ())
         assert await loaded(store) == held
         assert await store.read_log("room", early.epoch, after=2) in (Lost(), Gone(replaced=True))
@@ -738,13 +736,9 @@ async def test_data_of_a_time_before_the_epoch_that_grew_another_way_go_on_under
     store: Store, lossy: Lossy
 ) -> None:
     async with store.subscribe("room"):
-        early = await filled(store, 2)
-        await lossy.save()
-        await appended(store, early.epoch, 2, typed_one_by_one(3, after=2), "xxxxx")
-        held = replace(await loaded(store), epoch="later", before=(early.epoch,))
-        await lossy.go_back()
-        assert await store.put_back("room", early) == Tail(2, ())
-        await appended(store, early.epoch, 2, [typed("other", length=2, sender="bob")], "xxother")
+        early, held = await went_back(store, lossy)
+        held = replace(held, epoch="later", before=(early.epoch,))
+        await grew_another_way(store, early)
         assert await store.put_back("room", held) == Gone(replaced=True)
         stored = await loaded(store)
         assert stored.text == "xxother"
