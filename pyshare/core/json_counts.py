@@ -6,7 +6,7 @@ No I/O, no clock.
 import re
 from itertools import islice
 
-#: A string in JSON, and the number of a push before its updates.
+#: A string in JSON.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 #: The end of a field's name: a quotation mark that is not escaped, and a colon behind it.
 _NAME = re.compile(r'(?<!\\)"\s*:')

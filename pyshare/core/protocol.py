@@ -351,7 +351,7 @@ def encode(frame: ServerFrame | ClientFrame) -> bytes:
 
 def encode_text(text: str) -> bytes:
     """Return a units string as JSON in UTF-8."""
-    return _encoded(text)
+    return _json(text)
 
 
 def encode_welcome(welcome: Welcome, text: bytes) -> bytes:
@@ -360,11 +360,7 @@ def encode_welcome(welcome: Welcome, text: bytes) -> bytes:
     return encode(welcome).replace(empty, empty[:-2] + text, 1)
 
 
-def _json(body: dict[str, object]) -> bytes:
-    return _encoded(body)
-
-
-def _encoded(value: object) -> bytes:
+def _json(value: object) -> bytes:
     return from_units(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode()
 
 
