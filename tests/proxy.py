@@ -17,8 +17,8 @@ class Proxy:
     """The connections of clients to a Redis server, and what becomes of them."""
 
     def __init__(self) -> None:
-        self._network = Network(up=_ROOM, down=_ROOM)
-        self._network.on_passage = self._watch
+        self.network = Network(up=_ROOM, down=_ROOM)
+        self.network.on_passage = self._watch
         self.port = 0
         # The connections on which topics are heard.
         self._topics: set[Passage] = set()
@@ -31,20 +31,6 @@ class Proxy:
     def url(self) -> str:
         """The URL of Redis through the network."""
         return f"redis://127.0.0.1:{self.port}/0"
-
-    @property
-    def network(self) -> Network:
-        """The network that the connections pass."""
-        return self._network
-
-    @property
-    def refuses(self) -> bool:
-        """Whether new connections are refused."""
-        return self._network.refuses
-
-    @refuses.setter
-    def refuses(self, refuses: bool) -> None:
-        self._network.refuses = refuses
 
     def delay(self, seconds: float, *, topics: bool) -> None:
         """Have what Redis says take so many seconds, on the connections of one kind."""
@@ -65,7 +51,7 @@ class Proxy:
             passage.fall_silent(math.inf, ways=("down",))
 
     def _of(self, topics: bool | None) -> list[Passage]:
-        return [each for each in self._network.passages if topics in {None, each in self._topics}]
+        return [each for each in self.network.passages if topics in {None, each in self._topics}]
 
     def _watch(self, passage: Passage) -> None:
         def notice(data: bytes) -> None:

@@ -348,14 +348,14 @@ async def test_subscribing_fails_while_topics_cannot_be_heard(
     server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_proxy(str(server.socket)) as proxy, running(proxy.url) as store:
-        proxy.refuses = True
+        proxy.network.refuses = True
         proxy.cut(topics=True)
         # It is said with the first try to connect again.
         await wait_logged(caplog, "no connection")
         with pytest.raises(StoreUnavailable):
             async with store.subscribe("room"):
                 pytest.fail("nothing would be heard")
-        proxy.refuses = False
+        proxy.network.refuses = False
         await until_answered(partial(heard, store))
 
 

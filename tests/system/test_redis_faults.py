@@ -223,10 +223,10 @@ async def test_slow_topics_and_topics_alone_that_are_cut_lose_nothing(
         for _ in range(5):
             proxy.cut(topics=True)
             await scene.passes(0.3)
-        proxy.refuses = True
+        proxy.network.refuses = True
         proxy.cut(topics=True)
         await scene.passes(2)
-        proxy.refuses = False
+        proxy.network.refuses = False
         await scene.passes(1.5)
         text = await scene.agrees()
         assert stored(redis, codespace) == text
