@@ -133,7 +133,7 @@ def connect(url: str, codespace: str, *, writes: bool) -> Client:
 
 @dataclass
 class Measured:
-    """What one load came to."""
+    """Figures of one load."""
 
     edits: int
     deliveries: int

@@ -1,7 +1,7 @@
-"""Who is here, as a channel tells it to its members and to the other instances, at most so often.
+"""Presence, as a channel tells it to its members and to the other instances, at most so often.
 
-The part of a channel that is no text: arrivals, departures, selections. None
-of it is kept anywhere, and whoever missed some of it is told what is so now.
+The part of a channel beside the text: arrivals, departures, selections. None
+of it is kept anywhere, and those who missed some of it are told what is so now.
 """
 
 import logging

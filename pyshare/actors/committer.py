@@ -1,4 +1,4 @@
-"""What a channel says to the store about the log, one request at a time: append, read, put back, store the text.
+"""Requests of a channel to the store about the log, one at a time: append, read, put back, store the text.
 
 Pushes that arrive while an append is under way go together into the next. A
 request that fails is tried again after a pause, and always by reading the log
@@ -38,7 +38,7 @@ _NEVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class CommitterLimits:
-    """When texts are stored, and how patient the committer is."""
+    """Times at which texts are stored, and the patience of the committer."""
 
     #: Texts up to this length are stored with every append, longer ones `text_seconds` later at most; earlier with
     #: the append that makes the updates since weigh as much as the text, and this much. So a store's log, which has
@@ -54,7 +54,7 @@ class CommitterLimits:
 
 
 class LogListener(Protocol):
-    """What the committer tells the channel that it belongs to. No method waits."""
+    """The channel as its committer knows it: told what becomes of its requests. No method waits."""
 
     def on_log(self, version: int, updates: Sequence[Update]) -> None:
         """The log has these updates, the last of which made `version`; some may be known already."""
@@ -107,7 +107,7 @@ class Committer:
         # The pushes that wait; filled by the channel, emptied here.
         self._pending = pending
         self._listener = listener
-        # The channel's, of which those about the log are counted here.
+        # The channel's counts; those about the log are counted here.
         self._counts = counts
         self._limits = limits
         # Whose pushes are in the append under way.

@@ -57,7 +57,7 @@ class Membership:
         # Members at one time, and what they are told of the limits.
         self._most_clients = most_clients
         self._told = told
-        # The channel's, of which those about members are counted here.
+        # The channel's counts; those about members are counted here.
         self._counts = counts
         # Whether edits are being committed, as the members know it.
         self.storage: Storage = "ok"

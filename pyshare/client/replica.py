@@ -269,7 +269,7 @@ class Replica:
     def _is_another_life(self, welcome: Welcome) -> bool:
         """Whether the welcome is to a codespace that does not continue the one that is known.
 
-        One of which nothing was committed has no text that could be lost: it goes on in any other.
+        Where nothing was committed, no text could be lost: the replica goes on in any other.
         """
         if self._version is None or welcome.epoch == self._epoch or not self._committed:
             return False

@@ -1,4 +1,4 @@
-"""One limit in bytes for what all codespaces of a process hold, of which each may have an equal share.
+"""One limit in bytes for what all codespaces of a process hold: each may have an equal share.
 
 A limit for each codespace bounds nothing where one client can open many. As
 long as all of them hold less than the limit together, nobody notices it. Above
