@@ -207,8 +207,7 @@ class StockRoom:
         if member.unconfirmed.in_flight is None:
             return
         _, undoing = member.unconfirmed.take_back(self._document.text)
-        member.shadow.follow(undoing)
-        self._correct(member, now, quiet=False)
+        self._follow(member, undoing, now)
 
     def give_up(self, member: StockMember) -> None:
         """Hear nothing more of an editor that is being closed; what it has made beyond the log is lost to it."""
@@ -254,9 +253,13 @@ class StockRoom:
                 unconfirmed.land()
                 continue
             changes = unconfirmed.pass_over(push.changes) if unconfirmed.count else push.changes
-            if not member.left and not member.given_up:
-                member.shadow.follow(changes)
-                self._correct(member, now, quiet=False, push=push)
+            self._follow(member, changes, now, push=push)
+
+    def _follow(self, member: StockMember, changes: ChangeSet, now: float, *, push: _Committed | None = None) -> None:
+        """Have an editor hold the text after `changes`, those of `push` if given, unless it has left."""
+        if not member.left and not member.given_up:
+            member.shadow.follow(changes)
+            self._correct(member, now, quiet=False, push=push)
 
     def _aim(self, member: StockMember) -> View:
         """Return the text that an editor is to hold: the committed one with its own edits."""

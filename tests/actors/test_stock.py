@@ -385,6 +385,25 @@ async def test_an_editor_that_was_closed_is_not_heard_and_its_neighbours_notice_
         assert calm.text == new.text == await stored_text(store)
 
 
+async def test_an_edit_that_is_refused_after_its_editor_has_left_fails_nobody(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    limits = SupervisorLimits(replace(channel_limits(), document=DocumentLimits(text_units=10)))
+    async with open_world(store, limits=limits) as world:
+        new = world.client("new")
+        await world.settles()
+        async with stock_client(world, "ann") as ann:
+            ann.handles()
+            faults.call_delay = lambda operation, codespace: 1 if operation == "append" else 0
+            new.types("123456789")
+            await world.settles()
+            await ann.types("abc")
+            await world.settles()
+        await world.passes(5)
+        assert new.closing is None
+        assert new.text == await stored_text(store) == "123456789"
+
+
 @pytest.mark.parametrize("mode", ["edit", "view_only"])
 @pytest.mark.parametrize("change", [Change(2, 3), Change(1, 2), Change(2, 2, "\ud83d"), Change(0, 2, "x")])
 async def test_half_a_pair_in_an_edit_of_a_stock_editor_fails_nobody(
