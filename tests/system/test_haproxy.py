@@ -329,7 +329,10 @@ async def open_silent(port: int) -> trio.SocketStream | None:
         return None
     with trio.move_on_after(0.2) as patience, suppress(trio.BrokenResourceError):
         await stream.receive_some()
-    return stream if patience.cancelled_caught else None
+    if patience.cancelled_caught:
+        return stream
+    await stream.aclose()
+    return None
 
 
 async def test_bodies_that_do_not_come_are_not_passed_on() -> None:
