@@ -114,13 +114,15 @@ async def wrap_stream(
     """Hold a WebSocket over a `stream` that leads to the server of `url`; the stream is closed in the end."""
     parts = urlsplit(url)
     wire = _Wire(stream)
-    # What serves the WebSocket outlasts a cancelled body, so that the body can still hear the answer to its goodbye.
-    life = trio.CancelScope(shield=True)
+    life = trio.CancelScope()
     try:
         async with trio.open_nursery() as tasks:
             try:
                 nursery = await tasks.start(_hold_nursery, life)
                 assert isinstance(nursery, trio.Nursery)
+                # What serves the WebSocket outlasts a cancelled body, so that the body can still hear the answer to its
+                # goodbye. Shielded any earlier, it would never end if the start itself was cancelled.
+                life.shield = True
                 nursery.start_soon(wire.watch, silence_seconds, name="silence of a client's connection")
                 with trio.CancelScope() as handshake:
                     wire.handshake = handshake

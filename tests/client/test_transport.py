@@ -72,6 +72,16 @@ def leaf(group: BaseExceptionGroup[ConnectionEnded]) -> ConnectionEnded:
     return leaf(error) if isinstance(error, BaseExceptionGroup) else error
 
 
+async def test_a_client_that_is_cancelled_as_it_begins_ends() -> None:
+    ours, theirs = memory_stream_pair()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        async with hold(ours):
+            raise AssertionError("it was cancelled")
+    assert scope.cancelled_caught
+    assert await theirs.receive_some() == b""
+
+
 async def test_messages_go_out_and_come_in() -> None:
     async with connected() as (connection, _):
         await connection.send("hello 😀")
