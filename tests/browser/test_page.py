@@ -419,7 +419,7 @@ def test_an_edit_above_the_limit_is_refused_here_and_its_text_can_be_had_back(
         window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         window.editor.focus()
         window.page.keyboard.insert_text("much too long for this codespace")
-        expect(window.banner).to_contain_text("a text has at most 20 characters")
+        expect(window.banner).to_contain_text("longer than the limit of 20 characters")
         assert window.text == "short"
         window.page.get_by_role("button", name="Copy what was taken back").click()
         assert window.page.evaluate("navigator.clipboard.readText()") == "much too long for this codespace"

@@ -57,5 +57,13 @@ async def test_deadlines_move_while_anything_moves_and_a_dead_connection_is_noti
     await run_in(web, "node", "tests/liveness.mjs")
 
 
+async def test_a_screen_shows_what_is_stored_and_a_crash_or_another_life_takes_or_doubles_nothing(web: Path) -> None:
+    await run_in(web, "node", "tests/replica.mjs")
+
+
+async def test_unsaved_edits_are_sent_once_by_whichever_window_or_link_comes_next(web: Path) -> None:
+    await run_in(web, "node", "tests/drafts.mjs")
+
+
 async def test_what_the_package_has_is_what_the_sources_make(web: Path) -> None:
     await run_in(web, "npm", "run", "--silent", "check")

@@ -82,6 +82,40 @@ export function cut(changes: ChangeSet, limits: PartLimits): readonly [ChangeSet
   return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
 }
 
+/**
+ * Return the part of `own` that `done` does as well, and the part that follows it; null if the first is all.
+ *
+ * Both sets are for one text. A change of `own` is done if `done` changes that place too and inserts the same text, or
+ * more: then both come from one hand, which has gone on typing. Where `done` inserts the beginning only, the end is left.
+ */
+export function shared(own: ChangeSet, done: ChangeSet): readonly [ChangeSet, ChangeSet | null] {
+  const all: { readonly from: number; readonly to: number; readonly text: string }[] = [];
+  done.iterChanges((from, to, _fromB, _toB, inserted) => all.push({ from, to, text: inserted.toString() }));
+  const first: ChangeSpec[] = [];
+  const rest: ChangeSpec[] = [];
+  let shift = 0;
+  let index = 0;
+  own.iterChanges((from, to, _fromB, _toB, inserted) => {
+    while (index + 1 < all.length && all[index + 1]!.from <= from) index++;
+    const other = all[index];
+    const text = inserted.toString();
+    let taken: number | null = null;
+    if (other && other.from <= from && other.to >= to) {
+      if (other.text.includes(text)) taken = text.length;
+      else if (other.from === from && other.to === to && text.startsWith(other.text)) taken = other.text.length;
+    }
+    if (taken === null) {
+      rest.push({ from: from + shift, to: to + shift, insert: inserted });
+      return;
+    }
+    first.push({ from, to, insert: inserted.slice(0, taken) });
+    if (taken < text.length) rest.push({ from: from + shift + taken, insert: inserted.slice(taken) });
+    shift += taken - (to - from);
+  });
+  const part = ChangeSet.of(first, own.length);
+  return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
+}
+
 function fits(changes: ChangeSet, { bytes, sections }: PartLimits): boolean {
   const json = changes.toJSON() as readonly unknown[];
   if (json.length > sections) return false;
@@ -115,4 +149,11 @@ export function insertedBy(changes: ChangeSet): string {
     if (inserted.length > 0) parts.push(inserted.toString());
   });
   return parts.join("\n");
+}
+
+/** Return how many units a change set deletes and inserts. */
+export function sizeOf(changes: ChangeSet): number {
+  let size = 0;
+  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => (size += toA - fromA + inserted.length));
+  return size;
 }

@@ -4,7 +4,9 @@
  */
 
 import type { PresentPeer } from "./colors.js";
+import { joiningAddress, socketAddress } from "./address.js";
 import { noDrafts, type DraftStore } from "./drafts.js";
+import { Leftovers } from "./leftovers.js";
 import { Liveness } from "./liveness.js";
 import { Pieces } from "./pieces.js";
 import { Presence } from "./presence.js";
@@ -14,32 +16,15 @@ import {
   parseFrame,
   SUBPROTOCOL,
   type ClientFrame,
-  type SelectedRange,
+  type Mode,
   type ServerFrame,
   type Storage,
 } from "./protocol.js";
-import { MadeAnew, OutOfStep, Replica, type Editor, type Refusal } from "./replica.js";
+import type { ConnectionHooks, ConnectionOptions } from "./options.js";
+import type { Refusal } from "./refusals.js";
+import { AnotherLife, OutOfStep, Replica } from "./replica.js";
+import type { Editor } from "./screen.js";
 import type { Status } from "./status.js";
-
-/** What a connection tells; each is called after what it tells of has been done. */
-export interface ConnectionHooks {
-  onStatus?(status: Status): void;
-  /** The others who are here. */
-  onPeers?(peers: readonly PresentPeer[]): void;
-  /** Edits were refused and taken back; `refusal.inserted` has their text, so that it can be offered again. */
-  onRefused?(refusal: Refusal): void;
-  /** Somebody has selected something else, in the text on the screen. */
-  onSelection?(id: string, ranges: readonly SelectedRange[]): void;
-}
-
-export interface ConnectionOptions extends ConnectionHooks {
-  /** What the others are told of who this is. */
-  readonly name?: string;
-  /** Where unsaved edits are kept; if not given, nowhere. */
-  readonly drafts?: DraftStore;
-  /** For where there is no `WebSocket`, as in older versions of Node. */
-  readonly WebSocket?: typeof WebSocket;
-}
 
 /** Milliseconds before the next attempt: at first and, doubled each time, at most; less up to a half by chance. */
 const FIRST_PAUSE_MS = 250;
@@ -51,20 +36,13 @@ const KEEP_MS = 300;
 /** A connection that ended without the server's saying so. */
 const LOST = 1006;
 
+/** Codes of servers that did not understand what was sent: the same is not sent again. */
+const NOT_AGAIN: ReadonlySet<number> = new Set([1003, 1007, 1009, 4400]);
+
 /** What a server says when a codespace has expired; and the reason where the server does not know that there was one. */
 const GONE = 4410;
-const MADE_ANEW =
+const ANOTHER_LIFE =
   "this codespace has expired, and another one has begun at its address; its text is still on this screen";
-
-/** Return the WebSocket address of a codespace, from that or the http one. */
-function socketAddress(url: string | URL): URL {
-  const base = typeof document === "undefined" ? undefined : document.baseURI;
-  const address = new URL(url, base);
-  address.protocol = address.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(address.protocol)) throw new TypeError(`${address.protocol} is no protocol of a codespace`);
-  address.hash = "";
-  return address;
-}
 
 /** Keeps one editor connected to one codespace. It begins at once and ends with `close`. */
 export class Connection {
@@ -95,6 +73,7 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #keepTimer: ReturnType<typeof setTimeout> | undefined;
   #selectTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #leftovers: Leftovers;
   readonly #presence = new Presence((peers) => this.#hooks.onPeers?.(peers));
 
   constructor(editor: Editor, url: string | URL, options: ConnectionOptions = {}) {
@@ -103,9 +82,14 @@ export class Connection {
     this.#drafts = options.drafts ?? noDrafts();
     this.#WebSocket = options.WebSocket ?? WebSocket;
     this.#name = (options.name ?? "").slice(0, NAME_LENGTH);
+    const tell = (refusal: Refusal): void => this.#hooks.onRefused?.(refusal);
     this.#replica = new Replica(editor, {
-      onRefused: (refusal) => this.#hooks.onRefused?.(refusal),
+      onRefused: tell,
       onSelection: (id, ranges) => this.#presence.has(id) && this.#hooks.onSelection?.(id, ranges),
+    });
+    this.#leftovers = new Leftovers((unseen, drafts, onStatus) => {
+      const more = { onStatus, onRefused: tell, name: this.#name, WebSocket: this.#WebSocket };
+      return new Connection(unseen, this.#address, { drafts, ...more });
     });
     if (typeof document !== "undefined") {
       addEventListener("online", this.#onHint);
@@ -166,7 +150,7 @@ export class Connection {
 
   /** Tell that the editor's text or selection has changed by its user. */
   changed(): void {
-    this.#replica.selected();
+    this.#replica.changed();
     this.#send();
     this.#keepSoon();
   }
@@ -191,7 +175,24 @@ export class Connection {
         this.#drafts.keep(null);
       }
     }
+    this.#offer();
     this.#dial();
+  }
+
+  /** Offer what earlier pages could not send. */
+  #offer(): void {
+    for (const { reason, text, forget } of this.#drafts.asides?.() ?? []) {
+      this.#hooks.onRefused?.({ code: "set_aside", reason, inserted: text, forget });
+    }
+  }
+
+  /** Keep under the codespace's own name from now on, and have what closed windows have left sent. */
+  async #comeHome(codespace: string | undefined, mode: Mode): Promise<void> {
+    if (codespace !== undefined) await this.#drafts.named?.(codespace, mode);
+    if (this.#state === "closed") return;
+    this.#offer();
+    if (mode === "edit") await this.#leftovers.send(this.#drafts);
+    this.#offer();
   }
 
   /** The network has come or gone, or the page is seen or hidden. */
@@ -207,20 +208,13 @@ export class Connection {
 
   readonly #onHide = (): void => {
     this.#keep();
+    this.#drafts.tidy?.();
   };
 
   #dial(): void {
     clearTimeout(this.#timer);
     this.#retryAt = null;
-    const url = new URL(this.#address);
-    url.searchParams.set("session", this.#session);
-    url.searchParams.set("name", this.#name);
-    url.searchParams.set("progress", "1");
-    const point = this.#replica.resumePoint;
-    if (point !== null) {
-      url.searchParams.set("epoch", point.epoch);
-      url.searchParams.set("version", String(point.version));
-    }
+    const url = joiningAddress(this.#address, this.#session, this.#name, this.#replica.resumePoint);
     const socket = (this.#socket = new this.#WebSocket(url, SUBPROTOCOL));
     this.#life = new Liveness(Date.now());
     this.#pieces = new Pieces();
@@ -245,7 +239,10 @@ export class Connection {
     try {
       if (frame !== null) this.#onFrame(frame);
     } catch (error) {
-      if (error instanceof MadeAnew) return this.#end({ code: GONE, reason: MADE_ANEW });
+      if (error instanceof AnotherLife) {
+        this.#end({ code: GONE, reason: ANOTHER_LIFE }, this.#replica.text);
+        return;
+      }
       if (!(error instanceof OutOfStep)) throw error;
       return this.#cut(LOST, error.message);
     }
@@ -268,12 +265,15 @@ export class Connection {
         this.#storage = "ok";
         this.#life.welcomed(frame.limits.alive_ms);
         this.#presence.set(frame.id, frame.peers);
+        void this.#comeHome(frame.codespace, frame.mode);
         break;
       case "updates":
         this.#replica.receive(frame);
         break;
       case "refused":
         this.#replica.refuse(frame);
+        // Kept as it is now, so that it is not sent the same way again.
+        this.#keep();
         break;
       case "select":
         this.#replica.select(frame.id, frame.version, frame.ranges);
@@ -293,7 +293,7 @@ export class Connection {
 
   #onClose(code: number, reason: string): void {
     if (mayComeBack(code)) this.#pause(code, reason);
-    else this.#end({ code, reason });
+    else this.#end({ code, reason }, NOT_AGAIN.has(code) && this.#replica.awaits ? this.#replica.inserted : "");
   }
 
   /** Lose the connection, without waiting for the server to agree, and come back. */
@@ -326,9 +326,12 @@ export class Connection {
     this.#told();
   }
 
-  #end(ended: { code: number; reason: string }): void {
+  /** End for good. `lost` cannot be sent the next time either: it is set aside, for the next page to offer. */
+  #end(ended: { code: number; reason: string }, lost = ""): void {
     if (this.#state === "closed") return;
     this.#keep();
+    if (lost !== "") this.#drafts.setAside?.(ended.reason, lost);
+    this.#leftovers.close();
     this.#drop();
     clearTimeout(this.#keepTimer);
     this.#retryAt = null;
@@ -350,6 +353,8 @@ export class Connection {
     if (socket === null || this.#state !== "connected") return;
     const push = this.#replica.nextPush();
     if (push !== null) {
+      // Before it leaves: the next page knows by the number whether this push has happened, if this page crashes.
+      this.#keep();
       this.#waitingSince = Date.now();
       this.#life.pushed(this.#waitingSince, this.#sendFrame(socket, push));
       this.#waits();

@@ -13,16 +13,20 @@
 import { StateEffect, Transaction } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 
-import { Connection, type ConnectionOptions } from "./connection.js";
+import { Connection } from "./connection.js";
 import { peerCursors, peerSelected, peersPresent } from "./cursors.js";
 import { localDrafts } from "./drafts.js";
+import type { ConnectionOptions } from "./options.js";
 import type { SelectedRange } from "./protocol.js";
 
-export { Connection, type ConnectionHooks, type ConnectionOptions } from "./connection.js";
+export { Connection } from "./connection.js";
 export { COLORS, type PresentPeer } from "./colors.js";
-export { localDrafts, newSession, noDrafts, type DraftStore } from "./drafts.js";
+export { localDrafts, newSession, noDrafts, type Aside, type DraftStore } from "./drafts.js";
+export type { ConnectionHooks, ConnectionOptions } from "./options.js";
 export type { Limits, Mode, Peer, SelectedRange, Storage } from "./protocol.js";
-export type { Draft, Editor, Refusal } from "./replica.js";
+export type { Refusal } from "./refusals.js";
+export type { Draft } from "./draft.js";
+export type { Editor } from "./screen.js";
 export type { Status } from "./status.js";
 
 /**

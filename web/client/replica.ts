@@ -1,25 +1,15 @@
 /**
  * One editor's text, and what is known of the codespace: what is committed, and what was typed since.
  *
- * Unconfirmed edits are a chain of change sets, from the committed text to the one on the screen: the push in flight,
- * what did not fit it, and what was typed since. They are rebased push by push, as @codemirror/collab does, and kept
- * short by composing. A push in flight is sent again after a lost connection. No socket, no clock. Whatever the server
- * does, no edit is lost in silence: it is unconfirmed, or committed, or handed to `onRefused`.
+ * A push in flight is sent again after a lost connection. No socket, no clock. Whatever the server does, no edit is lost
+ * in silence: it is unconfirmed, or committed, or handed to `onRefused`.
  */
 
-import {
-  Annotation,
-  ChangeSet,
-  Compartment,
-  EditorState,
-  StateEffect,
-  StateField,
-  Text,
-  Transaction,
-  type TransactionSpec,
-} from "@codemirror/state";
+import { ChangeSet, Text, type Transaction, type TransactionSpec } from "@codemirror/state";
 
-import { byPush, composed, cut, difference, insertedBy } from "./changes.js";
+import { byPush, composed, difference, insertedBy, sizeOf } from "./changes.js";
+import { Committed } from "./committed.js";
+import type { Draft } from "./draft.js";
 import {
   SELECTION_RANGES,
   type CommittedUpdate,
@@ -32,34 +22,9 @@ import {
   type UpdatesFrame,
   type Welcome,
 } from "./protocol.js";
-
-/** What a replica needs of an editor; an `EditorView` is one. */
-export interface Editor {
-  readonly state: EditorState;
-  dispatch(transactions: readonly Transaction[]): void;
-}
-
-/** Unsaved edits in a form that can be stored; `Replica.restore` takes them up again. */
-export interface Draft {
-  readonly epoch: string;
-  readonly version: number;
-  /** The committed text as of `version`. */
-  readonly base: string;
-  /** Edits on top of it, as `ChangeSet.toJSON()`; the first `inFlight.count` of them are that push. */
-  readonly changes: readonly unknown[];
-  readonly inFlight: { readonly seq: number; readonly count: number } | null;
-  /** Number of the last push. */
-  readonly seq: number;
-}
-
-/** Edits that a server has refused, and that are taken back. */
-export interface Refusal {
-  /** As the protocol has it; `too_large` if the server was not asked. */
-  readonly code: string;
-  readonly reason: string;
-  /** What the edits had inserted. */
-  readonly inserted: string;
-}
+import { reasonOf, tooLong, type Refusal } from "./refusals.js";
+import { NOTHING, Screen, setTyped, type Editor } from "./screen.js";
+import { Unconfirmed } from "./unconfirmed.js";
 
 /** What a replica tells of itself, in the middle of what it does: do not change the editor from there. */
 export interface ReplicaHooks {
@@ -72,11 +37,8 @@ export interface ReplicaHooks {
 /** What the server sent does not follow what the replica has: connect again, from its `resumePoint`. */
 export class OutOfStep extends Error {}
 
-/** The codespace is another one, and empty: the text that was in it is on this screen, and perhaps nowhere else. */
-export class MadeAnew extends Error {}
-
-/** The transactions that this module makes; all others are the user's. */
-const byReplica = Annotation.define<boolean>();
+/** The codespace has had another life: the text of the earlier one is on this screen, and perhaps nowhere else. */
+export class AnotherLife extends Error {}
 
 /** Of the limits of a push, what one may take when it is made; one that is rebased can grow a little. */
 const PUSH_SHARE = 2;
@@ -84,63 +46,24 @@ const PUSH_SHARE = 2;
 /** Sections of a push for servers that do not say. */
 const PUSH_SECTIONS = 16_384;
 
-/** Change sets of what was typed that are kept before they are composed. */
-const TYPED_SETS = 64;
-
-/** What was typed and has not gone into a push: change sets, each after the one before, and the edits in them. */
-interface Typed {
-  readonly sets: readonly ChangeSet[];
-  readonly edits: number;
-}
-
-const NOTHING: Typed = { sets: [], edits: 0 };
-
-/** Something of what was typed was taken, moved or put back. */
-const setTyped = StateEffect.define<Typed>();
-
-const typed = StateField.define<Typed>({
-  create: () => NOTHING,
-  update(before, transaction) {
-    for (const effect of transaction.effects) if (effect.is(setTyped)) return effect.value;
-    if (!transaction.docChanged || transaction.annotation(byReplica)) return before;
-    const sets = [...before.sets, transaction.changes];
-    const short = sets.length > TYPED_SETS ? [composed(sets, 0)] : sets;
-    return { sets: short, edits: before.edits + 1 };
-  },
-});
-
-/** The one push whose fate is not known. */
-interface InFlight {
-  readonly seq: number;
-  readonly changes: ChangeSet;
-  /** Edits that are confirmed with it. */
-  readonly edits: number;
-  readonly sent: boolean;
-}
-
 /** Refusals that say nothing of the edits: with the newest text under them they may be pushed again. */
 const STALE: ReadonlySet<string> = new Set(["too_old", "too_new", "seq", "in_flight"]);
 
 export class Replica {
-  readonly #editor: Editor;
+  readonly #screen: Screen;
   readonly #hooks: ReplicaHooks;
-  /** Whether the editor is read-only. */
-  readonly #access = new Compartment();
   /** Text and version of what is committed; no version before the first welcome. */
-  #committed: Text = Text.empty;
+  readonly #committed = new Committed();
   #version: number | null = null;
   #epoch = "";
-  #inFlight: InFlight | null = null;
-  /** What did not fit the push in flight and follows it, and the edits that are confirmed with the last of it. */
-  #rest: ChangeSet | null = null;
-  #restEdits = 0;
+  readonly #unconfirmed: Unconfirmed;
   /** Number of the last push. */
   #seq = 0;
   /** Whether only a whole text helps. */
   #mustFetch = false;
   /**
-   * Whether something of the server's is being taken. What listens to the editor may change it in the middle of that,
-   * when the text on the screen and what is known of the log do not fit one another yet: nothing is sent then.
+   * Whether something of the server's is being taken. Listeners of the editor may change it in the middle of that, when
+   * the text on the screen and what is known of the log do not fit one another yet: nothing is sent then.
    */
   #taking = false;
   /** What the last welcome said. */
@@ -153,15 +76,9 @@ export class Replica {
 
   /** The editor cannot be typed into until there is a text to type into. */
   constructor(editor: Editor, hooks: ReplicaHooks) {
-    this.#editor = editor;
     this.#hooks = hooks;
-    this.#dispatch({
-      effects: StateEffect.appendConfig.of([
-        typed,
-        this.#access.of(EditorState.readOnly.of(true)),
-        EditorState.transactionFilter.of((transaction) => (this.#allows(transaction) ? transaction : [])),
-      ]),
-    });
+    this.#screen = new Screen(editor, (transaction) => this.#allows(transaction));
+    this.#unconfirmed = new Unconfirmed(this.#screen);
   }
 
   /** This client's public id; empty before the first welcome. */
@@ -189,12 +106,22 @@ export class Replica {
 
   /** Edits that are not known to be committed. */
   get unconfirmed(): number {
-    return (this.#inFlight?.edits ?? 0) + this.#restEdits + this.#typed().edits;
+    return this.#unconfirmed.edits;
   }
 
   /** Whether a push was sent and its fate is not known. */
   get awaits(): boolean {
-    return this.#inFlight?.sent === true;
+    return this.#unconfirmed.inFlight?.sent === true;
+  }
+
+  /** The text on the screen, and what of it the unconfirmed edits have inserted. */
+  get text(): string {
+    return this.#screen.state.doc.toString();
+  }
+
+  get inserted(): string {
+    const { chain } = this.#unconfirmed;
+    return chain.length > 0 ? insertedBy(composed(chain, this.#committed.text.length)) : "";
   }
 
   /** From where the server is to go on; null: it has to send the text. */
@@ -208,8 +135,9 @@ export class Replica {
     return this.#mustFetch;
   }
 
-  /** Let the selection be sent again. */
-  selected(): void {
+  /** Take note that the user has changed the text or the selection. */
+  changed(): void {
+    this.#screen.clear();
     this.#selectDue = true;
   }
 
@@ -222,45 +150,31 @@ export class Replica {
   nextPush(): PushFrame | null {
     if (this.#version === null || this.#limits === null || this.#mode !== "edit") return null;
     if (this.#mustFetch || this.#taking) return null;
-    if (this.#inFlight === null) this.#launch(this.#limits);
-    const flying = this.#inFlight;
+    if (this.#unconfirmed.inFlight === null) this.#launch(this.#limits);
+    const flying = this.#unconfirmed.inFlight;
     if (flying === null || flying.sent) return null;
-    this.#inFlight = { ...flying, sent: true };
+    this.#unconfirmed.mark(true);
     return { type: "push", seq: flying.seq, version: this.#version, updates: [flying.changes.toJSON() as unknown] };
   }
 
-  /** Let what was typed go into flight, as far as the limits allow. What comes to nothing is confirmed. */
   #launch(limits: Limits): void {
-    if (this.#rest === null) {
-      const { sets, edits } = this.#typed();
-      if (sets.length === 0) return;
-      this.#rest = composed(sets, this.#committed.length);
-      this.#restEdits = edits;
-      this.#take(() => this.#dispatch({ effects: setTyped.of(NOTHING) }));
-    }
-    if (this.#rest.empty) {
-      this.#rest = null;
-      this.#restEdits = 0;
-      return this.#launch(limits);
-    }
     const sections = (limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE;
-    const [changes, rest] = cut(this.#rest, { bytes: limits.message_bytes / PUSH_SHARE, sections });
-    this.#inFlight = { seq: ++this.#seq, changes, edits: rest ? 0 : this.#restEdits, sent: false };
-    this.#rest = rest;
-    if (rest === null) this.#restEdits = 0;
+    const part = { bytes: limits.message_bytes / PUSH_SHARE, sections };
+    const { length } = this.#committed.text;
+    this.#take(() => this.#unconfirmed.launch(this.#seq + 1, part, length) && this.#seq++);
   }
 
   /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
   nextSelect(): SelectFrame | null {
     if (this.#taking) return null;
-    const chain = this.#chain();
+    const { chain } = this.#unconfirmed;
     const hidden = chain.length > 0;
     if (this.#version === null || !(this.#selectDue || (this.#selectRough && !hidden))) return null;
     this.#selectDue = false;
     this.#selectRough = hidden;
-    const undo = hidden ? composed(chain, this.#committed.length).invertedDesc : null;
+    const undo = hidden ? composed(chain, this.#committed.text.length).invertedDesc : null;
     const place = (pos: number): number => (undo ? undo.mapPos(pos) : pos);
-    const ranges = this.#editor.state.selection.ranges.slice(0, SELECTION_RANGES);
+    const ranges = this.#screen.state.selection.ranges.slice(0, SELECTION_RANGES);
     return {
       type: "select",
       version: this.#version,
@@ -270,17 +184,18 @@ export class Replica {
 
   /** Return what is unsaved, in a form that can be stored; null if nothing is. */
   draft(): Draft | null {
-    const flying = this.#inFlight === null ? [] : [this.#inFlight.changes];
-    const following = this.#chain().slice(flying.length);
-    if (this.#version === null || flying.length + following.length === 0) return null;
-    const length = flying[0]?.newLength ?? this.#committed.length;
+    const { inFlight, chain } = this.#unconfirmed;
+    if (this.#version === null || chain.length === 0) return null;
+    const flying = inFlight === null ? [] : [inFlight.changes];
+    const following = chain.slice(flying.length);
+    const length = flying[0]?.newLength ?? this.#committed.text.length;
     const changes = following.length > 0 ? [...flying, composed(following, length)] : flying;
     return {
       epoch: this.#epoch,
       version: this.#version,
-      base: this.#committed.toString(),
+      ...this.#committed.based(),
       changes: changes.map((each) => each.toJSON() as unknown),
-      inFlight: this.#inFlight && { seq: this.#inFlight.seq, count: 1 },
+      inFlight: inFlight && { seq: inFlight.seq, count: 1 },
       seq: this.#seq,
     };
   }
@@ -291,59 +206,62 @@ export class Replica {
    * @throws RangeError if they do not fit one another; nothing is changed then.
    */
   restore(draft: Draft): void {
-    const { state } = this.#editor;
-    const base = state.toText(draft.base);
+    const committed = new Committed();
+    committed.restore({ base: draft.base, since: draft.since });
+    const { length } = committed.text;
     const changes = draft.changes.map((each) => ChangeSet.fromJSON(each));
-    changes.reduce((text, each) => each.apply(text), base);
+    composed(changes, length).apply(committed.text);
+    const count = draft.inFlight?.count ?? 0;
+    const flying = count > 0 ? composed(changes.slice(0, count), length) : null;
+    const rest = changes.length > count ? composed(changes.slice(count), length) : null;
+    this.#committed.restore({ base: draft.base, since: draft.since });
     this.#epoch = draft.epoch;
     this.#version = draft.version;
     this.#seq = draft.seq;
     this.#mode = "edit";
-    const count = draft.inFlight?.count ?? 0;
-    const sets = changes.slice(count);
-    this.#inFlight = draft.inFlight && {
-      seq: draft.inFlight.seq,
-      changes: composed(changes.slice(0, count), base.length),
-      edits: count,
-      sent: false,
-    };
+    this.#unconfirmed.restore(flying, draft.inFlight?.seq ?? 0, rest, changes.length);
     const unsaved = changes.map((each) => ({ changes: each }));
-    const following = { effects: setTyped.of({ sets, edits: sets.length }) };
-    this.#take(() => this.#begin(base, { effects: this.#accessEffect() }, ...unsaved, following));
+    this.#take(() => this.#show({ effects: this.#screen.access(true) }, ...unsaved));
   }
 
   /**
    * Take the first frame of a connection: go on from the log, or merge the text.
    *
    * @throws OutOfStep if it does not follow what the replica has.
-   * @throws MadeAnew if the codespace is gone, and another one has begun under its name; nothing is changed.
+   * @throws AnotherLife if it is not the codespace that the replica knows; nothing is changed.
    */
   resume(welcome: Welcome): void {
-    const other = this.#version !== null && welcome.epoch !== this.#epoch;
-    if (other && welcome.version === 0 && welcome.text === "" && this.#committed.length > 0) throw new MadeAnew();
+    if (this.#isAnotherLife(welcome)) throw new AnotherLife();
     this.#take(() => this.#resume(welcome));
+  }
+
+  /** Whether a welcome is to another life of the codespace, so that its text must not replace the one here. */
+  #isAnotherLife({ epoch, version, text, before }: Welcome): boolean {
+    if (this.#version === null || epoch === this.#epoch) return false;
+    // Where nothing was committed there is no text that could be lost.
+    if (this.#committed.text.length === 0) return false;
+    // An older server does not tell which lives the present one goes on from.
+    return before === undefined ? version === 0 && text === "" : !before.includes(this.#epoch);
   }
 
   #resume(welcome: Welcome): void {
     this.#id = welcome.id;
     this.#limits = welcome.limits;
     this.#selectDue = true;
-    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, sent: false };
-    this.#shorten();
-    if (welcome.text !== undefined) this.#merge(welcome, this.#editor.state.toText(welcome.text));
+    this.#unconfirmed.mark(false);
+    this.#screen.shorten();
+    if (welcome.text !== undefined) this.#merge(welcome, this.#screen.state.toText(welcome.text));
     else this.#follow(welcome);
     this.#seq = Math.max(this.#seq, welcome.acked);
-    if (this.#inFlight && this.#inFlight.seq <= welcome.acked) {
-      // The number was used for a push of which the log here knows nothing.
-      this.#inFlight = { ...this.#inFlight, seq: ++this.#seq };
+    const flying = this.#unconfirmed.inFlight;
+    // The number was used for a push of which the log here knows nothing.
+    if (flying && flying.seq <= welcome.acked) this.#unconfirmed.mark(false, ++this.#seq);
+    const { chain } = this.#unconfirmed;
+    if (welcome.mode === "view_only" && chain.length > 0) {
+      this.#takeBack(chain, "view_only", "this link is for viewing only");
     }
-    if (welcome.mode !== this.#mode || welcome.mode === "view_only") {
-      this.#mode = welcome.mode;
-      this.#dispatch({ effects: this.#accessEffect() });
-    }
-    if (this.#mode === "view_only" && this.#chain().length > 0) {
-      this.#takeBack(this.#chain(), "view_only", "this link is for looking only");
-    }
+    if (welcome.mode !== this.#mode) this.#screen.dispatch({ effects: this.#screen.access(welcome.mode === "edit") });
+    this.#mode = welcome.mode;
   }
 
   /**
@@ -357,21 +275,18 @@ export class Replica {
 
   /** Take the news that a push did not happen. Its edits are taken back, unless they may be pushed again. */
   refuse(frame: RefusedFrame): void {
-    const flying = this.#inFlight;
+    const flying = this.#unconfirmed.inFlight;
     if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
     this.#mustFetch = true;
-    if (STALE.has(frame.code)) this.#recall();
-    else {
-      const refused = this.#rest === null ? [flying.changes] : [flying.changes, this.#rest];
-      this.#take(() => this.#takeBack(refused, frame.code, frame.reason));
-    }
+    if (STALE.has(frame.code)) this.#unconfirmed.recall();
+    else this.#take(() => this.#takeBack(this.#unconfirmed.pushed, frame.code, reasonOf(frame, this.#limits)));
   }
 
   /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
   select(id: string, version: number, ranges: readonly SelectedRange[]): void {
-    const { length } = this.#committed;
+    const { length } = this.#committed.text;
     if (version !== this.#version || ranges.some(([anchor, head]) => Math.max(anchor, head) > length)) return;
-    const chain = this.#chain();
+    const { chain } = this.#unconfirmed;
     const changes = chain.length > 0 ? composed(chain, length).desc : null;
     const place = (pos: number): number => (changes ? changes.mapPos(pos) : pos);
     this.#hooks.onSelection(
@@ -383,7 +298,7 @@ export class Replica {
   /** Leave the text on the screen as it is, for good: it cannot be typed into any more. */
   close(): void {
     this.#mode = "view_only";
-    this.#dispatch({ effects: this.#accessEffect() });
+    this.#screen.dispatch({ effects: this.#screen.access(false) });
   }
 
   #take(act: () => void): void {
@@ -410,13 +325,18 @@ export class Replica {
   /** Take a whole text: what differs from the committed one was done by others, in one step. */
   #merge(welcome: Welcome, text: Text): void {
     const begins = this.#version === null;
-    const flying = this.#inFlight;
-    if (begins) this.#begin(text);
-    else if (flying && flying.seq <= welcome.acked) this.#confirm(flying);
+    const flying = this.#unconfirmed.inFlight;
+    if (begins) {
+      this.#committed.set(text);
+      this.#show();
+    } else if (flying && flying.seq <= welcome.acked) this.#confirm();
+    const isUnknown = welcome.acked > this.#seq;
     this.#epoch = welcome.epoch;
     this.#version = welcome.version;
     this.#mustFetch = false;
-    if (!begins) this.#replaceCommitted(text);
+    if (begins) return;
+    if (isUnknown) this.#settleIn(text);
+    this.#replaceCommitted(text);
   }
 
   #advance(version: number, updates: readonly CommittedUpdate[]): void {
@@ -439,134 +359,88 @@ export class Replica {
     const { sender, seq } = push[0]!;
     const changes = composed(
       push.map((update) => ChangeSet.fromJSON(update.changes)),
-      this.#committed.length,
+      this.#committed.text.length,
     );
-    const after = changes.apply(this.#committed);
-    const flying = this.#inFlight;
-    if (sender === this.#id && flying !== null && seq === flying.seq) {
-      this.#confirm(flying);
+    const after = changes.apply(this.#committed.text);
+    const isOwn = sender === this.#id;
+    const isFlying = isOwn && seq === this.#unconfirmed.inFlight?.seq;
+    if (isFlying && this.#unconfirmed.isFlyingIn(changes)) {
+      this.#confirm();
       // As a rule it is the same: unless it was rebased on a text that was merged in another way, and the log is right.
       this.#replaceCommitted(after);
+    } else if (isOwn && seq > this.#seq && this.#settle(changes)) {
+      this.#replaceCommitted(after);
     } else {
-      this.#committed = after;
-      this.#passOver(changes);
+      this.#committed.change(changes);
+      this.#unconfirmed.passOver(changes);
     }
+    if (isOwn) this.#seq = Math.max(this.#seq, seq);
+    // An earlier page has used the number for a push of its own.
+    if (isFlying && this.#unconfirmed.inFlight !== null) this.#unconfirmed.mark(false, ++this.#seq);
     this.#version = this.version + push.length;
   }
 
   /** The push in flight is committed. */
-  #confirm(flying: InFlight): void {
-    this.#committed = flying.changes.apply(this.#committed);
-    this.#inFlight = null;
+  #confirm(): void {
+    const changes = this.#unconfirmed.land();
+    if (changes !== null) this.#committed.change(changes);
   }
 
   /**
-   * Move the chain behind `changes`, which others have made to the text where it starts, and the text on the screen.
-   * At a tie others stay left, since they are in the log and these are not.
+   * Confirm what waits here as far as `done` does it, which this session has pushed under a number that is not known
+   * here: an earlier page has pushed what it had kept, and has ended before it kept that it did. Return whether any was.
    */
-  #passOver(changes: ChangeSet): void {
-    let others = changes;
-    const moved = (own: ChangeSet): ChangeSet => {
-      const mapped = own.map(others);
-      others = others.map(own, true);
-      return mapped;
-    };
-    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, changes: moved(this.#inFlight.changes) };
-    if (this.#rest) this.#rest = moved(this.#rest);
-    const { sets, edits } = this.#typed();
-    const effects = sets.length > 0 ? setTyped.of({ sets: sets.map(moved), edits }) : [];
-    this.#dispatch({ changes: others, effects });
+  #settle(done: ChangeSet): boolean {
+    const settled = this.#unconfirmed.settle(done);
+    if (settled !== null) this.#committed.change(settled);
+    return settled !== null;
   }
 
-  /** Compose what was typed, so that little has to be moved behind what others did meanwhile. */
-  #shorten(): void {
-    const { sets, edits } = this.#typed();
-    if (sets.length > 1) this.#dispatch({ effects: setTyped.of({ sets: [composed(sets, 0)], edits }) });
-  }
-
-  /** Put the push in flight back to what was typed. */
-  #recall(): void {
-    const flying = this.#inFlight;
-    if (flying === null) return;
-    this.#restEdits += flying.edits;
-    this.#rest = this.#rest === null ? flying.changes : flying.changes.compose(this.#rest);
-    this.#inFlight = null;
+  /** As `#settle`, of pushes of which only the text is known that they have led to. */
+  #settleIn(text: Text): void {
+    const { waiting } = this.#unconfirmed;
+    if (waiting === null) return;
+    const before = this.#committed.text;
+    const done = difference(before, text);
+    const isDone = sizeOf(difference(waiting.apply(before), text)) < sizeOf(done);
+    this.#settle(isDone ? waiting : done);
   }
 
   #replaceCommitted(text: Text): void {
-    if (text.eq(this.#committed)) return;
-    const changes = difference(this.#committed, text);
-    this.#committed = text;
-    this.#passOver(changes);
+    if (text.eq(this.#committed.text)) return;
+    const changes = difference(this.#committed.text, text);
+    this.#committed.change(changes);
+    this.#unconfirmed.passOver(changes);
   }
 
   /** Take back the first change sets of the chain, which are `refused`; what was typed since stays. */
   #takeBack(refused: readonly ChangeSet[], code: string, reason: string): void {
-    const changes = composed(refused, this.#committed.length);
-    const all = refused.length === this.#chain().length;
-    this.#inFlight = null;
-    this.#rest = null;
-    this.#restEdits = 0;
-    if (all && this.#typed().edits > 0) this.#dispatch({ effects: setTyped.of(NOTHING) });
-    this.#passOver(changes.invert(this.#committed));
+    const { text } = this.#committed;
+    const changes = composed(refused, text.length);
+    this.#unconfirmed.forget(refused.length === this.#unconfirmed.chain.length);
+    this.#unconfirmed.passOver(changes.invert(text));
     this.#hooks.onRefused({ code, reason, inserted: insertedBy(changes) });
   }
 
-  /** Have `text` on the screen, whatever was there, and what follows it in the same step; that is unconfirmed. */
-  #begin(text: Text, ...following: readonly TransactionSpec[]): void {
-    const { doc } = this.#editor.state;
+  /** Have the committed text on the screen, whatever was there, and what follows it in the same step. */
+  #show(...following: readonly TransactionSpec[]): void {
+    const { text } = this.#committed;
+    this.#screen.clear();
+    const { doc } = this.#screen.state;
     const specs: TransactionSpec[] = text.eq(doc) ? [] : [{ changes: { from: 0, to: doc.length, insert: text } }];
-    specs.push({ effects: setTyped.of(NOTHING) });
-    this.#committed = text;
-    this.#dispatchAll([...specs, ...following]);
+    this.#screen.dispatch(...specs, { effects: setTyped.of(NOTHING) }, ...following);
   }
 
-  #accessEffect(): StateEffect<unknown> {
-    return this.#access.reconfigure(EditorState.readOnly.of(this.#mode === "view_only"));
-  }
-
-  #typed(): Typed {
-    return this.begun ? this.#editor.state.field(typed) : NOTHING;
-  }
-
-  /** All unconfirmed change sets, each after the one before. */
-  #chain(): readonly ChangeSet[] {
-    const pushed = [this.#inFlight?.changes, this.#rest].filter((each) => each != null);
-    return [...pushed, ...this.#typed().sets];
-  }
-
-  /** Whether the text has room for an edit. */
+  /** Whether the text has room for an edit of the user. */
   #allows(transaction: Transaction): boolean {
-    if (!transaction.docChanged || this.#limits === null || transaction.annotation(byReplica)) return true;
+    if (this.#limits === null) return true;
     const { text_units } = this.#limits;
     const { length } = transaction.newDoc;
     if (length <= text_units || length <= transaction.startState.doc.length) return true;
-    const reason = `a text has at most ${text_units} characters`;
+    const reason = tooLong(this.#limits);
     const inserted = insertedBy(transaction.changes);
     // Later: a filter may only look.
     queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
     return false;
   }
-
-  /** Make several changes one after the other, in one step to whoever listens to the editor. */
-  #dispatchAll(specs: readonly TransactionSpec[]): void {
-    const transactions: Transaction[] = [];
-    for (const spec of specs) {
-      const state = transactions.at(-1)?.state ?? this.#editor.state;
-      transactions.push(state.update(mine(spec)));
-    }
-    this.#editor.dispatch(transactions);
-  }
-
-  #dispatch(change: TransactionSpec | Transaction): void {
-    this.#editor.dispatch([change instanceof Transaction ? change : this.#editor.state.update(mine(change))]);
-  }
-}
-
-function mine(spec: TransactionSpec): TransactionSpec {
-  return {
-    ...spec,
-    annotations: [byReplica.of(true), Transaction.remote.of(true), Transaction.addToHistory.of(false)],
-    filter: false,
-  };
 }

@@ -159,10 +159,11 @@ class Session {
     }
   }
 
-  #onRefused({ reason, inserted }: Refusal): void {
-    const actions: [string, () => void][] = [["Close", () => hideBanner("refused")]];
+  #onRefused({ code, reason, inserted, forget }: Refusal): void {
+    const actions: [string, () => void][] = [["Close", () => (forget?.(), hideBanner("refused"))]];
     if (inserted !== "") actions.unshift(["Copy what was taken back", () => void copyText(inserted)]);
-    showBanner("refused", "bad", `An edit was taken back: ${reason}.`, actions);
+    const fate = code === "set_aside" ? "Text of an earlier visit could not be saved" : "An edit was taken back";
+    showBanner("refused", "bad", `${fate}: ${reason}.`, actions);
   }
 
   #setUpLanguages(): void {

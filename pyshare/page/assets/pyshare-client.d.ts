@@ -10,12 +10,16 @@
  * ```
  */
 import { EditorView } from "@codemirror/view";
-import { Connection, type ConnectionOptions } from "./pyshare-client/connection.js";
-export { Connection, type ConnectionHooks, type ConnectionOptions } from "./pyshare-client/connection.js";
+import { Connection } from "./pyshare-client/connection.js";
+import type { ConnectionOptions } from "./pyshare-client/options.js";
+export { Connection } from "./pyshare-client/connection.js";
 export { COLORS, type PresentPeer } from "./pyshare-client/colors.js";
-export { localDrafts, newSession, noDrafts, type DraftStore } from "./pyshare-client/drafts.js";
+export { localDrafts, newSession, noDrafts, type Aside, type DraftStore } from "./pyshare-client/drafts.js";
+export type { ConnectionHooks, ConnectionOptions } from "./pyshare-client/options.js";
 export type { Limits, Mode, Peer, SelectedRange, Storage } from "./pyshare-client/protocol.js";
-export type { Draft, Editor, Refusal } from "./pyshare-client/replica.js";
+export type { Refusal } from "./pyshare-client/refusals.js";
+export type { Draft } from "./pyshare-client/draft.js";
+export type { Editor } from "./pyshare-client/screen.js";
 export type { Status } from "./pyshare-client/status.js";
 /**
  * Keep the text of `view` that of a codespace, and show who else is there.

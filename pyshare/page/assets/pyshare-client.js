@@ -4,12 +4,312 @@
 import { StateEffect as StateEffect3, Transaction as Transaction2 } from "@codemirror/state";
 import { EditorView as EditorView2 } from "@codemirror/view";
 
-// client/drafts.ts
-var PREFIX = "pyshare";
+// client/address.ts
+function socketAddress(url) {
+  const base = typeof document === "undefined" ? void 0 : document.baseURI;
+  const address = new URL(url, base);
+  address.protocol = address.protocol.replace(/^http/, "ws");
+  if (!/^wss?:$/.test(address.protocol)) throw new TypeError(`${address.protocol} is no protocol of a codespace`);
+  address.hash = "";
+  return address;
+}
+function joiningAddress(address, session, name, known) {
+  const url = new URL(address);
+  url.searchParams.set("session", session);
+  url.searchParams.set("name", name);
+  url.searchParams.set("progress", "1");
+  if (known !== null) {
+    url.searchParams.set("epoch", known.epoch);
+    url.searchParams.set("version", String(known.version));
+  }
+  return url;
+}
+
+// client/records.ts
+var FORGOTTEN_MS = 90 * 24 * 3600 * 1e3;
+var STALE_MS = 24 * 3600 * 1e3;
+var DRAFT = "pyshare:";
+var BASE = "pyshare.base:";
+var ASIDE = "pyshare.aside:";
+var ADDRESS = "pyshare.address:";
+var SESSION = /^[\w-]{16,64}$/;
+var Records = class {
+  #name;
+  /** The base that is written, and its number; 0: none. */
+  #base = null;
+  #number = 0;
+  constructor(place, session) {
+    this.#name = `${place}:${session}`;
+  }
+  /** Return the sessions of a place that have something unsaved, the oldest first; forget what is too old. */
+  static sessions(place) {
+    const start = `${DRAFT}${place}:`;
+    const found = [];
+    for (const key of keysWith(start)) {
+      const session = key.slice(start.length);
+      const kept = read(key);
+      if (!SESSION.test(session)) continue;
+      if (kept && Date.now() - kept.at < FORGOTTEN_MS) found.push({ session, at: kept.at });
+      else remove(key);
+    }
+    return found.sort((one, other) => one.at - other.at).map(({ session }) => session);
+  }
+  /** Remove what has no use any more: texts of pages that have ended, and what is too old. */
+  static async sweep(heldLocks2) {
+    const bases = keysWith(BASE);
+    const held = bases.length > 0 ? await heldLocks2() : null;
+    for (const key of bases) {
+      const name = key.slice(BASE.length, key.lastIndexOf(":"));
+      if (attempt(() => localStorage.getItem(DRAFT + name)) != null) continue;
+      const isStale = Date.now() - (read(key)?.at ?? 0) > STALE_MS;
+      if (held === null ? isStale : !held.has(DRAFT + name)) remove(key);
+    }
+    for (const key of [...keysWith(ASIDE), ...keysWith(ADDRESS)]) {
+      if (Date.now() - (read(key)?.at ?? 0) > FORGOTTEN_MS) remove(key);
+    }
+  }
+  /** Return the codespace that an address led to last, and with which mode. */
+  static codespaceAt(address) {
+    return read(ADDRESS + address);
+  }
+  static rememberCodespace(address, codespace, mode) {
+    const known = { codespace, mode, at: Date.now() };
+    write(ADDRESS + address, known);
+  }
+  /** Keep a text for the next page. Return its key; null if there is no room. */
+  static setAside(place, reason, text) {
+    const key = `${ASIDE}${place}:${Date.now()}`;
+    return write(key, { reason, text, at: Date.now() }) ? key : null;
+  }
+  static asides(place) {
+    return keysWith(`${ASIDE}${place}:`).flatMap((key) => {
+      const kept = read(key);
+      return kept === null ? [] : [{ ...kept, key, forget: () => remove(key) }];
+    });
+  }
+  /** Return what is kept; null if nothing is, or nothing whole. */
+  get() {
+    const kept = read(DRAFT + this.#name);
+    if (!Array.isArray(kept?.draft?.changes)) return null;
+    const base = kept.draft.base ?? read(this.#baseKey(kept.base ?? 0))?.text;
+    if (typeof base !== "string") return null;
+    this.#base = kept.draft.base === void 0 ? base : null;
+    this.#number = kept.base ?? 0;
+    return { draft: { ...kept.draft, base }, at: kept.at };
+  }
+  /** Keep a draft; return whether there is room. */
+  put(draft) {
+    const { base, ...small } = draft;
+    const at = Date.now();
+    const before = this.#number;
+    if (base !== this.#base) {
+      const text = { text: base, at };
+      if (!write(this.#baseKey(before + 1), text)) return false;
+      this.#number = before + 1;
+    }
+    const kept = { draft: small, base: this.#number, at };
+    if (!write(DRAFT + this.#name, kept)) {
+      if (this.#number !== before) remove(this.#baseKey(this.#number));
+      this.#number = before;
+      return false;
+    }
+    this.#base = base;
+    if (this.#number !== before) remove(this.#baseKey(before));
+    return true;
+  }
+  /** Keep no draft, but the text below the next one. */
+  empty() {
+    remove(DRAFT + this.#name);
+  }
+  clear() {
+    this.empty();
+    remove(this.#baseKey(this.#number));
+    this.#base = null;
+  }
+  #baseKey(number) {
+    return `${BASE}${this.#name}:${number}`;
+  }
+};
+function attempt(act) {
+  try {
+    return act();
+  } catch {
+    return void 0;
+  }
+}
+function keysWith(start) {
+  return (attempt(() => Object.keys(localStorage)) ?? []).filter((key) => key.startsWith(start));
+}
+function read(key) {
+  return attempt(() => JSON.parse(localStorage.getItem(key) ?? "null")) ?? null;
+}
+function write(key, value) {
+  return attempt(() => (localStorage.setItem(key, JSON.stringify(value)), true)) ?? false;
+}
+function remove(key) {
+  attempt(() => localStorage.removeItem(key));
+}
+
+// client/local_drafts.ts
 var ALIVE_MS = 2e4;
 var GONE_MS = 12e4;
 var LETTING_GO_MS = 1e3;
-var FORGOTTEN_MS = 90 * 24 * 3600 * 1e3;
+var IDLE_MS = 5e3;
+var LocalDrafts = class _LocalDrafts {
+  /** The name by the address, and by the codespace once that is known. */
+  #address;
+  #codespace = null;
+  #newSession;
+  #spot;
+  #records = null;
+  /** Ends of the locks that this page holds. */
+  #locks = [];
+  #alive;
+  #idle;
+  #kept = null;
+  #isReleased = false;
+  /** Names of the drafts, and keys of the texts, that were returned already. */
+  #returned = /* @__PURE__ */ new Set();
+  #told = /* @__PURE__ */ new Set();
+  constructor(address, newSession2) {
+    this.#address = address;
+    this.#newSession = newSession2;
+    this.#spot = { place: address, session: "" };
+  }
+  async take() {
+    await Records.sweep(heldLocks);
+    const known = Records.codespaceAt(this.#address);
+    this.#codespace = known?.codespace ?? null;
+    const home = known === null || known.mode === "view_only" ? this.#address : placeOf(known.codespace);
+    const own2 = attempt(() => sessionStorage.getItem(ownKey(this.#address))) ?? null;
+    const places = /* @__PURE__ */ new Set([home, this.#address]);
+    const spots = [...places].flatMap((place) => Records.sessions(place).map((session) => ({ place, session })));
+    const mine = spots.filter(({ session }) => session === own2);
+    if (own2 !== null && mine.length === 0) mine.push({ place: home, session: own2 });
+    for (const spot2 of [...mine, ...spots.filter(({ session }) => session !== own2)]) {
+      if (await this.#claim(spot2, spot2.session === own2)) return this.#settle(spot2);
+    }
+    const spot = { place: home, session: this.#newSession() };
+    await this.#claim(spot, true);
+    return this.#settle(spot);
+  }
+  keep(draft) {
+    this.#kept = draft;
+    clearTimeout(this.#idle);
+    if (draft !== null) return this.#records?.put(draft) ?? false;
+    this.#records?.empty();
+    this.#idle = setTimeout(() => this.tidy(), IDLE_MS);
+    return true;
+  }
+  tidy() {
+    clearTimeout(this.#idle);
+    if (this.#kept === null) this.#records?.clear();
+  }
+  release() {
+    this.tidy();
+    clearInterval(this.#alive);
+    this.#isReleased = true;
+    for (const letGo of this.#locks.splice(0)) letGo();
+  }
+  async named(codespace, mode) {
+    Records.rememberCodespace(this.#address, codespace, mode);
+    this.#codespace = codespace;
+    const spot = { place: placeOf(codespace), session: this.#spot.session };
+    if (mode === "view_only" || spot.place === this.#spot.place) return;
+    if (!await this.#hold(spot, false) || this.#isReleased) return;
+    const before = this.#records;
+    this.#spot = spot;
+    this.#records = new Records(spot.place, spot.session);
+    if (this.#kept === null || this.#records.put(this.#kept)) before?.clear();
+  }
+  async next() {
+    const places = /* @__PURE__ */ new Set([this.#spot.place, this.#address]);
+    if (this.#codespace !== null) places.add(placeOf(this.#codespace));
+    for (const place of places) {
+      for (const session of Records.sessions(place)) {
+        const key = `${place}:${session}`;
+        if (session === this.#spot.session || this.#returned.has(key)) continue;
+        const other = new _LocalDrafts(this.#address, this.#newSession);
+        if (!await other.#claim({ place, session }, false)) continue;
+        this.#returned.add(key);
+        return other.#asLeft({ place, session });
+      }
+    }
+    return null;
+  }
+  setAside(reason, text) {
+    this.#kept = null;
+    this.#records?.clear();
+    const key = Records.setAside(this.#home, reason, text);
+    if (key !== null) this.#told.add(key);
+  }
+  asides() {
+    const places = /* @__PURE__ */ new Set([this.#address, this.#home]);
+    const all = [...places].flatMap((place) => Records.asides(place));
+    const news = all.filter(({ key }) => !this.#told.has(key));
+    for (const { key } of news) this.#told.add(key);
+    return news;
+  }
+  /** The place of this codespace. */
+  get #home() {
+    return this.#codespace === null ? this.#address : placeOf(this.#codespace);
+  }
+  /** Return this as the store of a connection that sends what was left in `spot`, and nothing else. */
+  #asLeft(spot) {
+    return {
+      take: async () => this.#settle(spot, false),
+      keep: (draft) => this.keep(draft),
+      release: () => this.release(),
+      setAside: (reason, text) => this.setAside(reason, text)
+    };
+  }
+  #settle(spot, own2 = true) {
+    this.#spot = spot;
+    this.#records = new Records(spot.place, spot.session);
+    if (own2) attempt(() => sessionStorage.setItem(ownKey(this.#address), spot.session));
+    this.#kept = this.#records.get()?.draft ?? null;
+    this.#alive = setInterval(() => this.#kept && this.keep(this.#kept), ALIVE_MS);
+    return { session: spot.session, draft: this.#kept };
+  }
+  /** Hold a session if no other page does; `own`: it was this window's. */
+  async #claim(spot, own2) {
+    const kept = new Records(spot.place, spot.session).get();
+    if (hasLocks()) return this.#hold(spot, own2 && kept !== null);
+    const [navigation] = performance.getEntriesByType("navigation");
+    return own2 && navigation?.type === "reload" || kept !== null && Date.now() - kept.at > GONE_MS;
+  }
+  /** Hold the lock of a spot, where there are locks; `patient`: wait a moment for it. */
+  async #hold({ place, session }, patient) {
+    if (!hasLocks()) return true;
+    const options = patient ? { signal: AbortSignal.timeout(LETTING_GO_MS) } : { ifAvailable: true };
+    return new Promise((resolve) => {
+      const request = navigator.locks.request(lockOf(place, session), options, async (lock) => {
+        resolve(lock !== null);
+        if (lock !== null && !this.#isReleased) await new Promise((letGo) => this.#locks.push(letGo));
+      });
+      request.catch(() => resolve(false));
+    });
+  }
+};
+function placeOf(codespace) {
+  return `codespace-${codespace}`;
+}
+function ownKey(address) {
+  return `pyshare:${address}`;
+}
+function lockOf(place, session) {
+  return `pyshare:${place}:${session}`;
+}
+function hasLocks() {
+  return navigator.locks !== void 0;
+}
+async function heldLocks() {
+  if (!hasLocks()) return null;
+  const { held } = await navigator.locks.query();
+  return new Set(held?.flatMap(({ name }) => name === void 0 ? [] : [name]));
+}
+
+// client/drafts.ts
 function newSession() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -22,90 +322,55 @@ function noDrafts() {
     }
   };
 }
-function localDrafts(name) {
-  return new LocalDrafts(`${PREFIX}:${name}`);
+function localDrafts(address) {
+  return new LocalDrafts(address, newSession);
 }
-var LocalDrafts = class {
-  #place;
-  #session = "";
-  #letGo = () => {
-  };
-  #alive;
-  #kept = null;
-  constructor(place) {
-    this.#place = place;
+
+// client/leftovers.ts
+import { EditorState } from "@codemirror/state";
+var Leftovers = class {
+  #open;
+  /** The connection that sends now. */
+  #sender = null;
+  #isBusy = false;
+  #isClosed = false;
+  constructor(open) {
+    this.#open = open;
   }
-  async take() {
-    const own = attempt(() => sessionStorage.getItem(this.#place)) ?? null;
-    const sessions = [...own ? [own] : [], ...this.#sessionsKept().filter((each) => each !== own)];
-    for (const session2 of sessions) {
-      if (await this.#claim(session2, session2 === own)) return this.#take(session2);
+  /** Send all that is left; `drafts` knows where. What cannot be sent stays where it is. */
+  async send(drafts) {
+    if (this.#isBusy || this.#isClosed) return;
+    this.#isBusy = true;
+    for (let next = await drafts.next?.(); next; next = await drafts.next?.()) {
+      if (this.#isClosed) next.release();
+      else await this.#sendOne(next);
     }
-    const session = newSession();
-    await this.#claim(session, true);
-    return this.#take(session);
+    this.#isBusy = false;
   }
-  keep(draft) {
-    this.#kept = draft;
-    const key = `${this.#place}:${this.#session}`;
-    if (draft === null) {
-      attempt(() => localStorage.removeItem(key));
-      return true;
-    }
-    const kept = { draft, at: Date.now() };
-    return attempt(() => (localStorage.setItem(key, JSON.stringify(kept)), true)) ?? false;
+  close() {
+    this.#isClosed = true;
+    this.#sender?.close();
   }
-  release() {
-    clearInterval(this.#alive);
-    this.#letGo();
-  }
-  #take(session) {
-    this.#session = session;
-    attempt(() => sessionStorage.setItem(this.#place, session));
-    this.#kept = this.#read(session)?.draft ?? null;
-    this.#alive = setInterval(() => this.#kept && this.keep(this.#kept), ALIVE_MS);
-    return { session, draft: this.#kept };
-  }
-  #read(session) {
-    return attempt(() => JSON.parse(localStorage.getItem(`${this.#place}:${session}`) ?? "null")) ?? null;
-  }
-  /** Return the sessions of this place that have something unsaved, and forget what is too old. */
-  #sessionsKept() {
-    const start = `${this.#place}:`;
-    const keys = attempt(() => Object.keys(localStorage)) ?? [];
-    const sessions = keys.filter((key) => key.startsWith(start)).map((key) => key.slice(start.length));
-    return sessions.filter((session) => {
-      const kept = this.#read(session);
-      if (kept && Date.now() - kept.at < FORGOTTEN_MS) return true;
-      attempt(() => localStorage.removeItem(start + session));
-      return false;
-    });
-  }
-  /** Hold a session if no other page does; `own`: it was this window's. */
-  async #claim(session, own) {
-    const locks = navigator.locks;
-    if (locks === void 0) {
-      const [navigation] = performance.getEntriesByType("navigation");
-      const kept = this.#read(session);
-      return own && navigation?.type === "reload" || kept !== null && Date.now() - kept.at > GONE_MS;
-    }
-    const patient = own && this.#read(session) !== null;
-    const options = patient ? { signal: AbortSignal.timeout(LETTING_GO_MS) } : { ifAvailable: true };
+  #sendOne(drafts) {
     return new Promise((resolve) => {
-      const request = locks.request(`${this.#place}:${session}`, options, async (lock) => {
-        resolve(lock !== null);
-        if (lock !== null) await new Promise((letGo) => this.#letGo = letGo);
+      const sender = this.#open(unseenEditor(), drafts, (status) => {
+        if (status.state === "closed") resolve();
+        else if (status.state === "connected" && status.unsaved === 0) queueMicrotask(() => sender.close());
       });
-      request.catch(() => resolve(false));
+      this.#sender = sender;
     });
   }
 };
-function attempt(act) {
-  try {
-    return act();
-  } catch {
-    return void 0;
-  }
+function unseenEditor() {
+  let state = EditorState.create();
+  return {
+    get state() {
+      return state;
+    },
+    dispatch(transactions) {
+      for (const transaction of transactions) state = transaction.state;
+    }
+  };
 }
 
 // client/liveness.ts
@@ -353,16 +618,7 @@ function parseFrame(text) {
 }
 
 // client/replica.ts
-import {
-  Annotation,
-  ChangeSet as ChangeSet2,
-  Compartment,
-  EditorState,
-  StateEffect,
-  StateField,
-  Text,
-  Transaction
-} from "@codemirror/state";
+import { ChangeSet as ChangeSet4 } from "@codemirror/state";
 
 // client/changes.ts
 import { diff } from "@codemirror/merge";
@@ -418,6 +674,33 @@ function cut(changes, limits) {
   const part = ChangeSet.of(first, changes.length);
   return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
 }
+function shared(own2, done) {
+  const all = [];
+  done.iterChanges((from, to, _fromB, _toB, inserted) => all.push({ from, to, text: inserted.toString() }));
+  const first = [];
+  const rest = [];
+  let shift = 0;
+  let index = 0;
+  own2.iterChanges((from, to, _fromB, _toB, inserted) => {
+    while (index + 1 < all.length && all[index + 1].from <= from) index++;
+    const other = all[index];
+    const text = inserted.toString();
+    let taken = null;
+    if (other && other.from <= from && other.to >= to) {
+      if (other.text.includes(text)) taken = text.length;
+      else if (other.from === from && other.to === to && text.startsWith(other.text)) taken = other.text.length;
+    }
+    if (taken === null) {
+      rest.push({ from: from + shift, to: to + shift, insert: inserted });
+      return;
+    }
+    first.push({ from, to, insert: inserted.slice(0, taken) });
+    if (taken < text.length) rest.push({ from: from + shift + taken, insert: inserted.slice(taken) });
+    shift += taken - (to - from);
+  });
+  const part = ChangeSet.of(first, own2.length);
+  return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
+}
 function fits(changes, { bytes, sections }) {
   const json = changes.toJSON();
   if (json.length > sections) return false;
@@ -445,49 +728,306 @@ function insertedBy(changes) {
   });
   return parts.join("\n");
 }
+function sizeOf(changes) {
+  let size = 0;
+  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => size += toA - fromA + inserted.length);
+  return size;
+}
 
-// client/replica.ts
-var OutOfStep = class extends Error {
+// client/committed.ts
+import { ChangeSet as ChangeSet2, Text } from "@codemirror/state";
+var MOST_SINCE = 8192;
+var CHANGE_UNITS = 48;
+var SHARE_OF_TEXT = 16;
+var Committed = class {
+  #text = Text.empty;
+  /** The base; null: the text as it will be when somebody asks. */
+  #base = null;
+  #since = null;
+  #weight = 0;
+  get text() {
+    return this.#text;
+  }
+  /** Take a text that came whole. */
+  set(text) {
+    this.#text = text;
+    this.#base = null;
+    this.#since = null;
+    this.#weight = 0;
+  }
+  change(changes) {
+    this.#text = changes.apply(this.#text);
+    if (this.#base === null) return;
+    changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => this.#weight += CHANGE_UNITS + inserted.length);
+    if (this.#weight > MOST_SINCE + this.#text.length / SHARE_OF_TEXT) this.set(this.#text);
+    else this.#since = this.#since === null ? changes : this.#since.compose(changes);
+  }
+  /** Return the text in two parts; the base is the same string as before, as long as it can be. */
+  based() {
+    this.#base ??= this.#text.toString();
+    return { base: this.#base, since: this.#since?.toJSON() ?? null };
+  }
+  /**
+   * Take up a text in two parts.
+   *
+   * @throws RangeError if they do not fit one another; nothing is changed then.
+   */
+  restore({ base, since }) {
+    const begin = Text.of(base.split("\n"));
+    const changes = since == null ? null : ChangeSet2.fromJSON(since);
+    const text = changes === null ? begin : changes.apply(begin);
+    this.set(text);
+    this.#base = base;
+    this.#since = changes;
+  }
 };
-var MadeAnew = class extends Error {
-};
-var byReplica = Annotation.define();
-var PUSH_SHARE = 2;
-var PUSH_SECTIONS = 16384;
-var TYPED_SETS = 64;
+
+// client/refusals.ts
+function tooLong(limits) {
+  const most = limits === null ? "" : ` of ${limits.text_units} characters`;
+  return `it makes the text longer than the limit${most}; insert less, or delete something first`;
+}
+function reasonOf(frame, limits) {
+  switch (frame.code) {
+    case "too_long":
+      return tooLong(limits);
+    case "too_much":
+      return "it changes too many places at once while others type; change one part of the text after the other";
+    case "view_only":
+      return "this link is for viewing only";
+    default:
+      return frame.reason;
+  }
+}
+
+// client/screen.ts
+import {
+  Annotation,
+  Compartment,
+  EditorState as EditorState2,
+  Facet,
+  StateEffect,
+  StateField,
+  Transaction
+} from "@codemirror/state";
 var NOTHING = { sets: [], edits: 0 };
 var setTyped = StateEffect.define();
+var byReplica = Annotation.define();
+var barred = Facet.define({ combine: (values) => values.some(Boolean) });
+var TYPED_SETS = 64;
 var typed = StateField.define({
   create: () => NOTHING,
   update(before, transaction) {
     for (const effect of transaction.effects) if (effect.is(setTyped)) return effect.value;
-    if (!transaction.docChanged || transaction.annotation(byReplica)) return before;
+    if (!isUsers(transaction) || transaction.startState.facet(barred)) return before;
     const sets = [...before.sets, transaction.changes];
     const short = sets.length > TYPED_SETS ? [composed(sets, 0)] : sets;
     return { sets: short, edits: before.edits + 1 };
   }
 });
-var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
-var Replica = class {
+var stray = StateField.define({
+  create: () => null,
+  update(before, transaction) {
+    if (transaction.annotation(byReplica)) return null;
+    if (!transaction.docChanged || !transaction.startState.facet(barred)) return before;
+    const back = transaction.changes.invert(transaction.startState.doc);
+    return before === null ? back : back.compose(before);
+  }
+});
+function isUsers(transaction) {
+  return transaction.docChanged && !transaction.annotation(byReplica);
+}
+var Screen = class {
   #editor;
-  #hooks;
-  /** Whether the editor is read-only. */
   #access = new Compartment();
-  /** Text and version of what is committed; no version before the first welcome. */
-  #committed = Text.empty;
-  #version = null;
-  #epoch = "";
+  /** Nothing can be typed until that is allowed. `allows` says whether an edit of the user is taken. */
+  constructor(editor, allows) {
+    this.#editor = editor;
+    const passes = (transaction) => !isUsers(transaction) || !transaction.startState.facet(barred) && allows(transaction);
+    this.dispatch({
+      effects: StateEffect.appendConfig.of([
+        typed,
+        stray,
+        this.#access.of(access(false)),
+        EditorState2.transactionFilter.of((transaction) => passes(transaction) ? transaction : [])
+      ])
+    });
+  }
+  get state() {
+    return this.#editor.state;
+  }
+  get typed() {
+    return this.#editor.state.field(typed);
+  }
+  /** Compose what was typed, so that little has to be moved behind changes of others. */
+  shorten() {
+    const { sets, edits } = this.typed;
+    if (sets.length > 1) this.dispatch({ effects: setTyped.of({ sets: [composed(sets, 0)], edits }) });
+  }
+  /** Return the effect that lets the user edit, or bars the user from it. */
+  access(mayEdit) {
+    return this.#access.reconfigure(access(mayEdit));
+  }
+  /** Take back what passed the bar. */
+  clear() {
+    const back = this.#editor.state.field(stray, false);
+    if (back) this.#editor.dispatch([this.#editor.state.update(own({ changes: back }))]);
+  }
+  /** Make several changes one after the other, in one step for listeners of the editor. */
+  dispatch(...specs) {
+    this.clear();
+    const transactions = [];
+    for (const spec of specs) {
+      const state = transactions.at(-1)?.state ?? this.#editor.state;
+      transactions.push(state.update(own(spec)));
+    }
+    this.#editor.dispatch(transactions);
+  }
+};
+function access(mayEdit) {
+  return [EditorState2.readOnly.of(!mayEdit), barred.of(!mayEdit)];
+}
+function own(spec) {
+  return {
+    ...spec,
+    annotations: [byReplica.of(true), Transaction.remote.of(true), Transaction.addToHistory.of(false)],
+    filter: false
+  };
+}
+
+// client/unconfirmed.ts
+var Unconfirmed = class {
+  #screen;
   #inFlight = null;
-  /** What did not fit the push in flight and follows it, and the edits that are confirmed with the last of it. */
+  /** What waits behind the push in flight, and the edits that are confirmed with the last of it. */
   #rest = null;
   #restEdits = 0;
+  constructor(screen) {
+    this.#screen = screen;
+  }
+  get inFlight() {
+    return this.#inFlight;
+  }
+  /** The number of edits. */
+  get edits() {
+    return (this.#inFlight?.edits ?? 0) + this.#restEdits + this.#screen.typed.edits;
+  }
+  /** All change sets, each after the one before. */
+  get chain() {
+    return [...this.pushed, ...this.#screen.typed.sets];
+  }
+  /** The change sets that are not typed any more: what is in flight and what waits behind it. */
+  get pushed() {
+    return [this.#inFlight?.changes, this.#rest].filter((each) => each != null);
+  }
+  /** Take up the edits of an earlier page, the first of them in flight under `seq` if there is such a push. */
+  restore(inFlight, seq, rest, edits) {
+    this.#inFlight = inFlight && { seq, changes: inFlight, edits: rest === null ? edits : 0, sent: false };
+    this.#rest = rest;
+    this.#restEdits = rest === null ? 0 : edits;
+  }
+  /** Let edits go into flight under `seq`, as far as the limits allow. Return false if they come to nothing. */
+  launch(seq, limits, length) {
+    while (this.#rest === null || this.#rest.empty) {
+      const { sets, edits } = this.#screen.typed;
+      this.#rest = sets.length > 0 ? composed(sets, length) : null;
+      this.#restEdits = edits;
+      if (this.#rest === null) return false;
+      this.#screen.dispatch({ effects: setTyped.of(NOTHING) });
+    }
+    const [changes, rest] = cut(this.#rest, limits);
+    this.#inFlight = { seq, changes, edits: rest ? 0 : this.#restEdits, sent: false };
+    this.#rest = rest;
+    if (rest === null) this.#restEdits = 0;
+    return true;
+  }
+  /** Note whether the push in flight was sent on this connection, and its number. */
+  mark(sent, seq = this.#inFlight?.seq ?? 0) {
+    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, sent, seq };
+  }
+  /** Whether the push in flight is what `done` does, which is committed under its number, rebased in some way. */
+  isFlyingIn(done) {
+    const flying = this.#inFlight?.changes;
+    if (flying === void 0) return false;
+    return insertedBy(flying) === insertedBy(done) || !shared(flying, done)[0].empty;
+  }
+  /** The push in flight is committed: return what it does, and forget it. */
+  land() {
+    const changes = this.#inFlight?.changes ?? null;
+    this.#inFlight = null;
+    return changes;
+  }
+  /** What waits while no push is in flight. */
+  get waiting() {
+    return this.#inFlight === null ? this.#rest : null;
+  }
+  /** Return the part of what waits that `done` does as well, and forget that part; null if there is none. */
+  settle(done) {
+    if (this.waiting === null) return null;
+    const [settled, rest] = shared(this.waiting, done);
+    if (settled.empty) return null;
+    this.#rest = rest;
+    if (rest === null) this.#restEdits = 0;
+    return settled;
+  }
+  /** Put the push in flight back to what waits. */
+  recall() {
+    const flying = this.#inFlight;
+    if (flying === null) return;
+    this.#restEdits += flying.edits;
+    this.#rest = this.#rest === null ? flying.changes : flying.changes.compose(this.#rest);
+    this.#inFlight = null;
+  }
+  /** Forget the push in flight and what waits behind it, and what was typed since too if `all`. */
+  forget(all) {
+    this.#inFlight = null;
+    this.#rest = null;
+    this.#restEdits = 0;
+    if (all && this.#screen.typed.edits > 0) this.#screen.dispatch({ effects: setTyped.of(NOTHING) });
+  }
+  /**
+   * Move the chain behind `changes`, which others have made to the text where it starts, and the text on the screen.
+   * At a tie others stay left, since they are in the log and these are not.
+   */
+  passOver(changes) {
+    let others = changes;
+    const moved = (own2) => {
+      const mapped = own2.map(others);
+      others = others.map(own2, true);
+      return mapped;
+    };
+    this.#screen.clear();
+    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, changes: moved(this.#inFlight.changes) };
+    if (this.#rest) this.#rest = moved(this.#rest);
+    const { sets, edits } = this.#screen.typed;
+    const effects = sets.length > 0 ? [setTyped.of({ sets: sets.map(moved), edits })] : [];
+    this.#screen.dispatch({ changes: others, effects });
+  }
+};
+
+// client/replica.ts
+var OutOfStep = class extends Error {
+};
+var AnotherLife = class extends Error {
+};
+var PUSH_SHARE = 2;
+var PUSH_SECTIONS = 16384;
+var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
+var Replica = class {
+  #screen;
+  #hooks;
+  /** Text and version of what is committed; no version before the first welcome. */
+  #committed = new Committed();
+  #version = null;
+  #epoch = "";
+  #unconfirmed;
   /** Number of the last push. */
   #seq = 0;
   /** Whether only a whole text helps. */
   #mustFetch = false;
   /**
-   * Whether something of the server's is being taken. What listens to the editor may change it in the middle of that,
-   * when the text on the screen and what is known of the log do not fit one another yet: nothing is sent then.
+   * Whether something of the server's is being taken. Listeners of the editor may change it in the middle of that, when
+   * the text on the screen and what is known of the log do not fit one another yet: nothing is sent then.
    */
   #taking = false;
   /** What the last welcome said. */
@@ -499,15 +1039,9 @@ var Replica = class {
   #selectRough = false;
   /** The editor cannot be typed into until there is a text to type into. */
   constructor(editor, hooks) {
-    this.#editor = editor;
     this.#hooks = hooks;
-    this.#dispatch({
-      effects: StateEffect.appendConfig.of([
-        typed,
-        this.#access.of(EditorState.readOnly.of(true)),
-        EditorState.transactionFilter.of((transaction) => this.#allows(transaction) ? transaction : [])
-      ])
-    });
+    this.#screen = new Screen(editor, (transaction) => this.#allows(transaction));
+    this.#unconfirmed = new Unconfirmed(this.#screen);
   }
   /** This client's public id; empty before the first welcome. */
   get id() {
@@ -529,11 +1063,19 @@ var Replica = class {
   }
   /** Edits that are not known to be committed. */
   get unconfirmed() {
-    return (this.#inFlight?.edits ?? 0) + this.#restEdits + this.#typed().edits;
+    return this.#unconfirmed.edits;
   }
   /** Whether a push was sent and its fate is not known. */
   get awaits() {
-    return this.#inFlight?.sent === true;
+    return this.#unconfirmed.inFlight?.sent === true;
+  }
+  /** The text on the screen, and what of it the unconfirmed edits have inserted. */
+  get text() {
+    return this.#screen.state.doc.toString();
+  }
+  get inserted() {
+    const { chain } = this.#unconfirmed;
+    return chain.length > 0 ? insertedBy(composed(chain, this.#committed.text.length)) : "";
   }
   /** From where the server is to go on; null: it has to send the text. */
   get resumePoint() {
@@ -544,8 +1086,9 @@ var Replica = class {
   get mustFetch() {
     return this.#mustFetch;
   }
-  /** Let the selection be sent again. */
-  selected() {
+  /** Take note that the user has changed the text or the selection. */
+  changed() {
+    this.#screen.clear();
     this.#selectDue = true;
   }
   /**
@@ -557,43 +1100,29 @@ var Replica = class {
   nextPush() {
     if (this.#version === null || this.#limits === null || this.#mode !== "edit") return null;
     if (this.#mustFetch || this.#taking) return null;
-    if (this.#inFlight === null) this.#launch(this.#limits);
-    const flying = this.#inFlight;
+    if (this.#unconfirmed.inFlight === null) this.#launch(this.#limits);
+    const flying = this.#unconfirmed.inFlight;
     if (flying === null || flying.sent) return null;
-    this.#inFlight = { ...flying, sent: true };
+    this.#unconfirmed.mark(true);
     return { type: "push", seq: flying.seq, version: this.#version, updates: [flying.changes.toJSON()] };
   }
-  /** Let what was typed go into flight, as far as the limits allow. What comes to nothing is confirmed. */
   #launch(limits) {
-    if (this.#rest === null) {
-      const { sets, edits } = this.#typed();
-      if (sets.length === 0) return;
-      this.#rest = composed(sets, this.#committed.length);
-      this.#restEdits = edits;
-      this.#take(() => this.#dispatch({ effects: setTyped.of(NOTHING) }));
-    }
-    if (this.#rest.empty) {
-      this.#rest = null;
-      this.#restEdits = 0;
-      return this.#launch(limits);
-    }
     const sections = (limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE;
-    const [changes, rest] = cut(this.#rest, { bytes: limits.message_bytes / PUSH_SHARE, sections });
-    this.#inFlight = { seq: ++this.#seq, changes, edits: rest ? 0 : this.#restEdits, sent: false };
-    this.#rest = rest;
-    if (rest === null) this.#restEdits = 0;
+    const part = { bytes: limits.message_bytes / PUSH_SHARE, sections };
+    const { length } = this.#committed.text;
+    this.#take(() => this.#unconfirmed.launch(this.#seq + 1, part, length) && this.#seq++);
   }
   /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
   nextSelect() {
     if (this.#taking) return null;
-    const chain = this.#chain();
+    const { chain } = this.#unconfirmed;
     const hidden = chain.length > 0;
     if (this.#version === null || !(this.#selectDue || this.#selectRough && !hidden)) return null;
     this.#selectDue = false;
     this.#selectRough = hidden;
-    const undo = hidden ? composed(chain, this.#committed.length).invertedDesc : null;
+    const undo = hidden ? composed(chain, this.#committed.text.length).invertedDesc : null;
     const place = (pos) => undo ? undo.mapPos(pos) : pos;
-    const ranges = this.#editor.state.selection.ranges.slice(0, SELECTION_RANGES);
+    const ranges = this.#screen.state.selection.ranges.slice(0, SELECTION_RANGES);
     return {
       type: "select",
       version: this.#version,
@@ -602,17 +1131,18 @@ var Replica = class {
   }
   /** Return what is unsaved, in a form that can be stored; null if nothing is. */
   draft() {
-    const flying = this.#inFlight === null ? [] : [this.#inFlight.changes];
-    const following = this.#chain().slice(flying.length);
-    if (this.#version === null || flying.length + following.length === 0) return null;
-    const length = flying[0]?.newLength ?? this.#committed.length;
+    const { inFlight, chain } = this.#unconfirmed;
+    if (this.#version === null || chain.length === 0) return null;
+    const flying = inFlight === null ? [] : [inFlight.changes];
+    const following = chain.slice(flying.length);
+    const length = flying[0]?.newLength ?? this.#committed.text.length;
     const changes = following.length > 0 ? [...flying, composed(following, length)] : flying;
     return {
       epoch: this.#epoch,
       version: this.#version,
-      base: this.#committed.toString(),
+      ...this.#committed.based(),
       changes: changes.map((each) => each.toJSON()),
-      inFlight: this.#inFlight && { seq: this.#inFlight.seq, count: 1 },
+      inFlight: inFlight && { seq: inFlight.seq, count: 1 },
       seq: this.#seq
     };
   }
@@ -622,56 +1152,56 @@ var Replica = class {
    * @throws RangeError if they do not fit one another; nothing is changed then.
    */
   restore(draft) {
-    const { state } = this.#editor;
-    const base = state.toText(draft.base);
-    const changes = draft.changes.map((each) => ChangeSet2.fromJSON(each));
-    changes.reduce((text, each) => each.apply(text), base);
+    const committed = new Committed();
+    committed.restore({ base: draft.base, since: draft.since });
+    const { length } = committed.text;
+    const changes = draft.changes.map((each) => ChangeSet4.fromJSON(each));
+    composed(changes, length).apply(committed.text);
+    const count = draft.inFlight?.count ?? 0;
+    const flying = count > 0 ? composed(changes.slice(0, count), length) : null;
+    const rest = changes.length > count ? composed(changes.slice(count), length) : null;
+    this.#committed.restore({ base: draft.base, since: draft.since });
     this.#epoch = draft.epoch;
     this.#version = draft.version;
     this.#seq = draft.seq;
     this.#mode = "edit";
-    const count = draft.inFlight?.count ?? 0;
-    const sets = changes.slice(count);
-    this.#inFlight = draft.inFlight && {
-      seq: draft.inFlight.seq,
-      changes: composed(changes.slice(0, count), base.length),
-      edits: count,
-      sent: false
-    };
+    this.#unconfirmed.restore(flying, draft.inFlight?.seq ?? 0, rest, changes.length);
     const unsaved = changes.map((each) => ({ changes: each }));
-    const following = { effects: setTyped.of({ sets, edits: sets.length }) };
-    this.#take(() => this.#begin(base, { effects: this.#accessEffect() }, ...unsaved, following));
+    this.#take(() => this.#show({ effects: this.#screen.access(true) }, ...unsaved));
   }
   /**
    * Take the first frame of a connection: go on from the log, or merge the text.
    *
    * @throws OutOfStep if it does not follow what the replica has.
-   * @throws MadeAnew if the codespace is gone, and another one has begun under its name; nothing is changed.
+   * @throws AnotherLife if it is not the codespace that the replica knows; nothing is changed.
    */
   resume(welcome) {
-    const other = this.#version !== null && welcome.epoch !== this.#epoch;
-    if (other && welcome.version === 0 && welcome.text === "" && this.#committed.length > 0) throw new MadeAnew();
+    if (this.#isAnotherLife(welcome)) throw new AnotherLife();
     this.#take(() => this.#resume(welcome));
+  }
+  /** Whether a welcome is to another life of the codespace, so that its text must not replace the one here. */
+  #isAnotherLife({ epoch, version, text, before }) {
+    if (this.#version === null || epoch === this.#epoch) return false;
+    if (this.#committed.text.length === 0) return false;
+    return before === void 0 ? version === 0 && text === "" : !before.includes(this.#epoch);
   }
   #resume(welcome) {
     this.#id = welcome.id;
     this.#limits = welcome.limits;
     this.#selectDue = true;
-    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, sent: false };
-    this.#shorten();
-    if (welcome.text !== void 0) this.#merge(welcome, this.#editor.state.toText(welcome.text));
+    this.#unconfirmed.mark(false);
+    this.#screen.shorten();
+    if (welcome.text !== void 0) this.#merge(welcome, this.#screen.state.toText(welcome.text));
     else this.#follow(welcome);
     this.#seq = Math.max(this.#seq, welcome.acked);
-    if (this.#inFlight && this.#inFlight.seq <= welcome.acked) {
-      this.#inFlight = { ...this.#inFlight, seq: ++this.#seq };
+    const flying = this.#unconfirmed.inFlight;
+    if (flying && flying.seq <= welcome.acked) this.#unconfirmed.mark(false, ++this.#seq);
+    const { chain } = this.#unconfirmed;
+    if (welcome.mode === "view_only" && chain.length > 0) {
+      this.#takeBack(chain, "view_only", "this link is for viewing only");
     }
-    if (welcome.mode !== this.#mode || welcome.mode === "view_only") {
-      this.#mode = welcome.mode;
-      this.#dispatch({ effects: this.#accessEffect() });
-    }
-    if (this.#mode === "view_only" && this.#chain().length > 0) {
-      this.#takeBack(this.#chain(), "view_only", "this link is for looking only");
-    }
+    if (welcome.mode !== this.#mode) this.#screen.dispatch({ effects: this.#screen.access(welcome.mode === "edit") });
+    this.#mode = welcome.mode;
   }
   /**
    * Take committed updates.
@@ -683,20 +1213,17 @@ var Replica = class {
   }
   /** Take the news that a push did not happen. Its edits are taken back, unless they may be pushed again. */
   refuse(frame) {
-    const flying = this.#inFlight;
+    const flying = this.#unconfirmed.inFlight;
     if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
     this.#mustFetch = true;
-    if (STALE.has(frame.code)) this.#recall();
-    else {
-      const refused = this.#rest === null ? [flying.changes] : [flying.changes, this.#rest];
-      this.#take(() => this.#takeBack(refused, frame.code, frame.reason));
-    }
+    if (STALE.has(frame.code)) this.#unconfirmed.recall();
+    else this.#take(() => this.#takeBack(this.#unconfirmed.pushed, frame.code, reasonOf(frame, this.#limits)));
   }
   /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
   select(id, version, ranges) {
-    const { length } = this.#committed;
+    const { length } = this.#committed.text;
     if (version !== this.#version || ranges.some(([anchor, head]) => Math.max(anchor, head) > length)) return;
-    const chain = this.#chain();
+    const { chain } = this.#unconfirmed;
     const changes = chain.length > 0 ? composed(chain, length).desc : null;
     const place = (pos) => changes ? changes.mapPos(pos) : pos;
     this.#hooks.onSelection(
@@ -707,7 +1234,7 @@ var Replica = class {
   /** Leave the text on the screen as it is, for good: it cannot be typed into any more. */
   close() {
     this.#mode = "view_only";
-    this.#dispatch({ effects: this.#accessEffect() });
+    this.#screen.dispatch({ effects: this.#screen.access(false) });
   }
   #take(act) {
     this.#taking = true;
@@ -731,13 +1258,18 @@ var Replica = class {
   /** Take a whole text: what differs from the committed one was done by others, in one step. */
   #merge(welcome, text) {
     const begins = this.#version === null;
-    const flying = this.#inFlight;
-    if (begins) this.#begin(text);
-    else if (flying && flying.seq <= welcome.acked) this.#confirm(flying);
+    const flying = this.#unconfirmed.inFlight;
+    if (begins) {
+      this.#committed.set(text);
+      this.#show();
+    } else if (flying && flying.seq <= welcome.acked) this.#confirm();
+    const isUnknown = welcome.acked > this.#seq;
     this.#epoch = welcome.epoch;
     this.#version = welcome.version;
     this.#mustFetch = false;
-    if (!begins) this.#replaceCommitted(text);
+    if (begins) return;
+    if (isUnknown) this.#settleIn(text);
+    this.#replaceCommitted(text);
   }
   #advance(version, updates) {
     const first = version - updates.length;
@@ -757,122 +1289,82 @@ var Replica = class {
   #advanceBy(push) {
     const { sender, seq } = push[0];
     const changes = composed(
-      push.map((update) => ChangeSet2.fromJSON(update.changes)),
-      this.#committed.length
+      push.map((update) => ChangeSet4.fromJSON(update.changes)),
+      this.#committed.text.length
     );
-    const after = changes.apply(this.#committed);
-    const flying = this.#inFlight;
-    if (sender === this.#id && flying !== null && seq === flying.seq) {
-      this.#confirm(flying);
+    const after = changes.apply(this.#committed.text);
+    const isOwn = sender === this.#id;
+    const isFlying = isOwn && seq === this.#unconfirmed.inFlight?.seq;
+    if (isFlying && this.#unconfirmed.isFlyingIn(changes)) {
+      this.#confirm();
+      this.#replaceCommitted(after);
+    } else if (isOwn && seq > this.#seq && this.#settle(changes)) {
       this.#replaceCommitted(after);
     } else {
-      this.#committed = after;
-      this.#passOver(changes);
+      this.#committed.change(changes);
+      this.#unconfirmed.passOver(changes);
     }
+    if (isOwn) this.#seq = Math.max(this.#seq, seq);
+    if (isFlying && this.#unconfirmed.inFlight !== null) this.#unconfirmed.mark(false, ++this.#seq);
     this.#version = this.version + push.length;
   }
   /** The push in flight is committed. */
-  #confirm(flying) {
-    this.#committed = flying.changes.apply(this.#committed);
-    this.#inFlight = null;
+  #confirm() {
+    const changes = this.#unconfirmed.land();
+    if (changes !== null) this.#committed.change(changes);
   }
   /**
-   * Move the chain behind `changes`, which others have made to the text where it starts, and the text on the screen.
-   * At a tie others stay left, since they are in the log and these are not.
+   * Confirm what waits here as far as `done` does it, which this session has pushed under a number that is not known
+   * here: an earlier page has pushed what it had kept, and has ended before it kept that it did. Return whether any was.
    */
-  #passOver(changes) {
-    let others = changes;
-    const moved = (own) => {
-      const mapped = own.map(others);
-      others = others.map(own, true);
-      return mapped;
-    };
-    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, changes: moved(this.#inFlight.changes) };
-    if (this.#rest) this.#rest = moved(this.#rest);
-    const { sets, edits } = this.#typed();
-    const effects = sets.length > 0 ? setTyped.of({ sets: sets.map(moved), edits }) : [];
-    this.#dispatch({ changes: others, effects });
+  #settle(done) {
+    const settled = this.#unconfirmed.settle(done);
+    if (settled !== null) this.#committed.change(settled);
+    return settled !== null;
   }
-  /** Compose what was typed, so that little has to be moved behind what others did meanwhile. */
-  #shorten() {
-    const { sets, edits } = this.#typed();
-    if (sets.length > 1) this.#dispatch({ effects: setTyped.of({ sets: [composed(sets, 0)], edits }) });
-  }
-  /** Put the push in flight back to what was typed. */
-  #recall() {
-    const flying = this.#inFlight;
-    if (flying === null) return;
-    this.#restEdits += flying.edits;
-    this.#rest = this.#rest === null ? flying.changes : flying.changes.compose(this.#rest);
-    this.#inFlight = null;
+  /** As `#settle`, of pushes of which only the text is known that they have led to. */
+  #settleIn(text) {
+    const { waiting } = this.#unconfirmed;
+    if (waiting === null) return;
+    const before = this.#committed.text;
+    const done = difference(before, text);
+    const isDone = sizeOf(difference(waiting.apply(before), text)) < sizeOf(done);
+    this.#settle(isDone ? waiting : done);
   }
   #replaceCommitted(text) {
-    if (text.eq(this.#committed)) return;
-    const changes = difference(this.#committed, text);
-    this.#committed = text;
-    this.#passOver(changes);
+    if (text.eq(this.#committed.text)) return;
+    const changes = difference(this.#committed.text, text);
+    this.#committed.change(changes);
+    this.#unconfirmed.passOver(changes);
   }
   /** Take back the first change sets of the chain, which are `refused`; what was typed since stays. */
   #takeBack(refused, code, reason) {
-    const changes = composed(refused, this.#committed.length);
-    const all = refused.length === this.#chain().length;
-    this.#inFlight = null;
-    this.#rest = null;
-    this.#restEdits = 0;
-    if (all && this.#typed().edits > 0) this.#dispatch({ effects: setTyped.of(NOTHING) });
-    this.#passOver(changes.invert(this.#committed));
+    const { text } = this.#committed;
+    const changes = composed(refused, text.length);
+    this.#unconfirmed.forget(refused.length === this.#unconfirmed.chain.length);
+    this.#unconfirmed.passOver(changes.invert(text));
     this.#hooks.onRefused({ code, reason, inserted: insertedBy(changes) });
   }
-  /** Have `text` on the screen, whatever was there, and what follows it in the same step; that is unconfirmed. */
-  #begin(text, ...following) {
-    const { doc } = this.#editor.state;
+  /** Have the committed text on the screen, whatever was there, and what follows it in the same step. */
+  #show(...following) {
+    const { text } = this.#committed;
+    this.#screen.clear();
+    const { doc } = this.#screen.state;
     const specs = text.eq(doc) ? [] : [{ changes: { from: 0, to: doc.length, insert: text } }];
-    specs.push({ effects: setTyped.of(NOTHING) });
-    this.#committed = text;
-    this.#dispatchAll([...specs, ...following]);
+    this.#screen.dispatch(...specs, { effects: setTyped.of(NOTHING) }, ...following);
   }
-  #accessEffect() {
-    return this.#access.reconfigure(EditorState.readOnly.of(this.#mode === "view_only"));
-  }
-  #typed() {
-    return this.begun ? this.#editor.state.field(typed) : NOTHING;
-  }
-  /** All unconfirmed change sets, each after the one before. */
-  #chain() {
-    const pushed = [this.#inFlight?.changes, this.#rest].filter((each) => each != null);
-    return [...pushed, ...this.#typed().sets];
-  }
-  /** Whether the text has room for an edit. */
+  /** Whether the text has room for an edit of the user. */
   #allows(transaction) {
-    if (!transaction.docChanged || this.#limits === null || transaction.annotation(byReplica)) return true;
+    if (this.#limits === null) return true;
     const { text_units } = this.#limits;
     const { length } = transaction.newDoc;
     if (length <= text_units || length <= transaction.startState.doc.length) return true;
-    const reason = `a text has at most ${text_units} characters`;
+    const reason = tooLong(this.#limits);
     const inserted = insertedBy(transaction.changes);
     queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
     return false;
   }
-  /** Make several changes one after the other, in one step to whoever listens to the editor. */
-  #dispatchAll(specs) {
-    const transactions = [];
-    for (const spec of specs) {
-      const state = transactions.at(-1)?.state ?? this.#editor.state;
-      transactions.push(state.update(mine(spec)));
-    }
-    this.#editor.dispatch(transactions);
-  }
-  #dispatch(change) {
-    this.#editor.dispatch([change instanceof Transaction ? change : this.#editor.state.update(mine(change))]);
-  }
 };
-function mine(spec) {
-  return {
-    ...spec,
-    annotations: [byReplica.of(true), Transaction.remote.of(true), Transaction.addToHistory.of(false)],
-    filter: false
-  };
-}
 
 // client/connection.ts
 var FIRST_PAUSE_MS = 250;
@@ -880,17 +1372,10 @@ var LONGEST_PAUSE_MS = 1e4;
 var SETTLED_MS = 1e3;
 var KEEP_MS = 300;
 var LOST = 1006;
+var NOT_AGAIN = /* @__PURE__ */ new Set([1003, 1007, 1009, 4400]);
 var GONE = 4410;
-var MADE_ANEW = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
-function socketAddress(url) {
-  const base = typeof document === "undefined" ? void 0 : document.baseURI;
-  const address = new URL(url, base);
-  address.protocol = address.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(address.protocol)) throw new TypeError(`${address.protocol} is no protocol of a codespace`);
-  address.hash = "";
-  return address;
-}
-var Connection = class {
+var ANOTHER_LIFE = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
+var Connection = class _Connection {
   #replica;
   #address;
   #hooks;
@@ -918,6 +1403,7 @@ var Connection = class {
   #timer;
   #keepTimer;
   #selectTimer;
+  #leftovers;
   #presence = new Presence((peers) => this.#hooks.onPeers?.(peers));
   constructor(editor, url, options = {}) {
     this.#address = socketAddress(url);
@@ -925,9 +1411,14 @@ var Connection = class {
     this.#drafts = options.drafts ?? noDrafts();
     this.#WebSocket = options.WebSocket ?? WebSocket;
     this.#name = (options.name ?? "").slice(0, NAME_LENGTH);
+    const tell = (refusal) => this.#hooks.onRefused?.(refusal);
     this.#replica = new Replica(editor, {
-      onRefused: (refusal) => this.#hooks.onRefused?.(refusal),
+      onRefused: tell,
       onSelection: (id, ranges) => this.#presence.has(id) && this.#hooks.onSelection?.(id, ranges)
+    });
+    this.#leftovers = new Leftovers((unseen, drafts, onStatus) => {
+      const more = { onStatus, onRefused: tell, name: this.#name, WebSocket: this.#WebSocket };
+      return new _Connection(unseen, this.#address, { drafts, ...more });
     });
     if (typeof document !== "undefined") {
       addEventListener("online", this.#onHint);
@@ -980,7 +1471,7 @@ var Connection = class {
   }
   /** Tell that the editor's text or selection has changed by its user. */
   changed() {
-    this.#replica.selected();
+    this.#replica.changed();
     this.#send();
     this.#keepSoon();
   }
@@ -1001,7 +1492,22 @@ var Connection = class {
         this.#drafts.keep(null);
       }
     }
+    this.#offer();
     this.#dial();
+  }
+  /** Offer what earlier pages could not send. */
+  #offer() {
+    for (const { reason, text, forget } of this.#drafts.asides?.() ?? []) {
+      this.#hooks.onRefused?.({ code: "set_aside", reason, inserted: text, forget });
+    }
+  }
+  /** Keep under the codespace's own name from now on, and have what closed windows have left sent. */
+  async #comeHome(codespace, mode) {
+    if (codespace !== void 0) await this.#drafts.named?.(codespace, mode);
+    if (this.#state === "closed") return;
+    this.#offer();
+    if (mode === "edit") await this.#leftovers.send(this.#drafts);
+    this.#offer();
   }
   /** The network has come or gone, or the page is seen or hidden. */
   #onHint = () => {
@@ -1015,19 +1521,12 @@ var Connection = class {
   };
   #onHide = () => {
     this.#keep();
+    this.#drafts.tidy?.();
   };
   #dial() {
     clearTimeout(this.#timer);
     this.#retryAt = null;
-    const url = new URL(this.#address);
-    url.searchParams.set("session", this.#session);
-    url.searchParams.set("name", this.#name);
-    url.searchParams.set("progress", "1");
-    const point = this.#replica.resumePoint;
-    if (point !== null) {
-      url.searchParams.set("epoch", point.epoch);
-      url.searchParams.set("version", String(point.version));
-    }
+    const url = joiningAddress(this.#address, this.#session, this.#name, this.#replica.resumePoint);
     const socket = this.#socket = new this.#WebSocket(url, SUBPROTOCOL);
     this.#life = new Liveness(Date.now());
     this.#pieces = new Pieces();
@@ -1051,7 +1550,10 @@ var Connection = class {
     try {
       if (frame !== null) this.#onFrame(frame);
     } catch (error) {
-      if (error instanceof MadeAnew) return this.#end({ code: GONE, reason: MADE_ANEW });
+      if (error instanceof AnotherLife) {
+        this.#end({ code: GONE, reason: ANOTHER_LIFE }, this.#replica.text);
+        return;
+      }
       if (!(error instanceof OutOfStep)) throw error;
       return this.#cut(LOST, error.message);
     }
@@ -1073,12 +1575,14 @@ var Connection = class {
         this.#storage = "ok";
         this.#life.welcomed(frame.limits.alive_ms);
         this.#presence.set(frame.id, frame.peers);
+        void this.#comeHome(frame.codespace, frame.mode);
         break;
       case "updates":
         this.#replica.receive(frame);
         break;
       case "refused":
         this.#replica.refuse(frame);
+        this.#keep();
         break;
       case "select":
         this.#replica.select(frame.id, frame.version, frame.ranges);
@@ -1097,7 +1601,7 @@ var Connection = class {
   }
   #onClose(code, reason) {
     if (mayComeBack(code)) this.#pause(code, reason);
-    else this.#end({ code, reason });
+    else this.#end({ code, reason }, NOT_AGAIN.has(code) && this.#replica.awaits ? this.#replica.inserted : "");
   }
   /** Lose the connection, without waiting for the server to agree, and come back. */
   #cut(code, reason) {
@@ -1126,9 +1630,12 @@ var Connection = class {
     this.#timer = setTimeout(() => this.#dial(), milliseconds);
     this.#told();
   }
-  #end(ended) {
+  /** End for good. `lost` cannot be sent the next time either: it is set aside, for the next page to offer. */
+  #end(ended, lost = "") {
     if (this.#state === "closed") return;
     this.#keep();
+    if (lost !== "") this.#drafts.setAside?.(ended.reason, lost);
+    this.#leftovers.close();
     this.#drop();
     clearTimeout(this.#keepTimer);
     this.#retryAt = null;
@@ -1149,6 +1656,7 @@ var Connection = class {
     if (socket === null || this.#state !== "connected") return;
     const push = this.#replica.nextPush();
     if (push !== null) {
+      this.#keep();
       this.#waitingSince = Date.now();
       this.#life.pushed(this.#waitingSince, this.#sendFrame(socket, push));
       this.#waits();

@@ -19,5 +19,14 @@ export interface PartLimits {
  * part is cut within, never inside a surrogate pair. The first part is never empty.
  */
 export declare function cut(changes: ChangeSet, limits: PartLimits): readonly [ChangeSet, ChangeSet | null];
+/**
+ * Return the part of `own` that `done` does as well, and the part that follows it; null if the first is all.
+ *
+ * Both sets are for one text. A change of `own` is done if `done` changes that place too and inserts the same text, or
+ * more: then both come from one hand, which has gone on typing. Where `done` inserts the beginning only, the end is left.
+ */
+export declare function shared(own: ChangeSet, done: ChangeSet): readonly [ChangeSet, ChangeSet | null];
 /** Return what a change set inserts, in parts where it inserts in several places. */
 export declare function insertedBy(changes: ChangeSet): string;
+/** Return how many units a change set deletes and inserts. */
+export declare function sizeOf(changes: ChangeSet): number;

@@ -1,12 +1,7 @@
-/**
- * Unsaved edits kept in the browser, so that they outlive the page.
- *
- * Each is kept under the session that has made it, since a server knows by the session whether a push has happened. A
- * session has one page at a time: the page that holds its lock. Browsers have locks on https and on localhost only;
- * elsewhere a session is taken from a page that has not been heard of for long.
- */
-import type { Draft } from "./replica.js";
-/** Keeps the unsaved edits of one codespace; one for each connection. */
+/** Unsaved edits kept in the browser, so that they outlive the page. */
+import type { Mode } from "./protocol.js";
+import type { Draft } from "./draft.js";
+/** Keeps the unsaved edits of one codespace; one for each connection. What is optional may be left out. */
 export interface DraftStore {
     /** Return a session that is this page's alone, and what was left unsaved in it. */
     take(): Promise<{
@@ -17,14 +12,31 @@ export interface DraftStore {
     keep(draft: Draft | null): boolean;
     /** Let another page have the session; what is kept stays. */
     release(): void;
+    /** Keep under the name of the codespace from now on, which every link to it leads to. */
+    named?(codespace: string, mode: Mode): Promise<void>;
+    /** Return a store with what a closed window has left unsaved, which is its page's alone; null: there is none. */
+    next?(): Promise<DraftStore | null>;
+    /** Keep nothing that is not needed: the page is hidden, and may be gone without a word. */
+    tidy?(): void;
+    /** Keep a text that cannot be sent any more, in place of what is unsaved. */
+    setAside?(reason: string, text: string): void;
+    /** Return the texts that were set aside and have not been returned yet. */
+    asides?(): readonly Aside[];
+}
+/** A text that an earlier page could not send. */
+export interface Aside {
+    readonly reason: string;
+    readonly text: string;
+    forget(): void;
 }
 /** Return a session: random 128 bits as base64url. */
 export declare function newSession(): string;
 /** Keep nothing. */
 export declare function noDrafts(): DraftStore;
 /**
- * Keep unsaved edits in the browser's local storage, under a name that stands for the codespace.
+ * Keep unsaved edits in the browser's local storage, under the codespace's name.
  *
- * Where there is no storage, or no room in it, nothing is kept.
+ * `address` stands for the codespace until a server has told its name. Where there is no storage, or no room in it,
+ * nothing is kept.
  */
-export declare function localDrafts(name: string): DraftStore;
+export declare function localDrafts(address: string): DraftStore;

@@ -45,6 +45,10 @@ export interface Welcome {
     readonly acked: number;
     readonly peers: readonly Peer[];
     readonly limits: Limits;
+    /** A mark of the codespace, the same for all its links; older servers do not tell it. */
+    readonly codespace?: string;
+    /** Epochs that this one continues, the newest first; older servers do not tell them. */
+    readonly before?: readonly string[];
     readonly text?: string;
     readonly updates?: readonly CommittedUpdate[];
 }

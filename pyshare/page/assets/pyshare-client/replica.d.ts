@@ -1,41 +1,13 @@
 /**
  * One editor's text, and what is known of the codespace: what is committed, and what was typed since.
  *
- * Unconfirmed edits are a chain of change sets, from the committed text to the one on the screen: the push in flight,
- * what did not fit it, and what was typed since. They are rebased push by push, as @codemirror/collab does, and kept
- * short by composing. A push in flight is sent again after a lost connection. No socket, no clock. Whatever the server
- * does, no edit is lost in silence: it is unconfirmed, or committed, or handed to `onRefused`.
+ * A push in flight is sent again after a lost connection. No socket, no clock. Whatever the server does, no edit is lost
+ * in silence: it is unconfirmed, or committed, or handed to `onRefused`.
  */
-import { EditorState, Transaction } from "@codemirror/state";
+import type { Draft } from "./draft.js";
 import { type Limits, type Mode, type PushFrame, type RefusedFrame, type SelectedRange, type SelectFrame, type UpdatesFrame, type Welcome } from "./protocol.js";
-/** What a replica needs of an editor; an `EditorView` is one. */
-export interface Editor {
-    readonly state: EditorState;
-    dispatch(transactions: readonly Transaction[]): void;
-}
-/** Unsaved edits in a form that can be stored; `Replica.restore` takes them up again. */
-export interface Draft {
-    readonly epoch: string;
-    readonly version: number;
-    /** The committed text as of `version`. */
-    readonly base: string;
-    /** Edits on top of it, as `ChangeSet.toJSON()`; the first `inFlight.count` of them are that push. */
-    readonly changes: readonly unknown[];
-    readonly inFlight: {
-        readonly seq: number;
-        readonly count: number;
-    } | null;
-    /** Number of the last push. */
-    readonly seq: number;
-}
-/** Edits that a server has refused, and that are taken back. */
-export interface Refusal {
-    /** As the protocol has it; `too_large` if the server was not asked. */
-    readonly code: string;
-    readonly reason: string;
-    /** What the edits had inserted. */
-    readonly inserted: string;
-}
+import { type Refusal } from "./refusals.js";
+import { type Editor } from "./screen.js";
 /** What a replica tells of itself, in the middle of what it does: do not change the editor from there. */
 export interface ReplicaHooks {
     /** Edits are taken back. */
@@ -46,8 +18,8 @@ export interface ReplicaHooks {
 /** What the server sent does not follow what the replica has: connect again, from its `resumePoint`. */
 export declare class OutOfStep extends Error {
 }
-/** The codespace is another one, and empty: the text that was in it is on this screen, and perhaps nowhere else. */
-export declare class MadeAnew extends Error {
+/** The codespace has had another life: the text of the earlier one is on this screen, and perhaps nowhere else. */
+export declare class AnotherLife extends Error {
 }
 export declare class Replica {
     #private;
@@ -65,6 +37,9 @@ export declare class Replica {
     get unconfirmed(): number;
     /** Whether a push was sent and its fate is not known. */
     get awaits(): boolean;
+    /** The text on the screen, and what of it the unconfirmed edits have inserted. */
+    get text(): string;
+    get inserted(): string;
     /** From where the server is to go on; null: it has to send the text. */
     get resumePoint(): {
         epoch: string;
@@ -72,8 +47,8 @@ export declare class Replica {
     } | null;
     /** Whether to connect again, since nothing helps but a welcome with a text. */
     get mustFetch(): boolean;
-    /** Let the selection be sent again. */
-    selected(): void;
+    /** Take note that the user has changed the text or the selection. */
+    changed(): void;
     /**
      * Return the push to be sent now, if any; it counts as sent.
      *
@@ -95,7 +70,7 @@ export declare class Replica {
      * Take the first frame of a connection: go on from the log, or merge the text.
      *
      * @throws OutOfStep if it does not follow what the replica has.
-     * @throws MadeAnew if the codespace is gone, and another one has begun under its name; nothing is changed.
+     * @throws AnotherLife if it is not the codespace that the replica knows; nothing is changed.
      */
     resume(welcome: Welcome): void;
     /**

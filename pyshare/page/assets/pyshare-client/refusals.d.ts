@@ -1,0 +1,17 @@
+/** Refused edits, in words for the person who made them. */
+import type { Limits, RefusedFrame } from "./protocol.js";
+/** Edits that were refused, and that are taken back. */
+export interface Refusal {
+    /** As the protocol has it; `too_large` if the server was not asked; `set_aside` for a text that an earlier page kept. */
+    readonly code: string;
+    /** Reason and advice, to stand after a colon. */
+    readonly reason: string;
+    /** Text that the edits had inserted. */
+    readonly inserted: string;
+    /** Let a text that an earlier page kept be offered no more. */
+    readonly forget?: () => void;
+}
+/** Return the reason for an edit that makes a text too long. */
+export declare function tooLong(limits: Limits | null): string;
+/** Return the reason of a server for the person who made the edit. */
+export declare function reasonOf(frame: RefusedFrame, limits: Limits | null): string;

@@ -1,0 +1,35 @@
+/** Refused edits, in words for the person who made them. */
+
+import type { Limits, RefusedFrame } from "./protocol.js";
+
+/** Edits that were refused, and that are taken back. */
+export interface Refusal {
+  /** As the protocol has it; `too_large` if the server was not asked; `set_aside` for a text that an earlier page kept. */
+  readonly code: string;
+  /** Reason and advice, to stand after a colon. */
+  readonly reason: string;
+  /** Text that the edits had inserted. */
+  readonly inserted: string;
+  /** Let a text that an earlier page kept be offered no more. */
+  readonly forget?: () => void;
+}
+
+/** Return the reason for an edit that makes a text too long. */
+export function tooLong(limits: Limits | null): string {
+  const most = limits === null ? "" : ` of ${limits.text_units} characters`;
+  return `it makes the text longer than the limit${most}; insert less, or delete something first`;
+}
+
+/** Return the reason of a server for the person who made the edit. */
+export function reasonOf(frame: RefusedFrame, limits: Limits | null): string {
+  switch (frame.code) {
+    case "too_long":
+      return tooLong(limits);
+    case "too_much":
+      return "it changes too many places at once while others type; change one part of the text after the other";
+    case "view_only":
+      return "this link is for viewing only";
+    default:
+      return frame.reason;
+  }
+}
