@@ -68,8 +68,8 @@ from pyshare.store.redis import RedisStore
 
 logger = logging.getLogger(__name__)
 
-#: Seconds in which the store must have given a sign of life for it to count as up.
-_PING_SECONDS = 1.0
+#: Seconds in which the store must have taken something for it to count as up.
+_CHECK_SECONDS = 1.0
 #: Open files beside those of connections: the program's own, the API's, some to spare.
 _OTHER_FILES = 128
 
@@ -354,8 +354,8 @@ class _Gauge:
 
     async def read(self) -> Reading:
         """Return the server at this moment."""
-        with trio.move_on_after(_PING_SECONDS) as patience:
-            storage_up = await self._readiness.is_storage_up()
+        with trio.move_on_after(_CHECK_SECONDS) as patience:
+            storage_up = await self._readiness.why_no_storage() is None
         store = self._readiness.store
         return Reading(
             version=__version__,
@@ -382,17 +382,17 @@ class _Readiness:
         """Return why clients should not come now; None if they should."""
         if self.draining:
             return "the server is draining"
-        return None if await self.is_storage_up() else "the store does not answer"
+        return await self.why_no_storage()
 
-    async def is_storage_up(self) -> bool:
-        """Ask the store for a sign of life."""
+    async def why_no_storage(self) -> str | None:
+        """Return why nothing can be stored now; None if something can."""
         try:
-            await self.store.ping()
+            await self.store.check()
         except StoreUnavailable as error:
             # What it says in full is for the log: it names hosts.
             logger.debug("not ready", extra={"error": str(error)})
-            return False
-        return True
+            return error.public
+        return None
 
 
 async def _drain(signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, seconds: float) -> None:

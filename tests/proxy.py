@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import trio
+
 from tests.network.line import Quality
 from tests.network.passages import Network, Passage
 from tests.network.sockets import dial_unix, open_port
@@ -16,7 +18,9 @@ _ROOM = Quality(buffer_bytes=1_048_576)
 class Proxy:
     """The connections of clients to a Redis server, and what becomes of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: str) -> None:
+        # The unix socket to which new connections lead.
+        self.target = target
         self.network = Network(up=_ROOM, down=_ROOM)
         self.network.on_passage = self._watch
         self.port = 0
@@ -71,6 +75,10 @@ class Proxy:
 @asynccontextmanager
 async def open_proxy(target: str) -> AsyncIterator[Proxy]:
     """Lead a port through a network to the Redis server at the unix socket `target` until the context is left."""
-    proxy = Proxy()
-    async with open_port(proxy.network, dial_unix(target)) as proxy.port:
+    proxy = Proxy(target)
+
+    async def dial() -> trio.SocketStream:
+        return await dial_unix(proxy.target)()
+
+    async with open_port(proxy.network, dial) as proxy.port:
         yield proxy

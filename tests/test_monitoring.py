@@ -37,7 +37,7 @@ def told_figures() -> set[str]:
         connections_limit=1,
         closes={"1000": 1},
         actors=SupervisorStatistics({}, counts, 0),
-        commands=CommandStatistics(0, 0),
+        commands=CommandStatistics(0, 0, {"OOM": 1}),
     )
     registry = CollectorRegistry()
     process = ProcessCollector(registry=registry)

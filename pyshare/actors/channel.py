@@ -43,7 +43,6 @@ from pyshare.store.interface import (
 
 logger = logging.getLogger(__name__)
 
-
 #: Messages that a channel handles before others have their turn, and seconds after which it begins no other.
 _MESSAGES_A_TURN = 64
 _TURN_SECONDS = TURN_STEPS / STEPS_A_SECOND
@@ -143,8 +142,7 @@ class Channel:
     ) -> None:
         """Serve until the mailbox has no sender left, or the codespace is no more.
 
-        However it ends, every member's outlet has been told to close, with the
-        reason, and whoever is still in the mailbox too.
+        However it ends, all members, and those still in the mailbox, have been told to close, and why.
         """
         closing = Closing(CloseCode.OUR_FAULT, "this codespace failed here; reconnect to go on")
         try:
@@ -397,9 +395,7 @@ class Channel:
         """Tell all members, when it has changed, whether edits are being committed."""
         storage: Storage = "down" if error else "ok"
         if self._members.tell_storage(storage):
-            level = logging.WARNING if error else logging.INFO
-            extra = {"codespace": self._name, "storage": storage, "error": str(error or "")}
-            logger.log(level, "storage", extra=extra)
+            logger.debug("storage", extra={"codespace": self._name, "storage": storage, "error": str(error or "")})
             if error:
                 self._admit_waiting(read=False)
 

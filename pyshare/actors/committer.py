@@ -3,10 +3,13 @@
 Pushes that arrive while an append is under way go together into the next. A
 request that fails is tried again after a pause, and always by reading the log
 first: an append whose answer was lost may have happened. A store that has lost
-what the channel holds is given it back before anything else.
+what the channel holds is given it back before anything else. Where writing has
+failed, to be able to read is not good news: all is well when something was
+written.
 """
 
 import logging
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -116,6 +119,10 @@ class Committer:
         self._must_read = False
         # Whether the store has lost something that the document has.
         self._must_put_back = False
+        # Whether writing has failed, and nothing was written since.
+        self._writes_fail = False
+        # The part of each pause that this codespace makes, so that not all of a server ask at one moment.
+        self._share = 1 - zlib.crc32(codespace.encode(errors="replace")) / 2**33
         # Whether events may have been missed, and what the store has may not be what follows the document.
         self._in_doubt = False
         # By when the text has to be stored, and what the updates appended since it was weigh.
@@ -178,18 +185,22 @@ class Committer:
         pause = limits.first_retry_seconds
         while True:
             await self._wait_work()
+            reads = self._must_read and not self._must_put_back
             try:
-                await self._do_next()
+                written = await self._do_next()
             except StoreUnavailable as error:
                 self._must_read = True
+                self._writes_fail |= not reads
                 self._listener.on_storage(error)
                 self._retry = trio.Event()
-                with trio.move_on_after(pause):
+                with trio.move_on_after(pause * self._share):
                     await self._retry.wait()
                 pause = min(2 * pause, limits.last_retry_seconds)
             else:
-                pause = limits.first_retry_seconds
-                self._listener.on_storage(None)
+                self._writes_fail &= not written
+                if not self._writes_fail:
+                    pause = limits.first_retry_seconds
+                    self._listener.on_storage(None)
                 if not self.must_read:
                     self._in_doubt = False
                     self._listener.on_settled()
@@ -204,12 +215,14 @@ class Committer:
                 await self._work.wait()
 
     def _has_work(self) -> bool:
-        return self.must_read or len(self._pending) > 0 or self._is_text_due()
+        tries = self._writes_fail and not self._hurries
+        return self.must_read or len(self._pending) > 0 or self._is_text_due() or tries
 
     def _is_text_due(self) -> bool:
         return self._text_due <= trio.current_time() or (self._hurries and self._text_due < _NEVER)
 
-    async def _do_next(self) -> None:
+    async def _do_next(self) -> bool:
+        """Do what is to be done first; return whether something was written."""
         if self._must_put_back:
             self._must_put_back = False
             held = self._held()
@@ -223,8 +236,14 @@ class Committer:
         elif self._is_text_due():
             # Before what is pending: under steady typing it would never be its turn.
             await self._write_text()
+            return True
         elif len(self._pending):
-            await self._append(self._pending.draft(self._document, Work(TURN_STEPS)))
+            return await self._append(self._pending.draft(self._document, Work(TURN_STEPS)))
+        elif self._writes_fail:
+            # Nothing waits to be written any more.
+            await self._store.check()
+            return True
+        return False
 
     async def _write_text(self) -> None:
         document = self._document
@@ -236,7 +255,8 @@ class Committer:
     def _text_by(self) -> float:
         return trio.current_time() + self._limits.text_seconds
 
-    async def _append(self, batch: Batch) -> None:
+    async def _append(self, batch: Batch) -> bool:
+        """Append what can be; return whether it was."""
         for push, refusal in batch.refused:
             self._listener.on_refused(push, refusal)
         for client in batch.unanswerable:
@@ -245,7 +265,7 @@ class Committer:
         if not draft.updates:
             # The rest of the work is done in later turns; others run between two.
             await trio.lowlevel.checkpoint()
-            return
+            return False
         self._without_text_bytes += sum(weight(update.changes) for update in draft.updates)
         with_text = len(draft.text) <= self._limits.text_with_append_units
         with_text |= self._without_text_bytes > max(len(draft.text), self._limits.without_text_bytes)
@@ -265,11 +285,12 @@ class Committer:
             self._text_due = _NEVER if with_text else min(self._text_due, self._text_by())
             self._without_text_bytes = 0 if with_text else self._without_text_bytes
             self._listener.on_log(answer.version, draft.updates)
-        else:
-            self._on_answer(answer.tail if isinstance(answer, Conflict) else answer, after=draft.base)
-            self._counts.conflicts += isinstance(answer, Conflict)
-            if isinstance(answer, Conflict) and self._document.version == draft.base:
-                await trio.sleep(self._limits.turn_seconds)
+            return True
+        self._on_answer(answer.tail if isinstance(answer, Conflict) else answer, after=draft.base)
+        self._counts.conflicts += isinstance(answer, Conflict)
+        if isinstance(answer, Conflict) and self._document.version == draft.base:
+            await trio.sleep(self._limits.turn_seconds)
+        return False
 
     def _held(self) -> Snapshot:
         """Return all that is known of the codespace."""

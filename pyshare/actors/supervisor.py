@@ -334,7 +334,8 @@ class Supervisor:
         except* StoreUnavailable as group:
             error = next(leaves(group))
             logger.warning("channel not started", extra={"codespace": entry.name, "error": str(error)})
-            closing = Closing(CloseCode.TRY_LATER, "the store does not answer; try again later")
+            assert isinstance(error, StoreUnavailable)
+            closing = Closing(CloseCode.TRY_LATER, f"{error.public}; try again later")
         except* NotACodespace as group:
             error = next(leaves(group))
             logger.error("channel not started", extra={"codespace": entry.name, "error": str(error)})

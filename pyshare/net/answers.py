@@ -56,8 +56,8 @@ async def _on_closing(request: Request, error: Exception) -> JSONResponse:  # no
 
 
 async def _on_store_unavailable(request: Request, error: Exception) -> JSONResponse:  # noqa: ASYNC124
-    # What it says in full names hosts.
-    return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer; try again later", _RETRY)
+    assert isinstance(error, StoreUnavailable)
+    return refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"{error.public}; try again later", _RETRY)
 
 
 async def _on_not_a_codespace(request: Request, error: Exception) -> JSONResponse:  # noqa: ASYNC124

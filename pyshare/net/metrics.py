@@ -122,6 +122,8 @@ def families(reading: Reading) -> Iterator[Metric]:
     if reading.commands is not None:
         yield _counter("store_commands", "Commands to Redis.", reading.commands.commands)
         yield _counter("store_round_trips", "Round trips to Redis that they took.", reading.commands.batches)
+        refusals = "Commands that Redis refused, by the code of its answer."
+        yield _counters("store_refusals", refusals, "code", reading.commands.refused)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -28,7 +28,6 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     MaxConnectionsError,
-    NoScriptError,
     RedisError,
     ResponseError,
 )
@@ -36,20 +35,12 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from pyshare.core.errors import ConfigurationError
 from pyshare.store.interface import StoreUnavailable
+from pyshare.store.refusals import NotPermitted, Refused, refused
 
 logger = logging.getLogger(__name__)
 
 #: A word of a command.
 Word = str | bytes | int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The server's answer that it will not do what it was asked."""
-
-    message: str
-    #: Whether it does not know the script that it was to run.
-    unknown_script: bool = False
 
 
 Reply = bytes | int | None | Refused | list["Reply"]
@@ -142,7 +133,7 @@ class Line:
         self,
         server: Server,
         serve_aio: Callable[[], Awaitable[None]],
-        on_lost: Callable[[str], None],
+        on_lost: Callable[[StoreUnavailable], None],
         *,
         name: str,
         limits: LineLimits,
@@ -155,11 +146,12 @@ class Line:
         # The present connection.
         self._connection: _RedisConnection | None = None
         # Why nothing can be asked at the moment; None if it can.
-        self.down: str | None = f"{server.name}: not connected yet"
+        self.down: StoreUnavailable | None = StoreUnavailable(f"{server.name}: not connected yet")
         # Called when the first connection is up, and none after.
         self._on_started: Callable[[], None] | None = None
-        # What ends the connection when the server is silent.
+        # What ends the connection when the server is silent, or when it is dropped, and why it was dropped.
         self._patience = trio.CancelScope()
+        self._dropped: str | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep a connection until cancelled; `started` once `serve_aio` has called `up` the first time.
@@ -189,15 +181,13 @@ class Line:
                     raise StoreUnavailable(f"{reason}; tried for {limits.start_seconds:g} seconds") from error
                 if self.down is None:
                     pause = limits.first_retry_seconds
-                if self.down != reason:
+                if self.down is None or str(self.down) != reason:
                     logger.warning("no connection", extra={"line": self._name, "error": reason})
-                self.down = reason
-                self._on_lost(reason)
+                self._lose(reason, _public(error))
                 await trio.sleep(pause)
                 pause = min(2 * pause, limits.last_retry_seconds)
         finally:
-            self.down = f"{self._server.name}: the connection is closed"
-            self._on_lost(self.down)
+            self._lose(f"{self._server.name}: the connection is closed", None)
 
     def up(self) -> None:
         """Things can be asked from now on."""
@@ -221,9 +211,19 @@ class Line:
         """Let the server be silent."""
         self._patience.deadline = math.inf
 
-    def drop(self) -> None:
-        """End the present connection; another one follows."""
+    def drop(self, reason: str) -> None:
+        """End the present connection; another one follows, to wherever the address leads then."""
+        self._dropped = reason
         self._patience.cancel()
+
+    def check(self) -> None:
+        """Raise why nothing can be asked, if that is so.
+
+        Raises:
+            StoreUnavailable: with the reason for which there is no connection.
+        """
+        if self.down is not None:
+            raise StoreUnavailable(str(self.down), public=self.down.public)
 
     async def send_aio(self, commands: Iterable[Sequence[Word]]) -> None:
         """Write `commands` at once."""
@@ -231,11 +231,18 @@ class Line:
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
 
     async def receive_aio(self) -> Reply:
-        """Read the server's next word, however long it takes."""
+        """Read the server's next word, however long it takes.
+
+        Raises:
+            StoreUnavailable: if it is the word of a server that is not the one to ask: the connection ends.
+        """
         try:
             return await self._connected().read_response(disable_decoding=True)
         except ResponseError as error:
-            return Refused(_sentence(error), isinstance(error, NoScriptError))
+            answer = refused(_sentence(error), getattr(error, "status_code", None))
+        if answer.elsewhere:
+            raise answer.error()
+        return answer
 
     async def ask_aio(self, *words: Word) -> Reply:
         """Send one command and read its answer."""
@@ -249,20 +256,31 @@ class Line:
             scope.deadline = trio.current_time() + self._limits.answer_seconds
             try:
                 await trio_asyncio.aio_as_trio(self.send_aio)(commands)
-            except (RedisError, OSError):
-                self.drop()
+            except (RedisError, OSError) as error:
+                self.drop(_sentence(error))
         if scope.cancelled_caught:
-            self.drop()
+            self.drop(self._silence())
 
     async def _connect_and_serve(self) -> Exception:
         """Serve on a new connection until it ends; return why it did."""
+        self._dropped = None
         with trio.CancelScope() as self._patience:
             self.expect()
             try:
                 await trio_asyncio.aio_as_trio(self._use_aio)()
             except (RedisError, OSError, ConfigurationError, StoreUnavailable) as error:
                 return error
-        return TimeoutError(f"no answer within {self._limits.answer_seconds:g} seconds")
+        return self._given_up()
+
+    def _given_up(self) -> TimeoutError:
+        return TimeoutError(self._dropped or self._silence())
+
+    def _silence(self) -> str:
+        return f"no answer within {self._limits.answer_seconds:g} seconds"
+
+    def _lose(self, reason: str, public: str | None) -> None:
+        self.down = StoreUnavailable(reason, public=public)
+        self._on_lost(self.down)
 
     async def _use_aio(self) -> None:
         connection = self._connection = self._server.new_connection()
@@ -306,4 +324,14 @@ def _is_permanent(error: BaseException) -> bool:
     kinds = (error, error.__cause__)
     if any(isinstance(each, BusyLoadingError | MaxConnectionsError) for each in kinds):
         return False
-    return any(isinstance(each, AuthenticationError | ResponseError | ConfigurationError) for each in kinds)
+    permanent = AuthenticationError | ResponseError | ConfigurationError | NotPermitted
+    return any(isinstance(each, permanent) for each in kinds)
+
+
+def _public(error: BaseException) -> str | None:
+    """Return what may be told to anybody of why there is no connection; None if nothing is known."""
+    if isinstance(error, StoreUnavailable):
+        return error.public
+    if isinstance(error, BusyLoadingError) or isinstance(error.__cause__, BusyLoadingError):
+        return refused("", "LOADING").error().public
+    return None

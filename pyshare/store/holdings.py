@@ -2,7 +2,8 @@
 
 A codespace that is not there any more was deleted or has expired, and its
 clients are told; unless the data it was found in are not those that are there
-now: then it was lost, with whatever else, and is put back.
+now: then it was lost, with whatever else, and is put back. So is one that the
+server has evicted.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,18 @@ class Identity:
     mark: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """In whose data, and after how many evictions of it, a codespace is about to be looked for."""
+
+    identity: Identity
+    evictions: int
+
+
+#: In place of whose data a codespace was found in that was evicted since; no server's.
+_EVICTED = Identity("evicted", "evicted")
+
+
 @dataclass(slots=True, eq=False)
 class _Holding:
     """A codespace that the instance holds."""
@@ -31,6 +44,8 @@ class _Holding:
     found: float = 0
     #: Its fields that are not ours.
     fields: Mapping[str, bytes] = field(default_factory=dict)
+    #: How often the server has said that it has evicted it, or a part of it.
+    evictions: int = 0
     #: Conflicts since an append succeeded.
     conflicts: int = 0
 
@@ -61,11 +76,16 @@ class Holdings:
         del self._holdings[codespace]
         return True
 
-    def note_found(self, codespace: str, now: float, fields: Mapping[str, bytes] | None = None) -> None:
-        """The codespace was found in the data that are there now; `fields` are those that are not ours, if read."""
+    def sight(self, codespace: str) -> Sight:
+        """Return in whose data a codespace will be found that is asked for now."""
         holding = self._holdings.get(codespace)
-        if holding:
-            holding.identity = self.identity
+        return Sight(self.identity, holding.evictions if holding else 0)
+
+    def note_found(self, codespace: str, sight: Sight, now: float, fields: Mapping[str, bytes] | None = None) -> None:
+        """Note that it was found, in the data of `sight`; `fields` are those that are not ours, if they were read."""
+        holding = self._holdings.get(codespace)
+        if holding and holding.evictions == sight.evictions:
+            holding.identity = sight.identity
             holding.found = now
             if fields is not None:
                 holding.fields = fields
@@ -86,8 +106,20 @@ class Holdings:
         holding = self._holdings.get(codespace)
         return holding.fields if holding else {}
 
+    def note_evicted(self, codespace: str) -> None:
+        """Note that the server has forgotten the codespace, or a part of it, for want of memory."""
+        holding = self._holdings.get(codespace)
+        if holding is not None and holding.identity is not None:
+            holding.evictions += 1
+            holding.identity = _EVICTED
+
+    def found_since(self, codespace: str, moment: float) -> bool:
+        """Whether the codespace is held, and was found at some moment or later."""
+        holding = self._holdings.get(codespace)
+        return holding is not None and holding.found >= moment
+
     def is_unsure_of(self, codespace: str) -> bool:
-        """Whether the codespace was found in other data than are there now.
+        """Whether the codespace was found in other data than are there now, or was evicted since.
 
         Those may lack the log's end, and others may have written another one
         since: the log's version alone does not tell. To put back compares.

@@ -22,7 +22,14 @@ from pyshare.core.presence import Announcement
 
 
 class StoreUnavailable(PyshareError):  # noqa: N818 - a state, not a mistake
-    """The store did not answer; whether it did what it was asked is not known."""
+    """The store did not answer, or refused; whether it did what it was asked is not known.
+
+    `public` says why in words that anybody may read: the message names hosts.
+    """
+
+    def __init__(self, message: str, *, public: str | None = None) -> None:
+        super().__init__(message)
+        self.public = public or "the store does not answer"
 
 
 class NotACodespace(PyshareError):  # noqa: N818 - a fact about what is stored
@@ -173,11 +180,11 @@ class Store(Protocol):
             StoreUnavailable: if it cannot be reached for the first time.
         """
 
-    async def ping(self) -> None:
-        """Hear whether what keeps the data answers.
+    async def check(self) -> None:
+        """See whether texts can be kept, and what happens to them be heard: something small is written.
 
         Raises:
-            StoreUnavailable: it does not.
+            StoreUnavailable: they cannot.
         """
 
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:

@@ -5,7 +5,7 @@ here: commands fail, and topics have a gap once they are heard again.
 """
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import trio
 
 from pyshare.store.bridge import Line, LineLimits, Reply, Server, Signal, Word
 from pyshare.store.interface import StoreUnavailable
+from pyshare.store.refusals import Refused
 
 
 class AskAio(Protocol):
@@ -43,14 +44,14 @@ class _Call:
     done: trio.Event = field(default_factory=trio.Event)
     reply: Reply = None
     #: Why there is no answer.
-    failure: str | None = None
+    failure: StoreUnavailable | None = None
 
     @property
     def weight_bytes(self) -> int:
         return sum(len(word) for word in self.words if not isinstance(word, int))
 
-    def fail(self, reason: str) -> None:
-        self.failure = reason
+    def fail(self, error: StoreUnavailable) -> None:
+        self.failure = error
         self.done.set()
 
 
@@ -61,6 +62,8 @@ class CommandStatistics:
     commands: int
     #: Writes, each of which had one or more commands.
     batches: int
+    #: Commands that the server refused, by the code of its answer.
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 class CommandLane:
@@ -76,15 +79,20 @@ class CommandLane:
         server: Server,
         greet_aio: Callable[[AskAio], Awaitable[None]],
         on_up: Callable[[], None],
+        on_lost: Callable[[str], None],
         *,
         limits: LaneLimits,
     ) -> None:
         """Make a lane on which `greet_aio` asks what it has to on each new connection, before everybody else.
 
-        `on_up` is called whenever everybody else may; it must not wait.
+        `on_up` is called whenever everybody else may, and `on_lost`, with the reason, when they no longer may; they
+        must not wait.
         """
         self._greet_aio = greet_aio
         self._on_up = on_up
+        self._tell_lost = on_lost
+        # Whether everybody may ask.
+        self._up = False
         self._limits = limits
         self._line = Line(server, self._serve_aio, self._on_lost, name="commands", limits=limits.line)
         # What waits to be sent, and what was sent and is not answered, in order.
@@ -95,15 +103,11 @@ class CommandLane:
         # What was done so far.
         self._commands = 0
         self._batches = 0
+        self._refused: Counter[str] = Counter()
 
     def statistics(self) -> CommandStatistics:
         """Return what was done so far."""
-        return CommandStatistics(self._commands, self._batches)
-
-    @property
-    def down(self) -> str | None:
-        """Why nothing can be asked at the moment; None if it can."""
-        return self._line.down
+        return CommandStatistics(self._commands, self._batches, dict(self._refused))
 
     async def run(  # noqa: ASYNC128 - the line does
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -128,7 +132,8 @@ class CommandLane:
             call.fail(self._line.down)
         await call.done.wait()
         if call.failure is not None:
-            raise StoreUnavailable(call.failure)
+            # Each has an exception of its own: several wait for one answer to fail.
+            raise StoreUnavailable(str(call.failure), public=call.failure.public)
         return call.reply
 
     def probe_nowait(self) -> None:
@@ -143,6 +148,7 @@ class CommandLane:
         self._work = Signal()
         await self._greet_aio(line.ask_aio)
         line.up()
+        self._up = True
         self._on_up()
         while True:
             while not self._waiting:
@@ -154,6 +160,8 @@ class CommandLane:
             while self._sent:
                 reply = await line.receive_aio()
                 call = self._sent.popleft()
+                if isinstance(reply, Refused) and not reply.unknown_script:
+                    self._refused[reply.code] += 1
                 call.reply = reply
                 call.done.set()
                 line.expect()
@@ -169,21 +177,26 @@ class CommandLane:
         self._batches += 1
         return weight
 
-    def _on_lost(self, reason: str) -> None:
+    def _on_lost(self, error: StoreUnavailable) -> None:
         self._work = None
         calls = [*self._sent, *self._waiting]
         self._sent.clear()
         self._waiting.clear()
         for call in calls:
-            call.fail(reason)
+            call.fail(error)
+        if self._up:
+            self._up = False
+            self._tell_lost(str(error))
 
 
 @dataclass(slots=True, eq=False)
 class _Topic:
     """A topic that somebody wants to hear."""
 
-    #: Set while the server has confirmed the subscription.
-    confirmed: trio.Event = field(default_factory=trio.Event)
+    #: Whether the server has confirmed the subscription.
+    confirmed: bool = False
+    #: Set when it has, or when the connection is lost first.
+    answered: trio.Event = field(default_factory=trio.Event)
     #: Whether it had been confirmed on an earlier connection.
     heard_before: bool = False
 
@@ -218,6 +231,9 @@ class TopicLane:
         self._topics: dict[str, _Topic] = {topic: _Topic() for topic in always}
         # Subscriptions that were sent on this connection and not confirmed yet.
         self._unconfirmed: Counter[str] = Counter()
+        # Pings that wait for their answer, by what they say, and the number of the last.
+        self._pings: dict[bytes, trio.Event] = {}
+        self._last_ping = 0
         # Commands that wait to be sent, and set when there are any.
         self._commands: list[tuple[Word, ...]] = []
         self._work = trio.Event()
@@ -241,17 +257,49 @@ class TopicLane:
         if wanted is None:
             wanted = self._topics[topic] = _Topic()
             self._ask("SUBSCRIBE", topic)
-        if self._line.down is not None:
-            raise StoreUnavailable(self._line.down)
-        with trio.move_on_after(self._limits.line.answer_seconds):
-            await wanted.confirmed.wait()
-        if not wanted.confirmed.is_set():
+        self._line.check()
+        if not wanted.confirmed:
+            with trio.move_on_after(self._limits.line.answer_seconds):
+                await wanted.answered.wait()
+        self._line.check()
+        if not wanted.confirmed:
             raise StoreUnavailable("Redis does not confirm a subscription")
 
     def unsubscribe_nowait(self, topic: str) -> None:
         """Have `topic` heard no more."""
         if self._topics.pop(topic, None):
             self._ask("UNSUBSCRIBE", topic)
+
+    async def catch_up(self) -> None:
+        """Return when everything has been heard that was published until now.
+
+        Raises:
+            StoreUnavailable: there is no connection, or it was lost meanwhile.
+        """
+        self._line.check()
+        self._last_ping += 1
+        word = str(self._last_ping)
+        answered = self._pings[word.encode()] = trio.Event()
+        self._ask("PING", word)
+        try:
+            with trio.move_on_after(self._limits.line.answer_seconds):
+                await answered.wait()
+            if self._pings.get(word.encode()) is answered:
+                raise StoreUnavailable("Redis does not answer where topics are heard")
+        finally:
+            self._pings.pop(word.encode(), None)
+
+    def check(self) -> None:
+        """Raise why topics are not heard, if they are not.
+
+        Raises:
+            StoreUnavailable: with the reason for which there is no connection.
+        """
+        self._line.check()
+
+    def drop(self, reason: str) -> None:
+        """End the present connection, since another may lead elsewhere; topics then have a gap."""
+        self._line.drop(reason)
 
     def _ask(self, *words: str) -> None:
         if self._line.down is None:
@@ -265,15 +313,21 @@ class TopicLane:
         topics = list(self._topics)
         self._unconfirmed = Counter(topics)
         await line.send_aio([("SUBSCRIBE", *topics)])
-        line.up()
         while True:
             match await line.receive_aio():
                 case [b"message", bytes(topic), bytes(data)]:
                     self._hear(topic.decode(), data)
                 case [b"subscribe", bytes(topic), _]:
+                    if line.down is not None:
+                        # All of them are permitted if one is.
+                        line.up()
                     self._on_subscribed(topic.decode())
+                case [b"pong", bytes(word)] if word in self._pings:
+                    self._pings.pop(word).set()
+                case Refused() as refused:
+                    raise refused.error()
                 case _:
-                    # Answers to pings, and to what is no longer wanted.
+                    # Answers to other pings, and to what is no longer wanted.
                     pass
             line.expect(self._limits.silence_seconds)
 
@@ -284,18 +338,21 @@ class TopicLane:
             return
         del self._unconfirmed[topic]
         wanted = self._topics.get(topic)
-        if wanted is None or wanted.confirmed.is_set():
+        if wanted is None or wanted.confirmed:
             return
-        wanted.confirmed.set()
+        wanted.confirmed = True
+        wanted.answered.set()
         if wanted.heard_before:
             self._on_gap(topic)
         wanted.heard_before = True
 
-    def _on_lost(self, reason: str) -> None:
+    def _on_lost(self, error: StoreUnavailable) -> None:
         self._commands.clear()
         for wanted in self._topics.values():
-            if wanted.confirmed.is_set():
-                wanted.confirmed = trio.Event()
+            wanted.answered.set()
+            wanted.confirmed, wanted.answered = False, trio.Event()
+        for answered in self._pings.values():
+            answered.set()
         self._tell_lost()
 
     async def _send(self) -> None:

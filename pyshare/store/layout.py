@@ -25,7 +25,7 @@ from pyshare.store.interface import Announced, Committed, Gap, NotACodespace, Sn
 #: What says that events were missed.
 GAP = b'{"gap":true}'
 #: The fields of the hash that are ours; `code` is the API's and ours. `before` has the epochs that `epoch` continues.
-_OURS = frozenset({"code", "epoch", "before", "version", "code_version", "turn", "log_bytes"})
+_OURS = frozenset({"code", "epoch", "before", "version", "code_version", "turn", "log_bytes", "log_bytes_of"})
 
 _ANNOUNCEMENTS: TypeAdapter[Announcement] = TypeAdapter(Announcement)
 
@@ -33,6 +33,14 @@ _ANNOUNCEMENTS: TypeAdapter[Announcement] = TypeAdapter(Announcement)
 def keys_of(codespace: str) -> tuple[str, str, str]:
     """Return the keys of a codespace: its hash, its log, the last pushes; all in one slot of a Redis cluster."""
     return codespace, f"{{{codespace}}}:log", f"{{{codespace}}}:seqs"
+
+
+def codespace_of(key: str) -> str:
+    """Return the codespace that has `key`, if one has."""
+    for ending in ("}:log", "}:seqs"):
+        if key.startswith("{") and key.endswith(ending):
+            return key[1 : -len(ending)]
+    return key
 
 
 def new_fields(codespace: str) -> tuple[str, ...]:

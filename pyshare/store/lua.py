@@ -28,5 +28,6 @@ PUT_BACK = _read("put_back")
 WRITE_TEXT = _read("write_text")
 TOUCH = _read("touch")
 FORGET = _read("forget")
+PROBE = _read("probe")
 
-SCRIPTS = (LOAD, APPEND, READ_LOG, READ_BACK, PUT_BACK, WRITE_TEXT, TOUCH, FORGET)
+SCRIPTS = (LOAD, APPEND, READ_LOG, READ_BACK, PUT_BACK, WRITE_TEXT, TOUCH, FORGET, PROBE)

@@ -148,9 +148,9 @@ class MemoryStore:
             with trio.move_on_at(self._agenda[0][0] if self._agenda else float("inf")):
                 await self._grown.wait()
 
-    async def ping(self) -> None:
-        """Be there; see `Store.ping`."""
-        await self._enter("ping", "")
+    async def check(self) -> None:
+        """Be there; see `Store.check`."""
+        await self._enter("check", "")
 
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
         """Return the codespace as it is; see `Store.load`."""

@@ -8,7 +8,6 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 
 import trio
@@ -17,15 +16,15 @@ from pyshare.core.document import Update
 from pyshare.core.names import public_name
 from pyshare.core.presence import Announcement
 from pyshare.store import lua
-from pyshare.store.bridge import Refused, Reply, Server, Word, open_bridge
-from pyshare.store.greeting import KEYSPACE_EVENTS, MARK, checked, greet_aio
-from pyshare.store.holdings import Holdings
+from pyshare.store.bridge import Reply, Server, Word, open_bridge
+from pyshare.store.fates import Fates, event_topics, warn_of
+from pyshare.store.greeting import MARK, PROBED, PROBED_MILLISECONDS, greet_aio, refusal_in
+from pyshare.store.holdings import Holdings, Sight
 from pyshare.store.interface import (
     Appended,
     Committed,
     Conflict,
     Deleted,
-    Expired,
     Gap,
     Gone,
     Lost,
@@ -53,15 +52,12 @@ from pyshare.store.layout import (
     write_update,
 )
 from pyshare.store.pages import Found, found_in, read_following, read_tail, read_whole, unexpected
+from pyshare.store.refusals import Refused
 from pyshare.store.subscriptions import Subscriptions
 from pyshare.store.unheard import Unheard
 
 logger = logging.getLogger(__name__)
 
-#: The keyspace events that are heard, by the last part of their topics.
-_EVENT_TOPICS: Mapping[str, StoreEvent] = {"expired": Expired(), "del": Deleted()}
-#: Seconds between two looks at the codespaces in use where the server tells of no keyspace events.
-_POLL_SECONDS = 2.0
 #: Conflicts in a row after which the next append is claimed, and for how long: a slower instance, or one that is
 #: farther away, would always come too late beside one that appends without pause.
 _PATIENT_CONFLICTS = 2
@@ -89,25 +85,33 @@ class RedisStore:
         self._limits = limits
         self._server = Server(url)
         lane_limits = lane_limits or LaneLimits()
-        self._commands = CommandLane(self._server, self._greet_aio, self._doubt_all, limits=lane_limits)
-        # The topic of each keyspace event, and what it says.
-        self._event_topics = {
-            f"__keyevent@{self._server.database}__:{name}": event for name, event in _EVENT_TOPICS.items()
-        }
+        self._commands = CommandLane(
+            self._server, self._greet_aio, self._doubt_all, self._on_commands_lost, limits=lane_limits
+        )
+        # The topic of each keyspace event.
+        self._event_topics = event_topics(self._server.database)
         self._topics = TopicLane(
             self._server,
             self._on_message,
             self._on_topics_lost,
             self._on_gap,
-            always=self._event_topics,
+            always=(*self._event_topics, MARK),
             limits=lane_limits,
         )
-        self._subscriptions = Subscriptions(subscription_events)
-        # The codespaces that have subscriptions, and whose data the commands find.
+        # The codespaces that have subscriptions, in whose data the commands find them, and what becomes of them.
         self._holdings = Holdings()
-        # Whether the server tells of expired and deleted codespaces, and whether it was said that it does not.
-        self._hears_keyspace = False
-        self._said_that_it_polls = False
+        self._fates = Fates(
+            self._event_topics,
+            self._holdings,
+            self._commands,
+            self._topics.catch_up,
+            seconds_to_live=limits.seconds_to_live,
+        )
+        self._subscriptions = Subscriptions(subscription_events)
+        # Whether there has been a connection.
+        self._greeted = False
+        # The code with which writes are refused at the moment, if they are.
+        self._refused: str | None = None
         # How this store's own appends are known when they are heard; and those not heard yet, by number.
         self._origin = secrets.token_urlsafe(8)
         self._origin_prefix = origin_prefix(self._origin)
@@ -124,27 +128,32 @@ class RedisStore:
             async with open_bridge(), trio.open_nursery() as nursery:
                 await nursery.start(partial(self._commands.run), name="lane of commands")
                 await nursery.start(partial(self._topics.run), name="lane of topics")
-                nursery.start_soon(self._poll, name="poll of codespaces in use")
+                nursery.start_soon(self._fates.poll, self._on_missing, name="poll of codespaces in use")
                 task_status.started()
         finally:
             done = self._commands.statistics()
             logger.info("store closed", extra={"commands": done.commands, "round_trips": done.batches})
 
-    async def ping(self) -> None:
-        """Ask the server for a sign of life; see `Store.ping`."""
-        checked(await self._commands.call("PING"))
+    async def check(self) -> None:
+        """Write something small and see that topics are heard; see `Store.check`."""
+        self._topics.check()
+        refusal = refusal_in(await self._run(lua.PROBE, PROBED, PROBED_MILLISECONDS))
+        if refusal is not None:
+            raise self._error(refusal)
+        self._note_written()
 
     async def load(self, codespace: str, *, create: bool) -> Snapshot | None:
         """Return the codespace as it is; see `Store.load`."""
         for _ in range(_TRIES):
+            sight = self._holdings.sight(codespace)
             found = await self._find(codespace, "all", create=create)
             if found is None:
                 return None
             snapshot = await read_whole(self._run, found)
-            if snapshot is not None:
+            if snapshot is not None and self._is_still(sight):
                 if not self._holdings.is_unsure_of(codespace):
                     # Where it is held already, a log that may have parted from that is compared before it is trusted.
-                    self._note_found(codespace, found.fields)
+                    self._note_found(codespace, sight, found.fields)
                 return snapshot
         raise StoreUnavailable(f"codespace {public_name(codespace)} changes faster than it can be read")
 
@@ -156,11 +165,12 @@ class RedisStore:
     async def read_text(self, codespace: str) -> Snapshot | None:
         """Return the codespace with what follows its text; see `Store.read_text`."""
         for _ in range(_TRIES):
+            sight = self._holdings.sight(codespace)
             found = await self._find(codespace, "text")
             if found is None:
                 return None
             snapshot = await read_following(self._run, found)
-            if snapshot is not None:
+            if snapshot is not None and self._is_still(sight):
                 return snapshot
         raise StoreUnavailable(f"codespace {public_name(codespace)} changes faster than it can be read")
 
@@ -183,6 +193,7 @@ class RedisStore:
         if self._holdings.is_unsure_of(codespace):
             await trio.lowlevel.checkpoint()
             return Lost()
+        sight = self._holdings.sight(codespace)
         version = expected + len(updates)
         written = [write_update(update) for update in updates]
         number = self._last_number = self._last_number + 1
@@ -208,14 +219,15 @@ class RedisStore:
         )
         match answer:
             case [b"ok", int(found)]:
-                self._note_found(codespace)
+                self._note_written()
+                self._note_found(codespace, sight)
                 self._holdings.note_append(codespace, succeeded=True)
                 return Appended(found)
             case [b"conflict", int(found), missed]:
                 self._unheard.take(number)
-                self._note_found(codespace)
+                self._note_found(codespace, sight)
                 self._holdings.note_append(codespace, succeeded=False)
-                return Conflict(await read_tail(self._run, codespace, epoch, expected, found, missed))
+                return Conflict(await self._read_tail(sight, codespace, epoch, expected, found, missed))
             case _:
                 self._unheard.take(number)
                 return await self._missing(codespace, answer)
@@ -225,16 +237,18 @@ class RedisStore:
         if self._holdings.is_unsure_of(codespace):
             await trio.lowlevel.checkpoint()
             return Lost()
+        sight = self._holdings.sight(codespace)
         answer = await self._run(lua.READ_LOG, codespace, epoch, after)
         match answer:
             case [b"ok", int(found), updates]:
-                self._note_found(codespace)
-                return await read_tail(self._run, codespace, epoch, after, found, updates)
+                self._note_found(codespace, sight)
+                return await self._read_tail(sight, codespace, epoch, after, found, updates)
             case _:
                 return await self._missing(codespace, answer)
 
     async def put_back(self, codespace: str, held: Snapshot) -> Tail | Gone:
         """Give back what was lost of the codespace; see `Store.put_back`."""
+        sight = self._holdings.sight(codespace)
         fields: list[Word] = []
         for name, value in self._holdings.fields_of(codespace).items():
             fields += [name, value]
@@ -256,8 +270,8 @@ class RedisStore:
         )
         match answer:
             case [b"ok", int(found), updates]:
-                self._note_found(codespace)
-                return await read_tail(self._run, codespace, held.epoch, held.version, found, updates)
+                self._note_found(codespace, sight)
+                return await self._read_tail(sight, codespace, held.epoch, held.version, found, updates)
             case [b"replaced"]:
                 return Gone(replaced=True)
             case _:
@@ -275,15 +289,16 @@ class RedisStore:
             # Whether what is there is what was known has to be found out first.
             await trio.lowlevel.checkpoint()
             return False
+        sight = self._holdings.sight(codespace)
         answer = await self._run(lua.TOUCH, codespace, epoch, self._milliseconds_to_live(codespace))
         if answer != [b"ok"]:
             return False
-        self._note_found(codespace)
+        self._note_found(codespace, sight)
         return True
 
     async def publish(self, codespace: str, announcement: Announcement) -> None:
         """Let all subscribers hear `announcement`; see `Store.publish`."""
-        checked(await self._commands.call("PUBLISH", codespace, write_announcement(announcement)))
+        self._checked(await self._commands.call("PUBLISH", codespace, write_announcement(announcement)))
 
     @asynccontextmanager
     async def subscribe(self, codespace: str) -> AsyncIterator[trio.MemoryReceiveChannel[StoreEvent]]:
@@ -305,31 +320,69 @@ class RedisStore:
         if isinstance(answer, Refused) and answer.unknown_script:
             # The server has forgotten the scripts, before it did anything.
             answer = await self._commands.call("EVAL", script.text, len(keys), *keys, *arguments)
-        return checked(answer)
+        return self._checked(answer)
 
     def _milliseconds_to_live(self, codespace: str) -> int:
         return max(1, round(1000 * self._limits.seconds_to_live(codespace)))
 
     async def _greet_aio(self, ask: AskAio) -> None:
-        self._holdings.identity, self._hears_keyspace = await greet_aio(ask)
-        if not self._hears_keyspace and not self._said_that_it_polls:
-            self._said_that_it_polls = True
-            logger.warning(
-                "the server does not let keyspace events be set; expired and deleted codespaces are looked for instead",
-                extra={"server": self._server.name, "needed": KEYSPACE_EVENTS, "seconds": _POLL_SECONDS},
-            )
+        greeting = await greet_aio(ask)
+        if greeting.refusal is not None:
+            error = self._error(greeting.refusal)
+            if not self._greeted:
+                raise error
+        self._fates.greeted(greeting)
+        if not self._greeted:
+            self._greeted = True
+            warn_of(greeting, self._server.name)
+
+    def _checked(self, answer: Reply) -> Reply:
+        """Return an answer that is no refusal.
+
+        Raises:
+            StoreUnavailable: if it is one.
+        """
+        if isinstance(answer, Refused):
+            raise self._error(answer)
+        return answer
+
+    def _error(self, refusal: Refused) -> StoreUnavailable:
+        """Return the error that a refusal is, and say once that nothing can be written, and why."""
+        error = refusal.error()
+        if refusal.stops_writes and refusal.code != self._refused:
+            self._refused = refusal.code
+            logger.warning("writes are refused", extra={"server": self._server.name, "error": str(error)})
+        return error
+
+    def _note_written(self) -> None:
+        if self._refused is not None:
+            self._refused = None
+            logger.info("writes are taken again", extra={"server": self._server.name})
 
     # Deleted or lost.
 
-    def _note_found(self, codespace: str, fields: Mapping[str, bytes] | None = None) -> None:
-        self._holdings.note_found(codespace, trio.current_time(), other_fields(fields) if fields is not None else None)
+    def _note_found(self, codespace: str, sight: Sight, fields: Mapping[str, bytes] | None = None) -> None:
+        others = other_fields(fields) if fields is not None else None
+        self._holdings.note_found(codespace, sight, trio.current_time(), others)
+
+    def _is_still(self, sight: Sight) -> bool:
+        """Whether the data are those in which something was looked for: parts of two data make no whole."""
+        return sight.identity == self._holdings.identity
+
+    async def _read_tail(
+        self, sight: Sight, codespace: str, epoch: str, after: int, version: int, updates: Reply
+    ) -> Tail:
+        tail = await read_tail(self._run, codespace, epoch, after, version, updates)
+        if not self._is_still(sight):
+            raise StoreUnavailable("Redis has come back with other data while a log was read")
+        return tail
 
     async def _missing(self, codespace: str, answer: Reply) -> Gone | Lost:
         """Return what has become of a codespace that is not as it was."""
         match answer:
             case [b"replaced" | b"gone" | b"unmarked" as kind]:
                 # Lost, and made anew by somebody since, is lost all the same: what is put back decides.
-                if await self._has_lost(codespace):
+                if await self._fates.has_lost(codespace):
                     return Lost()
                 if kind == b"replaced":
                     return Gone(replaced=True)
@@ -338,22 +391,13 @@ class RedisStore:
             case _:
                 raise unexpected(answer)
 
-    async def _has_lost(self, codespace: str) -> bool:
-        mark = await self._commands.call("GET", MARK)
-        if mark is None:
-            await self._commands.call("SET", MARK, secrets.token_urlsafe(), "NX")
-            mark = await self._commands.call("GET", MARK)
-        holdings = self._holdings
-        if isinstance(mark, bytes):
-            holdings.identity = replace(holdings.identity, mark=mark.decode())
-        seconds = self._limits.seconds_to_live(codespace)
-        return holdings.has_lost(codespace, trio.current_time(), seconds_to_live=seconds)
-
     # Events.
 
     def _on_message(self, topic: str, data: bytes) -> None:
         if topic in self._event_topics:
-            self._deliver(data.decode(errors="replace"), self._event_topics[topic])
+            codespace, happened = self._fates.on_event(topic, data.decode(errors="replace"))
+            # One that was evicted is put back by its channel, which reads the log at a gap.
+            self._deliver(codespace, happened or Gap())
             return
         try:
             event: StoreEvent = self._own_event(data) or read_event(data)
@@ -369,6 +413,13 @@ class RedisStore:
             return None
         return self._unheard.take(int(data[len(prefix) : data.index(b",", len(prefix))]))
 
+    def _on_missing(self, codespace: str) -> None:
+        self._deliver(codespace, Deleted())
+
+    def _on_commands_lost(self, reason: str) -> None:
+        # Another server may have taken over: both lanes go where the address leads now.
+        self._topics.drop(reason)
+
     def _on_topics_lost(self) -> None:
         # If the whole server is away, this is how it is noticed at once.
         self._commands.probe_nowait()
@@ -381,26 +432,10 @@ class RedisStore:
 
     def _on_gap(self, topic: str) -> None:
         # What keyspace events were missed is in the log too: the topics of the codespaces have gaps of their own.
-        if topic not in self._event_topics:
+        if topic in self._event_topics:
+            self._fates.heard_again()
+        elif topic != MARK:
             self._deliver(topic, Gap())
 
     def _deliver(self, codespace: str, event: StoreEvent) -> None:
         self._subscriptions.deliver(event, self._subscriptions.of(codespace))
-
-    async def _poll(self) -> None:
-        """Look for codespaces in use that are no more, where the server does not tell."""
-        while True:
-            await trio.sleep(_POLL_SECONDS)
-            found = self._holdings.found
-            if self._hears_keyspace or not found:
-                continue
-            async with trio.open_nursery() as nursery:
-                for codespace in found:
-                    nursery.start_soon(self._look_for, codespace)
-
-    async def _look_for(self, codespace: str) -> None:
-        try:
-            if await self._commands.call("EXISTS", codespace) == 0:
-                self._deliver(codespace, Deleted())
-        except StoreUnavailable as error:
-            logger.debug("codespace not looked for", extra={"codespace": public_name(codespace), "error": str(error)})

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import pytest
 import trio
 
 from pyshare.core.changeset import Change, ChangeSet
@@ -205,3 +206,63 @@ async def test_one_who_knows_more_than_a_store_that_went_back_is_let_in_all_the_
         world.joins(alice)
         await world.passes(2)
         assert alice.outlet.bytes > 0, "it has its welcome"
+
+
+async def test_while_writing_fails_all_are_told_once_and_are_told_that_it_is_well_when_something_was_written(
+    store: MemoryStore, faults: Faults, caplog: pytest.LogCaptureFixture, autojump_clock: trio.testing.MockClock
+) -> None:
+    caplog.set_level("DEBUG")
+    async with open_world(store) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        await world.settles()
+        faults.fail_before = tries = 1_000_000
+        alice.types("waits")
+        await world.passes(60)
+        assert [client.received(StatusFrame) for client in (alice, bob)] == 2 * [[StatusFrame("down")]]
+        assert len([record for record in caplog.records if record.message == "storage"]) == 1
+        assert 20 < tries - faults.fail_before < 80, "pauses grow, and are bounded"
+        faults.fail_before = 0
+        await world.passes(5)
+        assert bob.received(StatusFrame) == [StatusFrame("down"), StatusFrame("ok")]
+        assert (await stored(store)).text == bob.text == "waits"
+
+
+async def test_a_channel_whose_edits_have_gone_tries_to_write_until_it_can(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        await world.settles()
+        faults.fail_before = 1_000_000
+        alice.types("waits")
+        await world.passes(1)
+        # It comes back, and sends its push again only when it is asked to.
+        alice.pushes = False
+        alice.cut()
+        await world.settles()
+        world.joins(alice)
+        await world.passes(10)
+        assert bob.received(StatusFrame) == [StatusFrame("down"), StatusFrame("ok")], "something else was written"
+
+
+async def test_codespaces_do_not_try_again_at_the_same_moments(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    moments: dict[str, list[float]] = {}
+
+    def note(operation: str, codespace: str) -> float:
+        if operation == "append":
+            moments.setdefault(codespace, []).append(trio.current_time())
+        return 0
+
+    async with open_world(store) as world:
+        codespaces = [f"tmp-{number}" for number in range(5)]
+        clients = [world.client(each, codespace=each) for each in codespaces]
+        await world.settles()
+        faults.fail_before = 1_000_000
+        faults.call_delay = note
+        for client in clients:
+            client.types("x")
+        await world.passes(30)
+    last = {round(each[-1], 6) for each in moments.values()}
+    assert len(last) == len(codespaces)

@@ -13,7 +13,7 @@ from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import Welcome
 from pyshare.store.faults import Faults
-from pyshare.store.interface import Appended, Conflict, Gone, Lost, Snapshot, StoreLimits
+from pyshare.store.interface import Appended, Conflict, Gone, Lost, Snapshot, StoreLimits, StoreUnavailable
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import Client, channel_limits, open_world
 
@@ -305,6 +305,20 @@ async def test_a_channel_whose_messages_take_long_gives_others_their_turn_after_
         await count_turns()
         # Three messages a turn, and two turns of the channel between two of this task at most.
         assert max(handled.count(turn) for turn in handled) <= 6
+
+
+async def test_one_who_cannot_join_is_told_why_in_words_that_name_no_host(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def load(codespace: str, *, create: bool) -> None:
+        await trio.lowlevel.checkpoint()
+        raise StoreUnavailable("10.0.0.1 refused", public="the store is full")
+
+    monkeypatch.setattr(store, "load", load)
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.passes(1)
+        assert alice.closing == Closing(CloseCode.TRY_LATER, "the store is full; try again later")
 
 
 async def test_a_store_that_is_down_refuses_joins_with_1013_and_lets_them_in_later(

@@ -372,7 +372,7 @@ async def test_a_store_that_is_away_is_not_the_callers_fault(world: World) -> No
     made = await world.make()
     world.faults.down = True
     for answer in (await world.text(made.edit), await world.client.post("/codespaces", json={})):
-        assert reason(answer) == (503, "the store does not answer; try again later")
+        assert reason(answer) == (503, "the store does not answer; try again later"), "hosts are named in the log only"
         assert answer.headers["retry-after"] == "1"
 
 

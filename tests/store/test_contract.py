@@ -966,7 +966,7 @@ async def test_use_starts_the_time_to_live_anew(
 async def test_every_method_is_a_checkpoint_but_subscribe(store: Store) -> None:
     epoch = await created(store)
     calls: list[Callable[[], Awaitable[object]]] = [
-        store.ping,
+        store.check,
         lambda: store.load("room", create=False),
         lambda: store.load("new", create=True),
         lambda: store.look("room"),

@@ -183,7 +183,7 @@ async def test_a_store_that_is_down_answers_nothing_and_comes_back_with_all_it_h
     async with store.subscribe("room") as events:
         faults.down = True
         calls: list[Callable[[], Awaitable[object]]] = [
-            store.ping,
+            store.check,
             lambda: store.load("room", create=True),
             lambda: append(store, 2),
             lambda: store.read_log("room", "e1", after=0),

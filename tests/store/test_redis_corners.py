@@ -10,10 +10,12 @@ from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.presence import Announcement
 from pyshare.store import lua
-from pyshare.store.bridge import Reply, Word
+from pyshare.store.bridge import LineLimits, Reply, Word
 from pyshare.store.interface import Announced, Appended, Gone, Lost, Snapshot, StoreLimits, StoreUnavailable, Tail
+from pyshare.store.lanes import LaneLimits
 from pyshare.store.layout import keys_of, write_update
 from pyshare.store.redis import RedisStore
+from tests.proxy import open_proxy
 from tests.redis import RedisServer, running_redis
 from tests.store.test_redis import append, loaded, next_event, running, until_answered
 
@@ -103,8 +105,8 @@ async def test_a_sign_of_life_does_not_make_other_data_those_that_were_known() -
             await append(store, epoch, 2)
             server.kill()
             server.start()
-            await until_answered(store.ping)
-            await until_answered(other.ping)
+            await until_answered(store.check)
+            await until_answered(other.check)
             for version in (2, 3):
                 update = inserts("bob", version, "B", version - 1)
                 await other.append("room", epoch, expected=version - 1, updates=[update], text=None)
@@ -244,8 +246,8 @@ async def test_reading_the_text_does_not_make_other_data_those_that_were_known()
             await append(store, epoch, 2)
             server.kill()
             server.start()
-            await until_answered(store.ping)
-            await until_answered(other.ping)
+            await until_answered(store.check)
+            await until_answered(other.check)
             for version in (2, 3):
                 update = inserts("bob", version, "B", version - 1)
                 await other.append("room", epoch, expected=version - 1, updates=[update], text=None)
@@ -263,3 +265,14 @@ async def test_a_log_that_was_evicted_without_its_codespace_is_as_long_afterward
         for version in range(31, 36):
             await append_long(store, epoch, version, text=True)
         assert len((await loaded(store)).log) == 5
+
+
+async def test_a_large_command_has_as_much_longer_as_its_bytes_need(server: RedisServer) -> None:
+    line = LineLimits(answer_seconds=0.6, sent_bytes_per_second=300_000, first_retry_seconds=0.01)
+    async with open_proxy(str(server.socket)) as proxy, running(proxy.url, LaneLimits(line=line), keeps=LONG) as store:
+        epoch = (await loaded(store)).epoch
+        proxy.delay(0.9, topics=False)
+        # 0.6 seconds, and two for its 600 000 bytes and more.
+        await append_long(store, epoch, 1, text=True)
+        with pytest.raises(StoreUnavailable, match="no answer within"):
+            await store.look("room")

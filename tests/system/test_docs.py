@@ -41,6 +41,7 @@ NOT_RUN = {
     "ops/run": "tests/test_ops.py runs it",
     "ops/test": "is what runs this",
     "npm": "tests/system/test_web_client.py builds and compares",
+    "ACL": "tests/store/test_redis_refusals.py gives a user these permissions",
 }
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

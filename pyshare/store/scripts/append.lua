@@ -37,7 +37,7 @@ if ARGV[7] == '1' then
 end
 -- These updates stay, however many they are: an append whose answer is lost is looked for in the log.
 bytes = trim_log(math.min(before, text_version), tonumber(ARGV[4]), bytes + added, tonumber(ARGV[11]))
-redis.call('HSET', KEYS[1], 'version', version, 'log_bytes', string.format('%.0f', bytes))
+redis.call('HSET', KEYS[1], 'version', version, 'log_bytes', string.format('%.0f', bytes), 'log_bytes_of', version)
 for index = 13 + count, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1] .. ' ' .. version)
 end

@@ -10,13 +10,14 @@ elseif kind == 'none' and ARGV[1] == '0' then
 elseif kind == 'none' then
   redis.call('HSET', KEYS[1], unpack(ARGV, 5))
 end
-if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2]) == 1 then
+-- A server that is full lets nothing be written that takes memory; what is there can be read all the same.
+if not redis.call('HMGET', KEYS[1], 'epoch')[1] then
   -- As the API left it: whatever else is there belongs to another life of this id.
-  redis.call('HSET', KEYS[1], 'version', '0', 'code_version', '0', 'log_bytes', '0')
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'version', '0', 'code_version', '0', 'log_bytes', '0', 'log_bytes_of', '0')
   redis.call('HDEL', KEYS[1], 'before')
   redis.call('DEL', KEYS[2], KEYS[3])
 end
-keep(tonumber(ARGV[3]))
+keep(tonumber(ARGV[3]), true)
 local found = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'code_version')
 local version, text_version = tonumber(found[2] or '0') or 0, tonumber(found[3] or '0') or 0
 if ARGV[4] == 'standing' then

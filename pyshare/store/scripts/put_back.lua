@@ -28,24 +28,29 @@ local function go_on(under, ...)
   redis.call('HSET', KEYS[1], 'epoch', under, 'before', table.concat(names, ' '))
 end
 
--- Put the text and the last pushes that are held in their place.
-local function write_held(bytes)
-  redis.call('HSET', KEYS[1], 'version', held, 'code_version', held, 'code', ARGV[5],
-    'log_bytes', string.format('%.0f', bytes))
+-- Put the last pushes that are held in their place, by HSET, or by HSETNX where later ones may be there.
+local function write_seqs(command)
   for index = SEQS, #ARGV, 2 do
-    redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1])
+    redis.call(command, KEYS[3], ARGV[index], ARGV[index + 1])
   end
+end
+
+-- Put the text that is held in its place, beside a log of a version and of so many bytes, and the other fields.
+local function write_text(version, bytes)
+  for index = FIELDS, SEQS - 1, 2 do
+    redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
+  end
+  redis.call('HSET', KEYS[1], 'version', version, 'code_version', held, 'code', ARGV[5],
+    'log_bytes', string.format('%.0f', bytes), 'log_bytes_of', version)
   keep(tonumber(ARGV[3]))
 end
 
 -- Put all that is held in the place of whatever is there.
 local function replace()
   redis.call('DEL', KEYS[2], KEYS[3])
-  for index = FIELDS, SEQS - 1, 2 do
-    redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
-  end
   local _, bytes = extend_log(held - count, UPDATES, count)
-  write_held(bytes)
+  write_seqs('HSET')
+  write_text(held, bytes)
 end
 
 -- Whether the log has what is held, up to a version; and whether it has the update that made that version.
@@ -68,8 +73,24 @@ local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'hash' and kind ~= 'none' then
   return {'replaced'}
 end
-local stored = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'log_bytes', 'before')
-local version, before = tonumber(stored[2] or '0'), stored[4] or ''
+local stored = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'log_bytes', 'log_bytes_of', 'before', 'code_version')
+local version, before = tonumber(stored[2] or '0'), stored[5] or ''
+if not stored[1] then
+  -- The server may have evicted the codespace and kept its log, which may go on from what is held.
+  local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+  local reached = newest and version_of(newest) or 0
+  local same, compared = false, false
+  if reached > held then
+    same, compared = compare(held)
+  end
+  if same and compared then
+    write_seqs('HSETNX')
+    write_text(reached, measure_log(nil))
+    go_on(epoch, ARGV[9])
+    redis.call('PUBLISH', KEYS[1], ARGV[6])
+    return {'ok', reached, log_after(held, reached)}
+  end
+end
 if not stored[1] or version == 0 then
   replace()
   go_on(epoch, stored[1] or '', ARGV[9])
@@ -80,6 +101,10 @@ elseif stored[1] ~= epoch and not string.find(' ' .. ARGV[9] .. ' ', ' ' .. stor
 end
 -- What is stored is of this life, perhaps of a time before the held epoch began.
 local same, compared = compare(math.min(version, held))
+if same and not compared and version == held and tonumber(stored[6]) == version then
+  -- The log was evicted; the text tells as well whether it is what is held.
+  same = redis.call('HMGET', KEYS[1], 'code')[1] == ARGV[5]
+end
 if not same then
   -- The logs differ: what is stored stays, and nobody takes it for what it was.
   go_on(ARGV[4], epoch, stored[1], before, ARGV[9])
@@ -93,9 +118,19 @@ elseif not compared and version < held then
   return {'replaced'}
 end
 if version < held then
-  local bytes = measure_log(stored[3])
+  local bytes = measure_log(known_sum(stored[3], stored[4], version))
   local _, added = extend_log(version, place(version + 1), held - version)
-  write_held(bytes + added)
+  write_seqs('HSET')
+  write_text(held, bytes + added)
+elseif version == held and redis.call('XLEN', KEYS[2]) < count then
+  -- The log, or its beginning, was evicted.
+  redis.call('DEL', KEYS[2])
+  local _, bytes = extend_log(held - count, UPDATES, count)
+  write_text(held, bytes)
+end
+if version <= held and redis.call('HLEN', KEYS[3]) == 0 then
+  write_seqs('HSET')
+  keep(tonumber(ARGV[3]))
 end
 if stored[1] ~= epoch then
   go_on(epoch, stored[1], ARGV[9])

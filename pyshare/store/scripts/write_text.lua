@@ -6,6 +6,7 @@ if version == nil then
 end
 if tonumber(ARGV[2]) >= text_version then
   local bytes = trim_log(tonumber(ARGV[2]), tonumber(ARGV[4]), measure_log(log_bytes), tonumber(ARGV[5]))
-  redis.call('HSET', KEYS[1], 'code_version', ARGV[2], 'code', ARGV[3], 'log_bytes', string.format('%.0f', bytes))
+  redis.call('HSET', KEYS[1], 'code_version', ARGV[2], 'code', ARGV[3],
+    'log_bytes', string.format('%.0f', bytes), 'log_bytes_of', version)
 end
 return {'ok'}
