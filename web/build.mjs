@@ -33,7 +33,7 @@ const common = {
 async function buildPage() {
   const result = await build({
     ...common,
-    entryPoints: { page: "page/main.ts", style: "page/style.css" },
+    entryPoints: { page: "page/main.ts", style: "page/all.css" },
     minify: true,
     splitting: true,
     entryNames: "[name]-[hash]",
@@ -41,12 +41,13 @@ async function buildPage() {
   });
   const files = new Map(result.outputFiles.map((file) => [`assets/${basename(file.path)}`, file.text]));
   const named = (pattern) => [...files.keys()].find((name) => pattern.test(name)).replace("assets/", "");
-  const html = await readFile(join(here, "page/index.html"), "utf8");
-  files.set(
-    "index.html",
-    html.replace("{{script}}", named(/page-\w+\.js$/)).replace("{{style}}", named(/style-\w+\.css$/)),
-  );
-  files.set("assets/icon.svg", await readFile(join(here, "page/static/icon.svg"), "utf8"));
+  for (const name of ["index.html", "nothing.html"]) {
+    const html = await readFile(join(here, "page", name), "utf8");
+    files.set(name, html.replace("{{script}}", named(/page-\w+\.js$/)).replace("{{style}}", named(/style-\w+\.css$/)));
+  }
+  for (const name of await readdir(join(here, "page/static"))) {
+    files.set(`assets/${name}`, await readFile(join(here, "page/static", name)));
+  }
   return [files, result.metafile];
 }
 
@@ -103,12 +104,12 @@ for (const [name, text] of await buildClient()) files.set(name, text);
 files.set("licenses.txt", await licences(metafile));
 
 if (process.argv[2] === "--check") {
-  const digest = (text) => createHash("sha256").update(text).digest("hex");
+  const digest = (content) => createHash("sha256").update(content).digest("hex");
   const differing = [];
-  for (const [name, text] of files) {
-    const there = await readFile(join(target, name), "utf8").catch(() => null);
+  for (const [name, content] of files) {
+    const there = await readFile(join(target, name)).catch(() => null);
     if (there === null) differing.push(`${name} is missing`);
-    else if (digest(there) !== digest(text)) differing.push(`${name} differs`);
+    else if (digest(there) !== digest(content)) differing.push(`${name} differs`);
   }
   for (const name of await filesIn(target)) if (!files.has(name)) differing.push(`${name} is left over`);
   if (differing.length > 0) {
@@ -118,10 +119,10 @@ if (process.argv[2] === "--check") {
   console.log(`pyshare/page is what web/ makes: ${files.size} files`);
 } else {
   await rm(target, { recursive: true, force: true });
-  for (const [name, text] of files) {
+  for (const [name, content] of files) {
     await mkdir(dirname(join(target, name)), { recursive: true });
-    await writeFile(join(target, name), text);
+    await writeFile(join(target, name), content);
   }
-  const bytes = [...files.values()].reduce((sum, text) => sum + text.length, 0);
+  const bytes = [...files.values()].reduce((sum, content) => sum + content.length, 0);
   console.log(`${files.size} files, ${Math.round(bytes / 1024)} KiB, in pyshare/page`);
 }

@@ -22,6 +22,9 @@ from starlette.routing import Route
 #: Where the files are.
 FOLDER: Final = Path(__file__).parent.parent / "page"
 _INDEX = "index.html"
+#: The answer to a browser that asks for what is not there, and the mark in it for the way to the page's folder.
+_NOTHING = "nothing.html"
+_ROOT_MARK = b"{{root}}"
 #: A name that changes with what is in the file.
 _HASHED = re.compile(r".*-[A-Z0-9]{8}\.\w+")
 _FOREVER = "public, max-age=31536000, immutable"
@@ -31,7 +34,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1
 #: What a policy allows; connections are added. CodeMirror's styles are adopted by a shadow root, which no rule hinders.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'"
+    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'"
 )
 _HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
@@ -59,6 +62,8 @@ def _type_of(name: str) -> str:
         return "text/javascript; charset=utf-8"
     if name.endswith(".d.ts"):
         return "text/plain; charset=utf-8"
+    if name.endswith(".webmanifest"):
+        return "application/manifest+json"
     found = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return f"{found}; charset=utf-8" if found.startswith("text/") else found
 
@@ -69,6 +74,8 @@ class Page:
     def __init__(self, folder: Path = FOLDER) -> None:
         files = sorted(each for each in folder.rglob("*") if each.is_file())
         self._files = {each.relative_to(folder).as_posix(): _read(each) for each in files}
+        # It is answered for other addresses, and has none of its own.
+        self._nothing = self._files.pop(_NOTHING, None)
 
     @property
     def routes(self) -> list[Route]:
@@ -79,6 +86,8 @@ class Page:
         path = request.path_params["path"]
         file = self._files.get(path or _INDEX)
         if file is None:
+            if path and self._nothing is not None and "text/html" in request.headers.get("accept", ""):
+                return _nothing(self._nothing, request)
             reason = "the page was not built; run npm run build in web/" if path == "" else HTTPStatus.NOT_FOUND.phrase
             raise HTTPException(HTTPStatus.NOT_FOUND, reason)
         headers = {**_HEADERS, "Cache-Control": file.cache, "ETag": file.tag}
@@ -90,6 +99,15 @@ class Page:
             content = file.packed
             headers["Content-Encoding"] = "gzip"
         return Response(content, headers=headers, media_type=file.type)
+
+
+def _nothing(file: _File, request: Request) -> Response:
+    """Return the page for people who follow a wrong address; what it loads is named relative to that address."""
+    root = "../" * request.path_params["path"].count("/") or "./"
+    headers = {**_HEADERS, "Cache-Control": "no-store"}
+    headers["Content-Security-Policy"] = _policy(request.headers.get("host", ""))
+    content = file.content.replace(_ROOT_MARK, root.encode())
+    return Response(content, HTTPStatus.NOT_FOUND, headers, media_type=file.type)
 
 
 def _read(path: Path) -> _File:

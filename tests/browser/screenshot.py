@@ -1,4 +1,7 @@
-"""Makes docs/screenshot.png, the picture of the page in the README: python -m tests.browser.screenshot."""
+"""Makes two pictures: docs/screenshot.png for the README, and the page's icon for phones.
+
+Run it with: python -m tests.browser.screenshot
+"""
 
 import tempfile
 from pathlib import Path
@@ -8,6 +11,10 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import ROOT, Screens, Server, Window, open_browser, running
 
 TARGET = ROOT / "docs" / "screenshot.png"
+#: The icon as phones want it, and the drawing from which it is made.
+ICON = ROOT / "web" / "page" / "static" / "icon.png"
+_DRAWING = ICON.with_suffix(".svg")
+_ICON_PIXELS = 180
 
 _TEXT = '''\
 """Two people in one text."""
@@ -43,6 +50,15 @@ def take(server: Server, browser: Browser, path: Path) -> None:
     screens.close()
 
 
+def take_icon(browser: Browser, path: Path) -> None:
+    """Draw the icon; phones round its corners themselves."""
+    page = browser.new_page(viewport={"width": _ICON_PIXELS, "height": _ICON_PIXELS})
+    page.set_content(_DRAWING.read_text(encoding="utf-8").replace('rx="7"', ""))
+    page.add_style_tag(content=f"body {{ margin: 0 }} svg {{ display: block; width: {_ICON_PIXELS}px }}")
+    page.screenshot(path=path)
+    page.close()
+
+
 def _settle(window: Window) -> None:
     """Wait until nothing moves: the cursor is at rest and shows, and so do names."""
     expect(window.page.locator(".cm-peer-selection")).to_have_text("Grace")
@@ -51,8 +67,9 @@ def _settle(window: Window) -> None:
 
 
 def main() -> None:
-    """Make the picture."""
+    """Make the pictures."""
     with tempfile.TemporaryDirectory() as folder, open_browser() as browser, running(Path(folder)) as server:
+        take_icon(browser, ICON)
         take(server, browser, TARGET)
 
 

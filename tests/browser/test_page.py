@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from tests.browser import screenshot
+from tests.browser.below import BelowPath
 from tests.browser.conftest import ELSEWHERE, ROOT, SCREENSHOTS, Screens, Server, Window, running
 from tests.programs import require
 
@@ -27,6 +28,8 @@ def test_a_newcomer_makes_a_codespace_opens_a_second_window_and_both_type_into_o
         one.page.get_by_role("button", name="Open a second window").click()
     second = opened.value
     expect(second.locator("#connection-text")).to_have_text("Saved")
+    # Who is not alone has understood.
+    expect(one.banner).to_be_hidden()
     one.type("print('one')\n")
     expect(second.locator(".cm-line").first).to_have_text("print('one')")
     second.locator(".cm-content").focus()
@@ -93,10 +96,10 @@ def test_a_killed_server_is_survived_and_what_was_typed_meanwhile_is_saved(serve
     link = server.new_link(text="before\n")
     one, two = screens.open(link), screens.open(link)
     server.kill()
-    expect(one.state).to_have_text(re.compile("^Reconnecting"))
+    expect(one.state).to_have_text("No connection")
     one.type("by one\n")
     two.type("by two\n")
-    expect(one.state).to_contain_text("not saved yet")
+    expect(one.state).to_contain_text("kept here")
     expect(one.banner).to_contain_text("kept in this browser")
     one.screenshot("away")
     server.start()
@@ -112,7 +115,7 @@ def test_what_was_typed_without_a_connection_outlives_the_page(server: Server, s
     one = screens.open(link)
     server.kill()
     one.type("unsaved")
-    expect(one.state).to_contain_text("not saved yet")
+    expect(one.state).to_contain_text("kept here")
     context = one.page.context
     # As the browser has it: nothing is asked, the page just goes.
     one.page.close()
@@ -128,7 +131,8 @@ def test_colours_that_cannot_be_loaded_are_told_and_one_types_on(server: Server,
     one = screens.open(server.new_link(text="before\n"))
     one.page.route(re.compile(r"/assets/part-"), lambda route: route.abort())
     one.page.get_by_label("Language", exact=True).select_option("Rust")
-    expect(one.page.locator("#banner-text")).to_contain_text("could not be loaded")
+    expect(one.banner).to_contain_text("The colours for Rust could not be loaded")
+    expect(one.banner.get_by_role("button", name="Reload")).to_be_visible()
     one.type("after")
     one.wait_text(lambda text: text == "before\nafter")
     one.wait_saved()
@@ -146,10 +150,10 @@ def test_a_page_that_is_loaded_anew_while_away_shows_what_was_typed_and_saves_it
     one.wait_saved()
     line.cut()
     one.type("unsaved")
-    expect(one.state).to_contain_text("not saved yet")
+    expect(one.state).to_contain_text("kept here")
     one.page.reload()
     one.wait_text(lambda text: text == "before\nunsaved")
-    expect(one.state).to_contain_text("not saved yet")
+    expect(one.state).to_contain_text("kept here")
     one.type("!")
     line.mend()
     one.wait_saved()
@@ -171,7 +175,7 @@ def test_without_https_unsaved_edits_outlive_a_reload_and_a_duplicated_window_is
     one.wait_saved()
     line.cut()
     one.type("unsaved")
-    expect(one.state).to_contain_text("not saved yet")
+    expect(one.state).to_contain_text("kept here")
     one.page.reload()
     one.wait_text(lambda text: text == "before\nunsaved")
     line.mend()
@@ -182,14 +186,15 @@ def test_without_https_unsaved_edits_outlive_a_reload_and_a_duplicated_window_is
     expect(one.page.locator("#people-label")).to_have_text("Who is here: you and 1 more")
     one.page.get_by_role("button", name="More", exact=True).click()
     one.page.get_by_role("menuitem", name="Copy the text").click()
-    expect(one.page.locator("#announcer")).to_have_text("Text copied.")
+    expect(one.page.locator("#toast")).to_have_text("Text copied.")
 
 
 class Line:
-    """Between a page and its server: it can be cut."""
+    """Between a page and its server: it can be cut, and fall silent."""
 
     def __init__(self) -> None:
         self._is_cut = False
+        self._is_silent = False
         self._sockets: list[WebSocketRoute] = []
 
     def on_socket(self, socket: WebSocketRoute) -> None:
@@ -197,7 +202,9 @@ class Line:
         if self._is_cut:
             socket.close(code=1013, reason="away")
         else:
-            socket.connect_to_server()
+            server = socket.connect_to_server()
+            socket.on_message(lambda message: None if self._is_silent else server.send(message))
+            server.on_message(lambda message: None if self._is_silent else socket.send(message))
             self._sockets.append(socket)
 
     def cut(self) -> None:
@@ -206,9 +213,13 @@ class Line:
         for socket in self._sockets:
             socket.close(code=1013, reason="away")
 
+    def silence(self) -> None:
+        """Swallow all that is said, and close nothing."""
+        self._is_silent = True
+
     def mend(self) -> None:
-        """Let WebSockets through again."""
-        self._is_cut = False
+        """Let WebSockets, and what is said, through again."""
+        self._is_cut = self._is_silent = False
 
 
 def test_edits_of_one_who_was_away_for_longer_than_the_log_reaches_are_merged(
@@ -222,7 +233,7 @@ def test_edits_of_one_who_was_away_for_longer_than_the_log_reaches_are_merged(
         server.kill()
         server.start()
         here.wait_saved()
-        expect(away.state).to_have_text(re.compile("^Reconnecting"))
+        expect(away.state).to_have_text(re.compile("^No (network|connection)"))
         away.type("1", at="Control+Home")
         away.type("omega")
         for _ in range(3 * LIMIT_OF_LOG):
@@ -245,7 +256,7 @@ def test_a_codespace_that_was_lost_leaves_its_text_on_the_screen(
         window.wait_saved()
         server.kill()
         server.start()
-        expect(window.banner).to_contain_text("its text is still on this screen")
+        expect(window.banner).to_contain_text("text is still on this screen")
         assert window.text == "nowhere else"
         window.page.get_by_role("button", name="New codespace with this text").click()
         window.wait_saved()
@@ -256,8 +267,8 @@ def test_a_link_that_expires_closes_its_window_says_so_and_leaves_the_text(serve
     made = server.post("/codespaces", {"text": "mine to keep", "expires_in": 8})
     token = dict(made["edit"])["token"]  # type: ignore[call-overload]
     window = screens.open(f"{server.address}/#{token}")
-    expect(window.banner).to_contain_text("This link has expired")
-    expect(window.state).to_have_text("Not connected")
+    expect(window.banner).to_contain_text("This link ended at")
+    expect(window.state).to_have_text(re.compile(r"^Ended \d\d:\d\d, read-only$"))
     assert window.text == "mine to keep"
     window.type("no")
     assert window.text == "mine to keep"
@@ -268,17 +279,63 @@ def test_a_link_that_expires_closes_its_window_says_so_and_leaves_the_text(serve
     window.wait_text(lambda text: text == "mine to keep")
 
 
-@pytest.mark.parametrize(
-    ("token", "said"),
-    [("nonsense", "Unknown token"), ("a.b.c", "Invalid token"), ("missing", "There is no such codespace")],
-)
-def test_a_link_to_nothing_says_so(server: Server, screens: Screens, token: str, said: str) -> None:
-    if token == "missing":
-        made = server.post(f"/codespaces/tmp-{'0' * 8}-0000-4000-8000-{'0' * 12}/links", {"mode": "view_only"})
-        token = str(made["token"])
-    window = screens.open(f"{server.address}/#{token}", wait=False)
-    expect(window.banner).to_contain_text(said)
+def test_each_wrong_link_opens_one_page_that_says_so_in_peoples_words(server: Server, screens: Screens) -> None:
+    made = server.post(f"/codespaces/tmp-{'0' * 8}-0000-4000-8000-{'0' * 12}/links", {"mode": "view_only"})
+    window = screens.open(f"{server.address}/", wait=False)
+    for link, said in (
+        ("hello", "This link does not work."),
+        ("a.b.c", "This link does not work."),
+        ("bad token!!", "This link is not whole."),
+        (str(made["token"]), "This codespace is gone."),
+    ):
+        window.page.goto(f"{server.address}/nothing")
+        window.page.goto(f"{server.address}/#{link}")
+        expect(window.page.get_by_role("heading", name=said)).to_be_visible()
+        expect(window.page.get_by_role("button", name="New codespace", exact=True)).to_be_focused()
+        for hidden in ("#editor", "#share", "#people", "#footer", "#banner"):
+            expect(window.page.locator(hidden)).to_be_hidden()
+        assert window.page.title() == f"{said[:-1]} · pyshare"
+    window.screenshot("failure")
+    assert faults(window) == []
+    # A link that is good but for what a chat or a sentence has put behind it.
+    window.page.goto(f"{server.address}/nothing")
+    link = server.new_link(text="whole")
+    window.page.goto(f"{link}%2Fgo?utm_source=chat).")
+    window.wait_text(lambda text: text == "whole")
+    expect(window.page).to_have_url(f"{link}/go")
+    # Somewhere below the page there is a page, too.
+    for path, root in (("/nope", "./"), ("/nope/deeper/still", "../../")):
+        window.page.goto(f"{server.address}{path}")
+        expect(window.page.get_by_role("heading", name="There is nothing at this address.")).to_be_visible()
+        assert window.page.locator("main a").get_attribute("href") == root
+    window.page.get_by_role("link", name="Go to the start page").click()
     expect(window.page.get_by_role("button", name="New codespace", exact=True)).to_be_visible()
+
+
+def test_who_made_a_codespace_is_told_that_the_server_has_forgotten_it(server: Server, screens: Screens) -> None:
+    window = screens.open(f"{server.address}/", wait=False)
+    page = window.page
+    page.get_by_role("button", name="New codespace").click()
+    window.wait_saved()
+    page.locator(".brand").click()
+    expect(page.get_by_role("link", name="empty")).to_be_visible()
+    # As after a restart with another secret: the signature is not the server's any more.
+    page.evaluate(_SIGNED_BY_ANOTHER)
+    page.reload()
+    page.get_by_role("link", name="empty").click()
+    expect(page.get_by_text("It worked in this browser before.")).to_be_visible()
+    page.get_by_role("button", name="Forget this link").click()
+    expect(page.get_by_role("button", name="New codespace", exact=True)).to_be_visible()
+    expect(page.locator("#recent")).to_be_hidden()
+
+
+_SIGNED_BY_ANOTHER = """
+() => {
+  const recent = JSON.parse(localStorage.getItem("pyshare.recent"))
+  const turned = recent.map(each => ({...each, token: each.token.replace(/[^.]+$/, last => last.toLowerCase())}))
+  localStorage.setItem("pyshare.recent", JSON.stringify(turned))
+}
+"""
 
 
 def test_a_link_is_made_in_the_dialog_and_is_good_for_what_was_chosen(server: Server, screens: Screens) -> None:
@@ -286,17 +343,44 @@ def test_a_link_is_made_in_the_dialog_and_is_good_for_what_was_chosen(server: Se
     writer.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     writer.page.get_by_label("Language", exact=True).select_option("Rust")
     writer.page.get_by_role("button", name="Share").click()
-    writer.page.get_by_role("radio", name="can only look").check()
-    writer.page.get_by_label("The link works").select_option("for an hour")
-    writer.page.get_by_role("button", name="Copy link").click()
-    expect(writer.page.get_by_text(re.compile("^Copied. It works until "))).to_be_visible()
+    writer.page.get_by_role("radio", name="can only view").check()
+    ends = writer.page.get_by_label("The link ends")
+    ends.select_option("in an hour")
+    copy = writer.page.get_by_role("button", name="Copy link")
+    copy.click()
+    expect(writer.page.get_by_text(re.compile(r"^Copied\. The link ends (at|on) "))).to_be_visible()
     writer.screenshot("share")
-    link = writer.page.get_by_role("textbox", name="Link").input_value()
+    field = writer.page.get_by_role("textbox", name="Link")
+    link = field.input_value()
     assert writer.page.evaluate("navigator.clipboard.readText()") == link
+    # Pressed again, and chosen again, it is the same link: the server's clock has moved on.
+    writer.page.wait_for_timeout(1100)
+    copy.click()
+    expect(field).to_have_value(link)
+    ends.select_option("never")
+    expect(field).to_be_hidden()
+    ends.select_option("in an hour")
+    copy.click()
+    expect(field).to_have_value(link)
     viewer = screens.open(link)
     expect(viewer.page.get_by_text("View only", exact=True)).to_be_visible()
+    expect(viewer.page.get_by_text(re.compile("^until "))).to_be_visible()
     expect(viewer.page.get_by_label("Language", exact=True)).to_have_value("rust")
     viewer.wait_text(lambda text: text == "shared")
+
+
+def test_who_came_by_a_link_that_ends_is_warned_and_cannot_give_on_more(server: Server, screens: Screens) -> None:
+    made = server.post("/codespaces", {"text": "mine to keep", "expires_in": 90})
+    token = dict(made["edit"])["token"]  # type: ignore[call-overload]
+    window = screens.open(f"{server.address}/#{token}")
+    expect(window.page.get_by_text(re.compile("^until "))).to_be_visible()
+    expect(window.banner).to_contain_text("in 5 minutes at most")
+    expect(window.banner.get_by_role("button", name="New codespace with this text")).to_be_visible()
+    window.page.get_by_role("button", name="Share").click()
+    choice = window.page.get_by_label("The link ends").locator("option")
+    expect(choice).to_have_count(1)
+    expect(choice).to_have_text(re.compile("^(at|on) .*, as your own link$"))
+    window.screenshot("share-ending")
 
 
 def test_a_new_name_is_seen_by_others_and_kept(server: Server, screens: Screens) -> None:
@@ -319,7 +403,7 @@ def test_the_text_can_be_copied_and_downloaded_under_the_languages_name(server: 
     window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     window.page.get_by_role("button", name="More", exact=True).click()
     window.page.get_by_role("menuitem", name="Copy the text").click()
-    expect(window.page.locator("#announcer")).to_have_text("Text copied.")
+    expect(window.page.locator("#toast")).to_have_text("Text copied.")
     assert window.page.evaluate("navigator.clipboard.readText()") == "line\n😀"
     window.page.get_by_role("button", name="More", exact=True).click()
     with window.page.expect_download() as download:
@@ -384,6 +468,8 @@ def test_everything_can_be_reached_and_left_by_keyboard(server: Server, screens:
     window.wait_text(lambda text: text == "    x")
     keyboard.press("Escape")
     keyboard.press("Tab")
+    expect(window.page.locator("#connection")).to_be_focused()
+    keyboard.press("Tab")
     expect(window.page.get_by_label("Language", exact=True)).to_be_focused()
     window.page.get_by_role("button", name="More", exact=True).focus()
     keyboard.press("Enter")
@@ -400,15 +486,136 @@ def test_everything_can_be_reached_and_left_by_keyboard(server: Server, screens:
     expect(window.page.get_by_role("button", name="Share")).to_be_focused()
 
 
-def test_what_was_open_here_is_on_the_start_page(server: Server, screens: Screens) -> None:
-    window = screens.open(server.new_link(text="# my exercise\n"))
-    expect(window.page.locator(".cm-line").first).to_have_text("# my exercise")
-    window.wait_kept("pyshare.recent")
-    window.page.goto(f"{server.address}/")
-    window.screenshot("start-recent")
-    window.page.get_by_role("link", name="# my exercise").click()
+def test_a_codespace_left_at_once_is_on_the_start_page_and_can_be_named_and_forgotten(
+    server: Server, screens: Screens
+) -> None:
+    window = screens.open(f"{server.address}/", wait=False)
+    page = window.page
+    page.get_by_role("button", name="New codespace").click()
     window.wait_saved()
-    window.wait_text(lambda text: text == "# my exercise\n")
+    window.type("# my exercise")
+    page.locator(".brand").click()
+    entry = page.get_by_role("link", name="# my exercise")
+    expect(entry).to_be_visible()
+    # Another codespace is another page: the page loads itself again.
+    page.goto(server.new_link("view_only", text="theirs"))
+    window.wait_saved()
+    page.locator(".brand").click()
+    expect(page.get_by_role("link", name=re.compile("theirs.*view only"))).to_be_visible()
+    page.get_by_role("button", name="Rename # my exercise").click()
+    page.keyboard.type("Homework <b>")
+    page.keyboard.press("Enter")
+    named = page.get_by_role("link", name="Homework <b>")
+    expect(named).to_be_focused()
+    window.screenshot("start-recent")
+    assert faults(window) == []
+    page.get_by_role("button", name="Forget Homework <b>").click()
+    expect(named).to_be_hidden()
+    page.get_by_role("button", name="Undo").click()
+    expect(named).to_be_visible()
+    page.get_by_role("button", name="Forget all").click()
+    expect(page.locator("#recent")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#recent")).to_be_hidden()
+
+
+def test_the_page_works_below_a_path_of_a_proxy_and_asks_for_nothing_outside_it(
+    server: Server, browser: Browser, screens: Screens
+) -> None:
+    with BelowPath("/pad", server.address) as proxy:
+        one = screens.open(f"{proxy.address}/pad/", wait=False)
+        one.page.get_by_role("button", name="New codespace").click()
+        one.wait_saved()
+        one.type("below")
+        assert one.page.url.startswith(f"{proxy.address}/pad/#")
+        one.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        one.page.get_by_role("button", name="Share").click()
+        one.page.get_by_role("button", name="Copy link").click()
+        link = one.page.get_by_role("textbox", name="Link").input_value()
+        assert link.startswith(f"{proxy.address}/pad/#")
+        screens.open(link).wait_text(lambda text: text == "below")
+        one.page.keyboard.press("Escape")
+        one.page.locator(".brand").click()
+        expect(one.page.get_by_role("link", name="below")).to_be_visible()
+        one.page.goto(f"{proxy.address}/pad/a/wrong/address")
+        one.page.get_by_role("link", name="Go to the start page").click()
+        expect(one.page).to_have_url(f"{proxy.address}/pad/")
+        # What previews and home screens are told, and that it is there.
+        for name in ("og:title", "og:description"):
+            assert one.page.locator(f"meta[property='{name}']").get_attribute("content")
+        image = one.page.locator("meta[property='og:image']").evaluate("meta => new URL(meta.content, location).href")
+        links = [one.page.locator(f"link[rel='{kind}']") for kind in ("manifest", "apple-touch-icon", "icon")]
+        for address in (image, *(link.evaluate("link => link.href") for link in links)):
+            assert one.page.evaluate("async address => (await fetch(address)).status", address) == 200
+        assert [path for path in proxy.asked if not path.startswith("/pad/")] == []
+        # Without scripts there is a page that says so.
+        plain = browser.new_context(java_script_enabled=False).new_page()
+        plain.goto(f"{proxy.address}/pad/")
+        expect(plain.get_by_role("heading", name="The editor needs JavaScript.")).to_be_visible()
+        plain.context.close()
+
+
+def test_small_things_that_people_do_are_answered(server: Server, screens: Screens) -> None:
+    window = screens.open(f"{server.address}/", wait=False)
+    page = window.page
+    page.get_by_role("button", name="New codespace").click()
+    window.wait_saved()
+    expect(page).to_have_title("Empty codespace · pyshare")
+    toast = page.locator("#toast")
+    page.evaluate(_NO_CLIPBOARD)
+    page.get_by_role("button", name="Copy the address").click()
+    expect(toast).to_contain_text("does not let pages copy")
+    expect(window.banner).to_be_visible()
+    # A file that is dropped into an empty text says what language it is in.
+    page.evaluate(_DROP)
+    window.wait_text(lambda text: text == "let a = 1")
+    expect(page.get_by_label("Language", exact=True)).to_have_value("javascript")
+    expect(page).to_have_title("let a = 1 · pyshare")
+    window.type(" + 2 + 3 + 4 + 5")
+    expect(window.banner).to_be_hidden()
+    window.wait_saved()
+    page.keyboard.press("Control+s")
+    expect(toast).to_have_text("Saved already.")
+    page.locator("#connection").click()
+    expect(page.get_by_text("All edits are on the server.")).to_be_visible()
+    assert faults(window) == []
+
+
+#: Neither the browser's clipboard nor the old way.
+_NO_CLIPBOARD = """
+() => {
+  document.execCommand = () => false
+  Object.defineProperty(navigator, "clipboard", {value: undefined})
+}
+"""
+_DROP = """
+() => {
+  const data = new DataTransfer()
+  data.items.add(new File(["let a = 1"], "a.js"))
+  const content = document.querySelector("#editor").shadowRoot.querySelector(".cm-content")
+  const place = {clientX: 300, clientY: content.getBoundingClientRect().top + 15}
+  content.dispatchEvent(new DragEvent("drop",
+    {dataTransfer: data, bubbles: true, composed: true, cancelable: true, ...place}))
+}
+"""
+
+
+def test_a_device_that_loses_its_network_says_so_at_once_and_when_it_is_back(server: Server, screens: Screens) -> None:
+    window = screens.open(f"{server.address}/", wait=False)
+    # Where nothing passes any more, and nothing is closed.
+    line = Line()
+    window.page.route_web_socket(re.compile("/codespace/"), line.on_socket)
+    window.page.goto(server.new_link("view_only", text="to read"))
+    window.wait_saved()
+    line.silence()
+    window.page.context.set_offline(True)
+    expect(window.state).to_have_text("No network", timeout=3000)
+    expect(window.page.locator("#connection-shape")).to_have_text("■")
+    window.screenshot("no-network")
+    line.mend()
+    window.page.context.set_offline(False)
+    window.wait_saved()
+    expect(window.page.locator("#connection-shape")).to_have_text("●")
 
 
 def test_an_edit_above_the_limit_is_refused_here_and_its_text_can_be_had_back(
@@ -452,13 +659,16 @@ def test_the_picture_in_the_readme_is_what_the_page_looks_like(
 ) -> None:
     taken = tmp_path / "screenshot.png"
     screenshot.take(server, browser, taken)
+    icon = tmp_path / "icon.png"
+    screenshot.take_icon(browser, icon)
     page = browser.new_page()
-    images = [base64.b64encode(path.read_bytes()).decode() for path in (taken, screenshot.TARGET)]
-    share = page.evaluate(_COMPARE, images)
+    for made, kept in ((taken, screenshot.TARGET), (icon, screenshot.ICON)):
+        images = [base64.b64encode(path.read_bytes()).decode() for path in (made, kept)]
+        share = page.evaluate(_COMPARE, images)
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        (SCREENSHOTS / made.name).write_bytes(made.read_bytes())
+        assert share < _DIFFERENT, f"make {kept} again with python -m tests.browser.screenshot"
     page.close()
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    (SCREENSHOTS / "screenshot.png").write_bytes(taken.read_bytes())
-    assert share < _DIFFERENT, "make it anew with python -m tests.browser.screenshot"
 
 
 #: Rules that a person who cannot see, or uses no mouse, depends on (WCAG 2.2 to level AA).

@@ -13,10 +13,12 @@ from pyshare.net.page import Page
 
 FILES = {
     "index.html": "<!doctype html>" + " " * 2000,
+    "nothing.html": '<!doctype html><link href="{{root}}assets/style.css"><a href="{{root}}">Start</a>',
     "assets/page-ABCD1234.js": "let a = 1;" * 500,
     "assets/pyshare-client.js": "export {}",
     "assets/pyshare-client.d.ts": "export {};",
     "assets/icon.svg": "<svg/>",
+    "assets/page.webmanifest": "{}",
 }
 
 
@@ -74,6 +76,7 @@ async def test_a_host_that_is_none_gets_into_no_header(client: httpx.AsyncClient
         ("/assets/pyshare-client.js", "text/javascript; charset=utf-8", "no-cache"),
         ("/assets/pyshare-client.d.ts", "text/plain; charset=utf-8", "no-cache"),
         ("/assets/icon.svg", "image/svg+xml", "no-cache"),
+        ("/assets/page.webmanifest", "application/manifest+json", "no-cache"),
     ],
 )
 async def test_files_have_their_types_and_only_names_that_change_are_kept(
@@ -103,7 +106,8 @@ async def test_head_is_the_same_without_the_file(client: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/assets", "/assets/", "/../secret", "/%2e%2e/secret", "/assets/..%2f..%2fsecret"]
+    "path",
+    ["/nothing", "/nothing.html", "/assets", "/assets/", "/../secret", "/%2e%2e/secret", "/assets/..%2f..%2fsecret"],
 )
 async def test_what_is_not_there_is_404_in_json(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
@@ -115,3 +119,16 @@ async def test_a_page_that_was_not_built_says_so(tmp_path: Path) -> None:
     async with asking(tmp_path / "nothing") as client:
         answer = await client.get("/")
     assert (answer.status_code, answer.json()["reason"]) == (404, "the page was not built; run npm run build in web/")
+
+
+@pytest.mark.parametrize(
+    ("path", "root"), [("/nope", "./"), ("/a/b", "../"), ("/a/b/c.html", "../../"), ("/a/", "../")]
+)
+async def test_a_browser_that_asks_for_what_is_not_there_is_shown_the_way_to_the_start(
+    client: httpx.AsyncClient, path: str, root: str
+) -> None:
+    answer = await client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert answer.text == f'<!doctype html><link href="{root}assets/style.css"><a href="{root}">Start</a>'
+    assert answer.headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]

@@ -6,6 +6,7 @@ starts others. Blocks of `python` are programs and run meanwhile. Ports are repl
 else is in the way. Blocks without a language hold what is not run here.
 """
 
+import json
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -207,6 +209,21 @@ def test_every_command_and_example_of_a_page_runs(page: Path, tmp_path: Path) ->
                 if "ws://" in text and not shell.logs():
                     shell.start("pyshare serve --store memory")
                 assert shell.run(f"python {file}").strip()
+
+
+def test_the_example_client_opens_a_text_of_more_than_a_mebibyte(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "protocol.md"
+    (example,) = (text for language, text in blocks(page) if language == "python")
+    with session(tmp_path) as shell:
+        shell.start("pyshare serve --store memory")
+        address = shell.placed("http://127.0.0.1:8889/codespaces")
+        body = json.dumps({"text": "\u5b57" * 400_000}).encode()
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+            token = json.load(answer)["edit"]["token"]
+        file = tmp_path / "example.py"
+        file.write_text(re.sub(r"tmp-[0-9a-f-]+", token, shell.placed(example)), encoding="utf-8")
+        assert shell.run(f"python {file}").startswith("stored at version")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -1,7 +1,7 @@
 /**
- * The page's address: `/#TOKEN/LANGUAGE`.
+ * The page's address: `#TOKEN/LANGUAGE` behind the folder in which the page is.
  *
- * Behind the hash nothing of it is sent anywhere: whoever has the token may join.
+ * Browsers send nothing of what is behind the hash. A token is a key: its bearer may join.
  */
 
 export interface Place {
@@ -9,10 +9,18 @@ export interface Place {
   readonly language: string;
 }
 
-/** Return what an address's hash says; null if it names no codespace. */
-export function parseHash(hash: string): Place | null {
-  const [token = "", language = ""] = hash.replace(/^#/, "").split("/");
-  return /^[A-Za-z0-9_.=-]{1,512}$/.test(token) ? { token, language } : null;
+/** Text that chats, mails and sentences put behind a link: brackets, stops, quotes, and fields that count readers. */
+const HARMLESS = /^(?:[)\]}>.,;:!?'"’”»*\s]*|[?&][^#]*)$/;
+
+/** Return the codespace that an address's hash names; "start" if it names none, "broken" if it is not a whole link. */
+export function parseHash(hash: string): Place | "start" | "broken" {
+  const text = decoded(hash.replace(/^#/, "")).trim();
+  if (text === "") return "start";
+  const [, found = "", rest = ""] = /^([A-Za-z0-9_.=-]{0,512})(.*)$/s.exec(text)!;
+  // A stop ends a sentence, and never a token.
+  const token = found.replace(/\.+$/, "");
+  const [, language = "", behind = ""] = /^\/([a-z]*)(.*)$/s.exec(rest) ?? ["", "", rest];
+  return token !== "" && HARMLESS.test(behind) ? { token, language } : "broken";
 }
 
 /** Return the hash for a codespace. */
@@ -20,7 +28,15 @@ export function formatHash(token: string, language: string): string {
   return `#${token}/${language}`;
 }
 
-/** Return the whole address of a codespace. */
-export function formatAddress(token: string, language: string): string {
-  return `${location.origin}/${formatHash(token, language)}`;
+/** Return the whole address of a codespace, in the folder of the page at `page`. */
+export function formatAddress(token: string, language: string, page: string = document.baseURI): string {
+  return new URL(formatHash(token, language), new URL(".", page)).href;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -13,7 +13,7 @@ export class ApiError extends Error {
   }
 }
 
-interface Link {
+export interface Link {
   readonly token: string;
   /** When it ends, in seconds since 1970. */
   readonly expires: number | null;
@@ -27,12 +27,12 @@ interface Made {
 
 /** Make a codespace with a text in it. */
 export function createCodespace(text: string): Promise<Made> {
-  return post("/codespaces", text ? { text } : {});
+  return post("codespaces", text ? { text } : {});
 }
 
 /** Make a link from a token; `seconds` is how long it works, null: as long as the codespace. */
 export function createLink(token: string, mode: Mode, seconds: number | null): Promise<Link> {
-  return post(`/codespaces/${encodeURIComponent(token)}/links`, { mode, expires_in: seconds });
+  return post(`codespaces/${encodeURIComponent(token)}/links`, { mode, expires_in: seconds });
 }
 
 async function post<Answer>(path: string, body: unknown): Promise<Answer> {

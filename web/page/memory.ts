@@ -1,4 +1,6 @@
-/** What the page remembers in this browser: who one is, and where one was. Where nothing can be kept, nothing is. */
+/** What the page remembers in this browser: one's name, and the codespaces that were open. Where nothing can be kept, nothing is. */
+
+import type { Mode } from "../client/index.js";
 
 /** A codespace that was open here. */
 export interface Recent {
@@ -8,11 +10,18 @@ export interface Recent {
   readonly title: string;
   /** When it was last open, in milliseconds since 1970. */
   readonly at: number;
+  /** What its link is good for; older notes do not say. */
+  readonly mode?: Mode;
+  /** What one has called it here. */
+  readonly name?: string;
 }
 
 const NAME = "pyshare.name";
 const RECENT = "pyshare.recent";
-const MOST_RECENT = 8;
+/** Codespaces that are remembered: a link may be the only key to a text, so these are many. */
+const MOST_RECENT = 100;
+/** Characters of a title and of a name. */
+const TITLE_LENGTH = 60;
 
 const NAMES = [
   ..."Badger Beaver Bison Crane Dolphin Eagle Falcon Finch Fox Gecko Hare Hawk Heron Ibex Jackdaw Kestrel".split(" "),
@@ -42,14 +51,54 @@ export function loadRecent(): Recent[] {
   }
 }
 
-/** Put a codespace first. */
-export function rememberRecent(recent: Recent): void {
-  const others = loadRecent().filter(({ token }) => token !== recent.token);
-  write(RECENT, JSON.stringify([recent, ...others].slice(0, MOST_RECENT)));
+/** Return what is remembered of a codespace. */
+export function findRecent(token: string): Recent | undefined {
+  return loadRecent().find((each) => each.token === token);
 }
 
-export function forgetRecent(gone: string): void {
-  write(RECENT, JSON.stringify(loadRecent().filter(({ token }) => token !== gone)));
+/** Put a codespace first; its name stays. */
+export function rememberRecent(recent: Recent): void {
+  const all = loadRecent();
+  const name = all.find(({ token }) => token === recent.token)?.name;
+  const others = all.filter(({ token }) => token !== recent.token);
+  save([name === undefined ? recent : { ...recent, name }, ...others]);
+}
+
+/** Call a codespace something; with an empty name it has its first line again. */
+export function renameRecent(token: string, name: string): void {
+  const short = name.trim().slice(0, TITLE_LENGTH);
+  save(
+    loadRecent().map((recent) => {
+      if (recent.token !== token) return recent;
+      const { name: _, ...nameless } = recent;
+      return short === "" ? nameless : { ...nameless, name: short };
+    }),
+  );
+}
+
+/** Forget one codespace, or all; return what remembers them again. */
+export function forgetRecent(gone?: string): () => void {
+  const all = loadRecent();
+  const isGone = ({ token }: Recent): boolean => gone === undefined || token === gone;
+  save(all.filter((each) => !isGone(each)));
+  return () => {
+    const now = new Set(loadRecent().map(({ token }) => token));
+    const back = all.filter((each) => isGone(each) && !now.has(each.token));
+    save([...loadRecent(), ...back].sort((one, other) => other.at - one.at));
+  };
+}
+
+/** Return a text's first words. */
+export function titleOf(text: string): string {
+  const line = text
+    .slice(0, 2000)
+    .split("\n")
+    .find((each) => each.trim() !== "");
+  return (line ?? "").trim().slice(0, TITLE_LENGTH);
+}
+
+function save(recent: readonly Recent[]): void {
+  write(RECENT, JSON.stringify(recent.slice(0, MOST_RECENT)));
 }
 
 function isRecent(value: unknown): value is Recent {

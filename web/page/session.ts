@@ -1,0 +1,247 @@
+/** The editor of one codespace, kept connected, and all that the page says about the two. */
+
+import { connect, type Connection, type Refusal, type Status } from "../client/index.js";
+import { formatHash, type Place } from "./address.js";
+import { ApiError } from "./api.js";
+import { hideBanner, showBanner, type Action } from "./banner.js";
+import { LanguageChoice, languageOfFile } from "./choice.js";
+import { PageEditor } from "./editor.js";
+import { copyText, part, saveText } from "./elements.js";
+import { LinkEnd } from "./ending.js";
+import { linkEnd } from "./ends.js";
+import { showFailure } from "./failed.js";
+import { failureOf } from "./failure.js";
+import { Hint } from "./hint.js";
+import { findRecent, forgetRecent, loadName, titleOf } from "./memory.js";
+import { setUpMenu } from "./menu.js";
+import { Notes } from "./notes.js";
+import { setUpPeople, showPeople } from "./people.js";
+import { setUpShare } from "./share.js";
+import { goToNew } from "./start.js";
+import { fate } from "./state.js";
+import { StatusLine } from "./status.js";
+import { markNews, setTitle } from "./titles.js";
+import { showToast } from "./toast.js";
+
+/** Milliseconds of being away before it is worth a banner: a restart of a server takes less. */
+const AWAY_MS = 2500;
+/** Characters at the start of a text in which its title is looked for. */
+const TITLE_WITHIN = 2000;
+/** Close codes after which a link will never lead anywhere again. */
+const FOR_EVER: ReadonlySet<number> = new Set([4404, 4410]);
+
+export class Session {
+  readonly #place: Place;
+  readonly #editor: PageEditor;
+  readonly #connection: Connection;
+  readonly #choice: LanguageChoice;
+  readonly #status: StatusLine;
+  readonly #notes: Notes;
+  /** Whether the codespace was open in this browser before. */
+  readonly #known: boolean;
+  /** Time at which the link ends; null: with the codespace. */
+  readonly #endsAt: number | null;
+  #linkEnd: LinkEnd | null = null;
+  #hint: Hint | null = null;
+  /** Whether the codespace's text has been here. */
+  #joined = false;
+  /** Time since which there is no connection. */
+  #awaySince: number | null = Date.now();
+  /** Time since which the browser says that there is no network. */
+  #offlineSince: number | null = null;
+  #awayTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the banner of being away was shown since the last connection. */
+  #wasAway = false;
+
+  constructor(place: Place) {
+    this.#place = place;
+    this.#known = findRecent(place.token) !== undefined;
+    this.#endsAt = linkEnd(place.token);
+    for (const id of ["share", "menu", "heading", "editor", "footer"]) part(id, HTMLElement).hidden = false;
+    const position = part("place", HTMLElement);
+    this.#editor = new PageEditor(
+      part("editor", HTMLElement),
+      (line, column) => (position.textContent = `${line}:${column}`),
+      () => this.#onText(),
+    );
+    this.#choice = new LanguageChoice(this.#editor, place.language, () => this.#onLanguage());
+    this.#notes = new Notes(() => ({
+      token: place.token,
+      language: this.#choice.language.id,
+      title: this.#title,
+      mode: this.#connection.status.mode,
+    }));
+    this.#status = new StatusLine(() => this.#connection.retry());
+    this.#connection = connect(this.#editor.view, `codespace/${place.token}/`, {
+      name: loadName(),
+      onStatus: (status) => this.#onStatus(status),
+      onPeers: (peers) => {
+        showPeople(this.#connection, peers);
+        this.#hint?.joined(peers.length);
+      },
+      onRefused: (refusal) => this.#onRefused(refusal),
+    });
+    setUpPeople(this.#connection);
+    setUpShare(place.token, this.#endsAt, {
+      mode: () => this.#connection.status.mode,
+      language: () => this.#choice.language.id,
+      onMade: () => this.#hint?.hide(),
+    });
+    this.#setUpMenu();
+    this.#setUpKeys();
+    if (this.#endsAt !== null) this.#linkEnd = new LinkEnd(this.#endsAt, this.#waysToKeep());
+    const state = history.state as { isNew?: boolean } | null;
+    if (state?.isNew) {
+      history.replaceState(null, "");
+      this.#hint = new Hint();
+    }
+    this.#nameWindow();
+    this.#editor.view.focus();
+  }
+
+  get #title(): string {
+    return titleOf(this.#editor.view.state.doc.sliceString(0, TITLE_WITHIN));
+  }
+
+  #nameWindow(): void {
+    setTitle(findRecent(this.#place.token)?.name ?? (this.#title || "Empty codespace"));
+  }
+
+  #onText(): void {
+    if (!this.#joined) return;
+    this.#notes.soon();
+    this.#nameWindow();
+    this.#hint?.typed(this.#editor.view.state.doc.length);
+    markNews();
+  }
+
+  #onLanguage(): void {
+    history.replaceState(history.state, "", formatHash(this.#place.token, this.#choice.language.id));
+    this.#notes.soon();
+  }
+
+  #onStatus(status: Status): void {
+    const { state, mode } = status;
+    if (state === "connected") this.#awaySince = null;
+    else this.#awaySince ??= Date.now();
+    if (state === "connected" && !this.#joined) {
+      this.#joined = true;
+      this.#notes.write();
+      this.#nameWindow();
+    }
+    const chip = part("mode", HTMLElement);
+    chip.hidden = state !== "closed" && (mode === "edit" || state === "connecting");
+    chip.textContent = state === "closed" ? "Read-only" : "View only";
+    part("share", HTMLElement).hidden = state === "closed";
+    this.#offlineSince = status.offline ? (this.#offlineSince ?? Date.now()) : null;
+    this.#status.update({ ...status, awaySince: this.#awaySince, offlineSince: this.#offlineSince });
+    if (state === "closed") this.#onClosed(status);
+    else this.#onAway(status);
+  }
+
+  /** Say so when the connection is away for long, and when it is back. */
+  #onAway({ state, unsaved }: Status): void {
+    if (state === "connected") {
+      clearTimeout(this.#awayTimer);
+      this.#awayTimer = undefined;
+      hideBanner("away");
+      if (this.#wasAway && unsaved === 0) {
+        this.#wasAway = false;
+        showToast("Back, everything is saved.");
+      }
+      return;
+    }
+    this.#awayTimer ??= setTimeout(() => {
+      this.#wasAway = this.#joined;
+      const { ended, unsaved, state } = this.#connection.status;
+      const reason = ended?.reason ? ` (${ended.reason})` : "";
+      const what = state === "reconnecting" || unsaved > 0 ? ` ${fate(this.#connection.status)}` : "";
+      const sentence = `There is no connection to the server${reason}.${what}`;
+      showBanner("away", "wait", sentence, [["Try now", () => this.#connection.retry()]]);
+    }, AWAY_MS);
+  }
+
+  #onClosed({ ended, unsaved }: Status): void {
+    clearTimeout(this.#awayTimer);
+    this.#linkEnd?.stop();
+    this.#notes.stop();
+    const code = ended?.code ?? 1000;
+    const failure = failureOf({ code, linkEnd: this.#endsAt, known: this.#known, now: Date.now() });
+    if (FOR_EVER.has(code)) forgetRecent(this.#place.token);
+    if (this.#editor.text === "" && unsaved === 0) {
+      showFailure(failure, this.#place.token, `Code ${code}`);
+      return;
+    }
+    const kept = "The text is still on this screen; it can be copied and not changed.";
+    const lost = unsaved > 0 ? " What you typed last was not saved on the server." : "";
+    const actions = code === 1000 ? [["Use it here", () => location.reload()] as const] : this.#waysToKeep();
+    showBanner(
+      "closed",
+      code === 1000 ? "wait" : "bad",
+      `${failure.title} ${failure.sentence} ${kept}${lost}`,
+      actions,
+    );
+  }
+
+  #onRefused({ code, reason, inserted, forget }: Refusal): void {
+    const actions: Action[] = [["Close", () => (forget?.(), hideBanner("refused"))]];
+    if (inserted !== "") actions.unshift(["Copy what was taken back", () => void this.#copy(inserted)]);
+    const what = code === "set_aside" ? "Text of an earlier visit could not be saved" : "An edit was taken back";
+    showBanner("refused", "bad", `${what}: ${reason}.`, actions);
+  }
+
+  #waysToKeep(): readonly Action[] {
+    return [
+      ["New codespace with this text", () => this.#makeNew(this.#editor.text)],
+      ["Download", () => this.#download()],
+    ];
+  }
+
+  #setUpMenu(): void {
+    setUpMenu({
+      copy: () => void this.#copy(this.#editor.text),
+      download: () => this.#download(),
+      search: () => this.#editor.openSearch(),
+      new: () => this.#makeNew(""),
+    });
+  }
+
+  #setUpKeys(): void {
+    document.addEventListener("keydown", (event) => {
+      if (event.key.toLowerCase() !== "s" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey)
+        return;
+      event.preventDefault();
+      showToast(
+        this.#status.look === "saved" ? "Saved already." : `${part("connection-text", HTMLElement).textContent}.`,
+      );
+    });
+    part("editor", HTMLElement).addEventListener(
+      "drop",
+      ({ dataTransfer }) => {
+        const language = languageOfFile(dataTransfer?.files[0]?.name ?? "");
+        // Into a text that is there already, a file is only put.
+        if (language && this.#connection.status.mode === "edit" && this.#title === "") this.#choice.choose(language);
+      },
+      { capture: true },
+    );
+    addEventListener("beforeunload", (event) => {
+      const { unsaved, kept } = this.#connection.status;
+      if (unsaved > 0 && !kept) event.preventDefault();
+    });
+  }
+
+  async #copy(text: string): Promise<void> {
+    showToast((await copyText(text)) ? "Text copied." : "This browser does not let pages copy.");
+  }
+
+  #download(): void {
+    saveText(this.#editor.text, `codespace.${this.#choice.language.extension}`);
+  }
+
+  #makeNew(text: string): void {
+    goToNew(text, this.#choice.language.id).catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error;
+      showBanner("failed", "bad", `No codespace was made: ${error.message}.`, [["Close", () => hideBanner("failed")]]);
+    });
+  }
+}
