@@ -18,7 +18,7 @@ from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, DocumentLimits, Push, Update, by_push
 from pyshare.core.errors import PushRefused, RefusalCode
 from pyshare.core.units import has_lone_surrogate, splits_pair
-from pyshare.core.work import Parts, Work, WorkSpent, copy_steps, finish
+from pyshare.core.work import Parts, Work, WorkSpent, at_once, copy_steps, finish
 
 _TOO_MUCH = "rebasing these updates is too much work; send them in smaller parts"
 
@@ -27,8 +27,7 @@ def composing(updates: Sequence[ChangeSet]) -> Parts[ChangeSet]:
     """Compose `updates`, at least one, each of which follows the one before."""
     whole = updates[0]
     for each in updates[1:]:
-        yield whole.steps + each.steps
-        whole = whole.compose(each)
+        whole = yield from whole.composing(each)
     return whole
 
 
@@ -46,11 +45,9 @@ def rebasing(updates: Sequence[ChangeSet], push: Sequence[Update], sender: str) 
     changes = yield from composing([update.changes for update in push])
     rebased = []
     for index, own in enumerate(updates):
-        yield own.steps + changes.steps
-        rebased.append(own.map(changes))
+        rebased.append((yield from own.mapping(changes)))
         if index + 1 < len(updates):
-            yield own.steps + changes.steps
-            changes = changes.map(own, before=True)
+            changes = yield from changes.mapping(own, before=True)
     return rebased
 
 
@@ -198,7 +195,7 @@ class Draft:
         limits = self._document.limits
         if self.updates:
             updates = tuple(rebase(updates, self.updates, push.sender))
-            whole = finish(_composing_within(updates, limits), Work()) if updates else None
+            whole = at_once(_composing_within(updates, limits)) if updates else None
         if whole is None:
             return False
         text = _applied(whole, self.text)

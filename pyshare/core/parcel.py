@@ -8,19 +8,20 @@ No I/O.
 import json
 
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.protocol import PUSH_SECTIONS
 from pyshare.core.units import splits_pair
 
 #: Bytes that one UTF-16 unit takes in JSON at most, as `\\u0000` does.
 _UNIT_BYTES = 6
 #: Bytes that a change and what is kept before it take besides: two numbers, brackets, quotes, commas.
 _CHANGE_BYTES = 48
+#: Sections of a part: servers accept more (`push_sections`), and others rebase over parts of this size without a pause.
+_PART_SECTIONS = 8192
 #: Units that a part has room for in any case, so that cutting comes to an end.
 _LEAST_UNITS = 2
 
 
 def cut(
-    changes: ChangeSet, limit_bytes: int, limit_sections: int = PUSH_SECTIONS // 2
+    changes: ChangeSet, limit_bytes: int, limit_sections: int = _PART_SECTIONS
 ) -> tuple[ChangeSet, ChangeSet | None]:
     """Return `changes` as a part that surely takes no more than the limits, as JSON, and the part that follows it.
 

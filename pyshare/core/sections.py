@@ -11,13 +11,18 @@ and gives them their names.
 from collections.abc import Sequence
 from typing import Final
 
+from pyshare.core.work import Parts
+
 #: The second number of a section that is kept.
 KEPT: Final = -1
 #: What a walk that has come to its end stands at.
 _DONE: Final = -2
 
+#: Sections that a walk passes before others may have their turn: about 5 ms.
+_PART_STEPS: Final = 4096
+
 #: Sections, flat, and for each of them the text that replaces it.
-Parts = tuple[Sequence[int], Sequence[str]]
+Flat = tuple[Sequence[int], Sequence[str]]
 
 
 def add_section(sections: list[int], length: int, new: int, *, join: bool = False) -> None:
@@ -102,14 +107,18 @@ class _Walk:
             self.offset += length
 
 
-def compose(first: Parts, second: Parts) -> tuple[list[int], list[str]]:
-    """Compose as `composeSets` in @codemirror/state: walk over the text between the two."""
+def composing(first: Flat, second: Flat) -> Parts[tuple[list[int], list[str]]]:
+    """Compose as `composeSets` in @codemirror/state: walk over the text between the two, in parts."""
     sections: list[int] = []
     inserted: list[str] = []
     a, b = _Walk(*first), _Walk(*second)
+    end, paid = len(first[0]) + len(second[0]), 0
     # Whether the last section is still part of a replacement that goes on in one of the sets.
     is_open = False
     while a.new != _DONE or b.new != _DONE:
+        if a.index + b.index > paid:
+            yield min(_PART_STEPS, (end - paid) >> 1)
+            paid += 2 * _PART_STEPS
         if a.new == 0:
             add_section(sections, a.length, 0, join=is_open)
             a.next()
@@ -139,14 +148,18 @@ def compose(first: Parts, second: Parts) -> tuple[list[int], list[str]]:
     return sections, inserted
 
 
-def map_over(changes: Parts, over: Parts, *, before: bool) -> tuple[list[int], list[str]]:
-    """Map as `mapSet` in @codemirror/state: walk over the text that both are for."""
+def mapping_over(changes: Flat, over: Flat, *, before: bool) -> Parts[tuple[list[int], list[str]]]:
+    """Map as `mapSet` in @codemirror/state: walk over the text that both are for, in parts."""
     sections: list[int] = []
     inserted: list[str] = []
     a, b = _Walk(*changes), _Walk(*over)
+    end, paid = len(changes[0]) + len(over[0]), 0
     # Index of the last section of `a` whose text has been inserted; it may be passed in pieces.
     done = -1
     while a.new != _DONE or b.new != _DONE:
+        if a.index + b.index > paid:
+            yield min(_PART_STEPS, (end - paid) >> 1)
+            paid += 2 * _PART_STEPS
         if a.new == KEPT and b.new == KEPT:
             length = min(a.length, b.length)
             add_section(sections, length, KEPT)

@@ -1,12 +1,14 @@
 """Change sets: their laws as properties, what `from_json` takes and refuses, and what does not fit."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pyshare.core.changeset import Change, ChangeSet, ChangeSetError, MapMode
 from pyshare.core.units import to_units
-from pyshare.core.work import Work, WorkSpent
+from pyshare.core.work import TURN_STEPS, Parts, Work, WorkSpent
 
 LETTERS = "ab\n\u00e9\U0001f600"
 ORDINARY = st.text(LETTERS, max_size=12)
@@ -259,6 +261,26 @@ def test_changes_that_touch_out_of_order_are_bounded_by_the_work_given() -> None
     with pytest.raises(WorkSpent):
         ChangeSet.of(changes, 200, work=Work(1000))
     assert ChangeSet.of(changes, 200, work=Work(100_000)).new_length == 300
+
+
+SCATTERED = ChangeSet.from_json([1, [1, ";"]] * 40_000)
+
+
+@pytest.mark.parametrize(
+    ("parts", "steps"),
+    [
+        (lambda: SCATTERED.mapping(ChangeSet.from_json([[0, "x"], 80_000])), 80_002),
+        (lambda: SCATTERED.mapping(SCATTERED, before=True), 160_000),
+        (lambda: SCATTERED.composing(ChangeSet.from_json([1, [0, "x"]] * 40_000 + [40_000])), 160_001),
+    ],
+)
+def test_a_walk_over_many_sections_is_made_in_parts_and_all_are_counted(
+    parts: Callable[[], Parts[ChangeSet]], steps: int
+) -> None:
+    counted = list(parts())
+    assert max(counted) <= TURN_STEPS
+    assert sum(counted) == steps
+    assert len(counted) == -(-steps // max(counted))
 
 
 @given(texts_with_two(), st.data())

@@ -58,7 +58,7 @@ LIMITS = Limits(
 LIMITS_JSON = (
     '{"message_bytes":65536,"text_units":524288,"clients":1000,'
     '"pushes_per_second":50,"history_updates":4096,"presence_ms":100,'
-    '"push_updates":1024,"push_sections":16384}'
+    '"push_updates":1024,"push_sections":131072}'
 )
 EMOJI = "\U0001f600"
 
@@ -531,8 +531,8 @@ def push_of(updates: str) -> str:
     ("updates", "count"),
     [
         (",".join(["[]"] * 1025), "1025 updates"),
-        ("[" + ",".join(["1"] * 16_385) + "]", "16385 sections"),
-        (",".join(["[" + ",".join(["1"] * 163) + "]"] * 101), "16463 sections"),
+        ("[" + ",".join(["1"] * 131_073) + "]", "131073 sections"),
+        (",".join(["[" + ",".join(["1"] * 1300) + "]"] * 101), "131300 sections"),
     ],
 )
 def test_a_push_above_its_limits_is_refused_by_count_before_a_change_set_is_made(
@@ -542,7 +542,7 @@ def test_a_push_above_its_limits_is_refused_by_count_before_a_change_set_is_made
     with pytest.raises(UnreadablePush) as refused:
         parse_client_frame(push_of(updates))
     assert (refused.value.seq, refused.value.code) == (7, RefusalCode.TOO_MUCH)
-    assert refused.value.reason == f"a push of {count}; send it in parts of 1024 updates and 16384 sections at most"
+    assert refused.value.reason == f"a push of {count}; send it in parts of 1024 updates and 131072 sections at most"
 
 
 def test_a_push_above_its_limits_without_a_number_is_not_understood() -> None:
@@ -560,10 +560,10 @@ def test_kept_sections_side_by_side_become_one_in_a_push() -> None:
 def test_lists_by_the_hundred_thousand_are_refused_before_they_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "_CLIENT_FRAMES", None)
     with pytest.raises(UnreadablePush) as refused:
-        parse_client_frame(push_of(",".join(["[]"] * 100_000)))
+        parse_client_frame(push_of(",".join(["[]"] * 200_000)))
     assert (refused.value.seq, refused.value.code) == (7, RefusalCode.TOO_MUCH)
     with pytest.raises(ConnectionRefused) as unread:
-        parse_client_frame('{"type":' + "[" * 100_000)
+        parse_client_frame('{"type":' + "[" * 200_000)
     assert unread.value.closing.code == CloseCode.NOT_UNDERSTOOD
 
 

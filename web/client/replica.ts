@@ -46,6 +46,9 @@ const PUSH_SHARE = 2;
 /** Sections of a push for servers that do not say. */
 const PUSH_SECTIONS = 16_384;
 
+/** Sections of a push that this client makes, at most: others rebase over so many without a pause. */
+const PART_SECTIONS = 8192;
+
 /** Refusals that say nothing of the edits: with the newest text under them they may be pushed again. */
 const STALE: ReadonlySet<string> = new Set(["too_old", "too_new", "seq", "in_flight"]);
 
@@ -158,7 +161,7 @@ export class Replica {
   }
 
   #launch(limits: Limits): void {
-    const sections = (limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE;
+    const sections = Math.min((limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE, PART_SECTIONS);
     const part = { bytes: limits.message_bytes / PUSH_SHARE, sections };
     const { length } = this.#committed.text;
     this.#take(() => this.#unconfirmed.launch(this.#seq + 1, part, length) && this.#seq++);

@@ -1012,6 +1012,7 @@ var AnotherLife = class extends Error {
 };
 var PUSH_SHARE = 2;
 var PUSH_SECTIONS = 16384;
+var PART_SECTIONS = 8192;
 var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
 var Replica = class {
   #screen;
@@ -1107,7 +1108,7 @@ var Replica = class {
     return { type: "push", seq: flying.seq, version: this.#version, updates: [flying.changes.toJSON()] };
   }
   #launch(limits) {
-    const sections = (limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE;
+    const sections = Math.min((limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE, PART_SECTIONS);
     const part = { bytes: limits.message_bytes / PUSH_SHARE, sections };
     const { length } = this.#committed.text;
     this.#take(() => this.#unconfirmed.launch(this.#seq + 1, part, length) && this.#seq++);
