@@ -40,8 +40,8 @@ def _chosen_seed(given: object) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed of this run."""
-    config.stash[_SEED_KEY] = _chosen_seed(config.getoption("--seed"))
+    """Choose the seed of this run; pytest-xdist's workers are given it as an option."""
+    config.option.seed = config.stash[_SEED_KEY] = _chosen_seed(config.getoption("--seed"))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -68,9 +69,10 @@ def program(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data folder that nobody has made."""
-    return tmp_path / "data of 100% 'pyshare'?#"
+def folder() -> Iterator[Path]:
+    """A data folder that nobody has made, with a path that is short enough for a socket in it."""
+    with tempfile.TemporaryDirectory() as parent:
+        yield Path(parent, "data of 100% 'pyshare'?#")
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from tests.redis import running_redis
 from tests.system.noisy.run import HEAD, Result, neighbourhood
 from tests.system.noisy.target import ATTACKS
 
+pytestmark = pytest.mark.alone
+
 #: Seconds of one attack: all of them together take two minutes.
 _SECONDS = 1.5
 #: Attacks that the store has a part in, which are made against Redis too.
