@@ -13,7 +13,7 @@ import {collab, getSyncedVersion, receiveUpdates, sendableUpdates} from "@codemi
 
 const [, , address, seedText, roundsText, pauseText] = process.argv
 const EDITORS = 8, ROUNDS = Number(roundsText ?? 80), MOST_PAUSE_MS = Number(pauseText ?? 12)
-const PATIENCE_MS = 20000
+const PATIENCE_MS = 60000
 const FIRST_COUNTED = 0x4e00, COUNTED = /[\u4e00-\u9fff]/, LOW_SURROGATE = /[\udc00-\udfff]/
 const codespace = `tmp-${crypto.randomUUID()}`
 

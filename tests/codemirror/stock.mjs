@@ -15,7 +15,7 @@ import WebSocket from "ws"
 import {FrontEnd} from "./front_end/front_end.mjs"
 import {SCENES} from "./stock_scenes.mjs"
 
-const PATIENCE_MS = 15000
+const PATIENCE_MS = 60000
 // A scene is at rest after so long without a frame. Pyshare heals an editor in doubt later, and the texts wait for that.
 const REST_MS = 800
 const LONGEST_RECORDED = 60

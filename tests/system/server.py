@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 #: What servers sign links with that have no folder for a secret.
 SECRET = "for the tests of pyshare, and nowhere else"
 #: Seconds in which a server starts, or ends, on the slowest machine.
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 class RunningServer:

@@ -233,9 +233,13 @@ async def test_slow_topics_and_topics_alone_that_are_cut_lose_nothing(
         assert sum(typist.reconnects for typist in typists) == 0
 
 
-async def commit_without_pause(servers: Sequence[RunningServer], codespace: str, seconds: float) -> list[int]:
-    """Have three clients on each server push again as soon as they are answered; return each server's commits."""
+async def commit_without_pause(servers: Sequence[RunningServer], codespace: str, commits: int) -> list[int]:
+    """Have three clients on each server push again as soon as they are answered, until there are so many commits.
+
+    Returns each server's commits.
+    """
     confirmed = [0] * len(servers)
+    enough = trio.Event()
 
     async def push(index: int) -> None:
         async with connect(servers[index].codespace(codespace)) as space:
@@ -243,12 +247,16 @@ async def commit_without_pause(servers: Sequence[RunningServer], codespace: str,
                 space.insert(0, "ab"[index])
                 await space.wait_confirmed()
                 confirmed[index] += 1
+                if sum(confirmed) >= commits:
+                    enough.set()
 
-    with trio.move_on_after(seconds):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             for index in range(len(servers)):
                 for _ in range(3):
                     nursery.start_soon(push, index)
+            await enough.wait()
+            nursery.cancel_scope.cancel()
     return confirmed
 
 
@@ -257,7 +265,7 @@ async def test_two_servers_that_append_to_one_codespace_without_pause_both_make_
 ) -> None:
     flags = ("--redis-url", redis.url, "--pushes-per-second", "10000")
     async with running(*flags) as one, running(*flags) as two:
-        confirmed = await commit_without_pause((one, two), codespace, 4)
+        confirmed = await commit_without_pause((one, two), codespace, 400)
     assert min(confirmed) * 5 > max(confirmed), f"one of them starves: {confirmed}"
 
 
@@ -268,8 +276,8 @@ async def test_a_server_that_is_far_from_redis_makes_progress_beside_one_that_is
     async with open_proxy(str(redis.socket)) as proxy:
         proxy.delay(0.01, topics=False)
         async with running("--redis-url", redis.url, *flags) as near, running("--redis-url", proxy.url, *flags) as far:
-            confirmed = await commit_without_pause((near, far), codespace, 4)
-    assert min(confirmed) > 20, f"one of them starves: {confirmed}"
+            confirmed = await commit_without_pause((near, far), codespace, 1500)
+    assert min(confirmed) * 100 > sum(confirmed), f"one of them starves: {confirmed}"
 
 
 async def test_a_push_of_very_many_changes_is_committed_while_others_type_on_another_server(
