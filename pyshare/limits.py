@@ -41,6 +41,7 @@ def channel_limits(settings: Settings) -> ChannelLimits:
             pushes_per_second=settings.pushes_per_second,
             history_updates=settings.history_updates,
             presence_ms=settings.presence_ms,
+            alive_ms=round(1000 * settings.ping_seconds),
         ),
         document=DocumentLimits(
             text_units=settings.text_units,

@@ -168,7 +168,7 @@ class Settings(Surroundings):
     ping_seconds: Annotated[
         float,
         Field(ge=0.1, le=86_400),
-        Shown("Times", "SECONDS", "time between two pings to a client"),
+        Shown("Times", "SECONDS", "time between two pings to a client, and in which it is told something"),
     ] = 20.0
     silence_seconds: Annotated[
         float,

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 import trio
 
 from pyshare.actors.fanout import FanOut, Outlet
-from pyshare.actors.welcome import server_frame
 from pyshare.core.document import Document
+from pyshare.core.framing import server_frame
 from pyshare.core.names import public_name
 from pyshare.core.presence import Announcement, Attendee, Presence, Selection
 from pyshare.core.protocol import SELECTION_RANGES, GoneFrame, Peer, PeerFrame, PeerSelectFrame

@@ -24,7 +24,7 @@ from pyshare.core.document import HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.names import public_name
 from pyshare.core.presence import Selection
-from pyshare.core.protocol import ClientFrame, Mode, Peer, PushFrame, Range, SelectFrame, Storage
+from pyshare.core.protocol import Mode, Peer, PushFrame, Range, SelectFrame, Storage
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
 from pyshare.core.shares import Share
 from pyshare.core.work import STEPS_A_SECOND, TURN_STEPS
@@ -223,7 +223,7 @@ class Channel:
         self._waiting = [join for join in self._waiting if join.outlet is not outlet]
         self._members.leave(outlet)
 
-    def _on_received(self, outlet: Outlet, frame: ClientFrame | StockFrame) -> None:
+    def _on_received(self, outlet: Outlet, frame: PushFrame | SelectFrame | StockFrame) -> None:
         peer = self._members.find(outlet)
         if peer is None:
             if any(join.outlet is outlet for join in self._waiting):

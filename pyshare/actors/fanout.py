@@ -9,6 +9,10 @@ a socket is.
 Each push is a frame of its own, also when many are written at once: an editor
 built on @codemirror/collab maps its unconfirmed changes over the updates of a
 frame together, and the document over those of a push (see there).
+
+Members are of two kinds: those that take a long frame in pieces, and those that
+take it whole (see `pyshare.core.framing`). Each kind has frames and a backlog
+of its own, made only while it has members.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,7 +22,8 @@ from typing import Protocol
 from pyshare.actors.backlog import SLICE_BYTES, Backlog
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing
-from pyshare.core.protocol import Peer, push_frames
+from pyshare.core.framing import in_frames, push_messages
+from pyshare.core.protocol import Peer
 
 
 class Outlet(Protocol):
@@ -61,6 +66,8 @@ class Member:
 
     outlet: Outlet
     peer: Peer
+    #: Its kind: whether it takes long frames in pieces.
+    pieces: bool = False
     #: Version that it has been sent up to; kept up to date while it lags only.
     cursor: int = 0
     #: Answers that it has yet to be sent.
@@ -81,8 +88,9 @@ class FanOut:
         # Members that have been sent everything, and those that lag.
         self._current: dict[Outlet, Member] = {}
         self._lagging: dict[Outlet, Member] = {}
-        # What some laggard has not been sent.
-        self._backlog = Backlog(min(SLICE_BYTES, limits.backlog_bytes // 16))
+        # What some laggard of each kind has not been sent.
+        slice_bytes = min(SLICE_BYTES, limits.backlog_bytes // 16)
+        self._backlogs = {pieces: Backlog(slice_bytes) for pieces in (False, True)}
         # Topics that members have been told of and that have not ended.
         self._topics: set[str] = set()
         # Frames of committed pushes that members were sent.
@@ -99,7 +107,7 @@ class FanOut:
     @property
     def backlog_bytes(self) -> int:
         """Bytes of frames that are kept for laggards."""
-        return self._backlog.bytes
+        return sum(backlog.bytes for backlog in self._backlogs.values())
 
     def members(self) -> Iterable[Member]:
         """Return all members."""
@@ -109,12 +117,14 @@ class FanOut:
         """Return the member behind `outlet`."""
         return self._current.get(outlet) or self._lagging.get(outlet)
 
-    def join(self, outlet: Outlet, peer: Peer, first: bytes, *, told: Iterable[str] = ()) -> Member:
+    def join(
+        self, outlet: Outlet, peer: Peer, first: bytes, *, told: Iterable[str] = (), pieces: bool = False
+    ) -> Member:
         """Let a client in, with `first` as the first bytes it is sent; they bring it to the present version.
 
-        `told` are the topics that `first` tells of.
+        `told` are the topics that `first` tells of, `pieces` is the client's kind.
         """
-        member = Member(outlet, peer, told=frozenset(told) - self._topics)
+        member = Member(outlet, peer, pieces, told=frozenset(told) - self._topics)
         if outlet.write_nowait(first):
             self._current[outlet] = member
         else:
@@ -134,19 +144,21 @@ class FanOut:
         self._version += len(updates)
         if not len(self):
             return
-        slices = self._backlog.cut(push_frames(before, updates))
+        messages = push_messages(before, updates)
+        kinds = {member.pieces for member in self.members()}
+        slices = {pieces: self._backlogs[pieces].cut(in_frames(messages, pieces=pieces)) for pieces in kinds}
         for member in list(self._current.values()):
             version = before
-            for each in slices:
+            for each in slices[member.pieces]:
                 data, frames = each.after(version)
                 if not member.outlet.write_nowait(data):
                     self._lag(member, version)
                     break
                 version = each.version
                 self.frames_sent += frames
-        if self._lagging:
-            self._backlog.keep(slices)
-            self._shed()
+        for pieces in {member.pieces for member in self._lagging.values()}:
+            self._backlogs[pieces].keep(slices[pieces])
+        self._shed()
 
     def tell_all(self, news: Mapping[str, bytes], *, ended: Collection[str] = ()) -> None:
         """Send news by topic to everybody but the member whose id the topic is.
@@ -210,7 +222,7 @@ class FanOut:
             if not outlet.write_nowait(member.answers[0]):
                 return ()
             del member.answers[0]
-        while (missed := self._backlog.next_after(member.cursor)) is not None:
+        while (missed := self._backlogs[member.pieces].next_after(member.cursor)) is not None:
             data, frames = missed.after(member.cursor)
             if not outlet.write_nowait(data):
                 self._trim()
@@ -240,7 +252,7 @@ class FanOut:
 
     def _shed(self) -> None:
         """Close those furthest behind until the backlog is within its limit."""
-        while self._backlog.bytes > self._limits.backlog_bytes and self._lagging:
+        while self.backlog_bytes > self._limits.backlog_bytes and self._lagging:
             self._drop(min(self._lagging.values(), key=lambda member: member.cursor))
 
     def _drop(self, member: Member) -> None:
@@ -252,5 +264,7 @@ class FanOut:
         self._trim()
 
     def _trim(self) -> None:
-        """Let go of the frames that every laggard has been sent."""
-        self._backlog.forget(min((member.cursor for member in self._lagging.values()), default=self._version))
+        """Let go of the frames that every laggard of their kind has been sent."""
+        for pieces, backlog in self._backlogs.items():
+            cursors = (member.cursor for member in self._lagging.values() if member.pieces is pieces)
+            backlog.forget(min(cursors, default=self._version))

@@ -13,9 +13,10 @@ from pyshare.actors.counts import Counts
 from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.messages import Join
 from pyshare.actors.stock import StockRoom
-from pyshare.actors.welcome import EncodedText, server_frame, welcome
+from pyshare.actors.welcome import EncodedText, welcome
 from pyshare.core.document import Document
 from pyshare.core.errors import CloseCode, Closing
+from pyshare.core.framing import server_frame
 from pyshare.core.names import fingerprint
 from pyshare.core.protocol import Limits, Peer, RefusedFrame, ServerFrame, StatusFrame, Storage
 from pyshare.core.work import BYTES_A_STEP
@@ -105,11 +106,13 @@ class Membership:
             known=known,
             text=self._text,
             codespace=self._fingerprint,
+            pieces=join.pieces,
         )
         if self.storage == "down":
             first += server_frame(StatusFrame(self.storage))
         join.outlet.charge(len(peers) + len(first) // BYTES_A_STEP)
-        self._fanout.join(join.outlet, join.peer, first, told=(peer.id for peer in peers))
+        told = (peer.id for peer in peers)
+        self._fanout.join(join.outlet, join.peer, first, told=told, pieces=join.pieces)
         self._attendance.show(join.outlet)
 
     def leave(self, outlet: Outlet) -> None:

@@ -6,7 +6,7 @@ Connections send all of them but `Left` and `Drain`, which the supervisor sends,
 from dataclasses import dataclass
 
 from pyshare.actors.fanout import Outlet
-from pyshare.core.protocol import ClientFrame, Peer
+from pyshare.core.protocol import Peer, PushFrame, SelectFrame
 from pyshare.core.sharepython import StockFrame
 
 
@@ -21,6 +21,8 @@ class Join:
     version: int | None = None
     #: Whether it is a stock editor, which speaks the sharepython dialect.
     stock: bool = False
+    #: Whether it takes long messages in pieces (see `pyshare.core.framing`).
+    pieces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Received:
     """A member sent a frame."""
 
     outlet: Outlet
-    frame: ClientFrame | StockFrame
+    frame: PushFrame | SelectFrame | StockFrame
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,15 @@ its own.
 from collections.abc import Iterable, Sequence
 
 from pyshare.core.document import Document, Update, by_push
+from pyshare.core.framing import in_frames, message_frames, push_messages
 from pyshare.core.protocol import (
     Limits,
     Peer,
-    ServerFrame,
     Welcome,
     committed,
     encode,
     encode_text,
     encode_welcome,
-    push_frames,
-    text_frame,
 )
 
 
@@ -45,11 +43,6 @@ class EncodedText:
         return self._json
 
 
-def server_frame(frame: ServerFrame) -> bytes:
-    """Return `frame` as the bytes of a WebSocket frame."""
-    return text_frame(encode(frame))
-
-
 def may_be_one_frame(updates: Sequence[Update], client: str) -> bool:
     """Whether `client` may be given `updates` in one frame: they have one push of others at most."""
     return sum(1 for push in by_push(updates) if push[0].sender != client) <= 1
@@ -66,12 +59,14 @@ def welcome(
     known: int | None,
     text: EncodedText | None = None,
     codespace: str = "",
+    pieces: bool = False,
 ) -> bytes:
     """Return the frames that bring a client to the document's version.
 
     `known` is the version that it has of this epoch's text, if any. `text` is
     the document's, shared with others who join. `codespace` is the mark by
-    which a client knows the codespace again.
+    which a client knows the codespace again. With `pieces`, long messages are
+    sent in pieces.
     """
     updates = None if known is None else document.since(known)
     version = document.version
@@ -81,7 +76,7 @@ def welcome(
         version = known
         own = [update.seq for update in updates if update.sender == peer.id]
         acked = min(own) - 1 if own else acked
-        following = b"".join(frame for _, frame in push_frames(known, updates))
+        following = b"".join(frame for _, frame in in_frames(push_messages(known, updates), pieces=pieces))
         updates = []
     body = Welcome(
         id=peer.id,
@@ -96,6 +91,5 @@ def welcome(
         updates=None if updates is None else tuple(map(committed, updates)),
         codespace=codespace,
     )
-    if updates is None:
-        return text_frame(encode_welcome(body, (text or EncodedText(document)).json()))
-    return server_frame(body) + following
+    message = encode(body) if body.text is None else encode_welcome(body, (text or EncodedText(document)).json())
+    return message_frames(message, pieces=pieces) + following

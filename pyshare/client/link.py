@@ -17,7 +17,7 @@ from pyshare.client.events import Event, Reconnected
 from pyshare.client.replica import AnotherLife, OutOfStep, Replica
 from pyshare.client.transport import PING_SECONDS, SILENCE_SECONDS, Connection, OpenConnection
 from pyshare.core.errors import CloseCode, ConnectionRefused
-from pyshare.core.protocol import ClientFrame, Limits, ServerFrame, Welcome, encode, parse_server_frame
+from pyshare.core.protocol import AliveFrame, ClientFrame, Limits, ServerFrame, Welcome, encode, parse_server_frame
 
 logger = logging.getLogger(__name__)
 
@@ -199,6 +199,8 @@ class Link:
             frame = _parsed(await connection.receive())
             if isinstance(frame, Welcome):
                 raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, "the server sent a second welcome")
+            if isinstance(frame, AliveFrame):
+                continue
             try:
                 replica.receive(frame)
             except OutOfStep as error:

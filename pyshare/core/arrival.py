@@ -47,6 +47,8 @@ class Arrival:
     epoch: Annotated[str, Field(max_length=64)] | None = None
     version: Version | None = None
     name: Annotated[str, Field(max_length=NAME_LENGTH)] = ""
+    #: Whether it takes long messages in pieces, and signs of life (see `pyshare.core.framing`).
+    progress: bool = False
 
 
 _ARRIVAL = TypeAdapter(Arrival)

@@ -2,15 +2,13 @@
 
 The frozen dataclasses here are both the wire's frames and what actors hand to
 one another. `parse_client_frame` and `parse_server_frame` turn JSON text into
-them, strictly; `encode` turns them into JSON, and `text_frame` that into the
-bytes of a WebSocket frame, which one writes to any number of sockets. Texts
-and change sets inside are units strings; names and reasons ordinary ones.
+them, strictly; `encode` turns them into JSON. Texts and change sets inside are
+units strings; names and reasons ordinary ones.
 """
 
 import json
 import re
-import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, assert_never
 
@@ -27,7 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pyshare.core.changeset import ChangeSet, ChangeSetError
-from pyshare.core.document import Update, by_push
+from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, PushRefused, RefusalCode, shortened
 from pyshare.core.explanations import explain
 from pyshare.core.json_counts import count_lists, has_more_names
@@ -38,8 +36,6 @@ from pyshare.core.work import BYTES_A_STEP
 SUBPROTOCOL = "pyshare.v1"
 #: Largest integer that JavaScript's JSON keeps exact (Number.MAX_SAFE_INTEGER).
 MAX_INTEGER = 2**53 - 1
-#: Lengths of a payload from which a frame gives it in 2 bytes, and in 8 (RFC 6455, section 5.2).
-_LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 65_536
 #: Selection ranges that one client may show; an editor with more cursors shows the first ones.
 SELECTION_RANGES = 64
 #: Updates of one push, and sections of all its change sets together; a push with more is sent in parts.
@@ -121,7 +117,16 @@ class SelectFrame:
     type: Literal["select"] = "select"
 
 
-ClientFrame = PushFrame | SelectFrame
+@dataclass(frozen=True, slots=True)
+class AskFrame:
+    """A client's question for a sign of life."""
+
+    __pydantic_config__ = _FROM_CLIENT
+
+    type: Literal["alive"] = "alive"
+
+
+ClientFrame = PushFrame | SelectFrame | AskFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,8 @@ class Limits:
     #: Of one push, and of all its change sets together.
     push_updates: int = PUSH_UPDATES
     push_sections: int = PUSH_SECTIONS
+    #: Milliseconds in which the server says something, if only that it lives; 0: it does not answer `AskFrame`.
+    alive_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +272,18 @@ class StatusFrame:
     type: Literal["status"] = "status"
 
 
+@dataclass(frozen=True, slots=True)
+class AliveFrame:
+    """A sign of life, with the bytes that the server has received on this connection."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    received: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+    type: Literal["alive"] = "alive"
+
+
 ServerFrame = (
-    Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame
+    Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame | AliveFrame
 )  # fmt: skip
 
 _CLIENT_FRAMES: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
@@ -385,6 +402,10 @@ def _as_json(frame: ServerFrame | ClientFrame) -> dict[str, object]:
             return {"type": "gone", "id": client}
         case StatusFrame(storage):
             return {"type": "status", "storage": storage}
+        case AliveFrame(received):
+            return {"type": "alive", "received": received}
+        case AskFrame():
+            return {"type": "alive"}
         case _:
             assert_never(frame)
 
@@ -415,31 +436,11 @@ def _welcome_json(welcome: Welcome) -> dict[str, object]:
     return body
 
 
-def push_frame(version: int, push: Sequence[Update]) -> bytes:
-    """Return the WebSocket frame that tells clients of one committed push, whose last update made `version`."""
-    body = {"type": "updates", "version": version, "updates": [_update_json(update) for update in push]}
-    return text_frame(_json(body))
-
-
-def push_frames(version: int, updates: Iterable[Update]) -> list[tuple[int, bytes]]:
-    """Return the frames that tell of the `updates` that follow `version`, one a push, each with its version."""
-    frames = []
-    for push in by_push(updates):
-        version += len(push)
-        frames.append((version, push_frame(version, push)))
-    return frames
+def encode_push(version: int, push: Sequence[Update]) -> bytes:
+    """Return the updates frame of one committed push, whose last update made `version`, as JSON in UTF-8."""
+    return _json({"type": "updates", "version": version, "updates": [_update_json(update) for update in push]})
 
 
 def committed(update: Update) -> CommittedUpdate:
     """Return `update` as the wire shows it."""
     return CommittedUpdate(update.sender, update.seq, update.changes)
-
-
-def text_frame(payload: bytes) -> bytes:
-    """Return `payload` as one unmasked WebSocket text frame, as a server sends it (RFC 6455, section 5.2)."""
-    length = len(payload)
-    if length < _LENGTH_IN_2_BYTES:
-        return b"\x81" + bytes((length,)) + payload
-    if length < _LENGTH_IN_8_BYTES:
-        return b"\x81\x7e" + struct.pack("!H", length) + payload
-    return b"\x81\x7f" + struct.pack("!Q", length) + payload

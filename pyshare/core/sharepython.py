@@ -16,7 +16,8 @@ from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pyshare.core.changeset import Change, ChangeSet, ChangeSetError
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.explanations import explain
-from pyshare.core.protocol import MAX_INTEGER, SELECTION_RANGES, Mode, Position, Range, Units, text_frame
+from pyshare.core.framing import text_frame
+from pyshare.core.protocol import MAX_INTEGER, SELECTION_RANGES, Mode, Position, Range, Units
 from pyshare.core.units import from_units, has_lone_surrogate
 from pyshare.core.work import Work, WorkSpent
 

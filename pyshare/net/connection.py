@@ -30,29 +30,19 @@ from trio_websocket import (
 from wsproto.utilities import LocalProtocolError
 
 from pyshare.actors.messages import ChannelMessage, Drained, Join, Leave, Received
-from pyshare.core.arrival import SESSION_BYTES, Arrival, parse_arrival, public_id
+from pyshare.core.arrival import SESSION_BYTES, Arrival, public_id
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.names import public_name
-from pyshare.core.protocol import (
-    SUBPROTOCOL,
-    ClientFrame,
-    Peer,
-    PushFrame,
-    RefusedFrame,
-    UnreadablePush,
-    encode,
-    parse_client_frame,
-    parse_steps,
-    text_frame,
-)
-from pyshare.core.sharepython import StockFrame, parse_stock_frame
+from pyshare.core.protocol import SUBPROTOCOL, AskFrame, Peer, PushFrame, UnreadablePush, parse_steps
 from pyshare.net.addresses import Address, AddressBuckets
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket
+from pyshare.net.dialects import DIALECTS, Dialect
 from pyshare.net.handshake import HandshakeStream
 from pyshare.net.held import HeldBytes
-from pyshare.net.outlet import PING, SocketOutlet, close_frame
+from pyshare.net.outlet import SocketOutlet, close_frame
 from pyshare.net.plain import http_answer
+from pyshare.net.signs import SignsOfLife
 from pyshare.net.tokens import expired
 
 logger = logging.getLogger(__name__)
@@ -102,7 +92,7 @@ class ConnectionLimits:
     handshake_seconds: float = 10
     #: Seconds for finding out what the token is good for.
     authentication_seconds: float = 15
-    #: Seconds between two pings.
+    #: Seconds between two pings, and in which the client is told something.
     ping_seconds: float = 20
     #: Seconds without a byte from the client.
     silence_seconds: float = 60
@@ -129,33 +119,6 @@ class OpenChannel(Protocol):
 
 #: Counts a codespace that is made for an admission, by a request with these headers; or says why not now.
 CountCreation = Callable[[Admission, Mapping[str, str]], Closing | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How the clients of one subprotocol write, and how they are told that a push cannot be read."""
-
-    parse_arrival: Callable[[str], Arrival]
-    parse_frame: Callable[[str], ClientFrame | StockFrame]
-    refused_frame: Callable[[UnreadablePush], bytes]
-    #: Whether it is the stock front end's.
-    stock: bool = False
-
-
-def _refused_frame(push: UnreadablePush) -> bytes:
-    return text_frame(encode(RefusedFrame(push.seq, push.code, push.reason)))
-
-
-def _stock_arrival(query: str) -> Arrival:
-    """Return what a stock editor says of itself, which is nothing."""
-    return Arrival()
-
-
-#: The dialects by the subprotocol that is offered for them; None: by clients that offer none.
-DIALECTS: Mapping[str | None, Dialect] = {
-    SUBPROTOCOL: Dialect(parse_arrival, parse_client_frame, _refused_frame),
-    None: Dialect(_stock_arrival, parse_stock_frame, _refused_frame, stock=True),
-}
 
 
 def _headers(request: WebSocketRequest) -> Mapping[str, str]:
@@ -240,6 +203,7 @@ class _Connection:
             silence_seconds=limits.silence_seconds,
             message_bytes=limits.message_bytes,
         )
+        self._signs = SignsOfLife(self._outlet, self._stream, seconds=limits.ping_seconds)
         # The WebSocket, once the handshake was accepted; until then what HTTP is told in the end.
         self._ws: WebSocketConnection | None = None
         # Whether there was a WebSocket in the end, and what its client has closed it with.
@@ -315,12 +279,13 @@ class _Connection:
         offered = (name for name in request.proposed_subprotocols if name in DIALECTS)
         subprotocol = next(offered, None)
         ws = self._ws = await request.accept(subprotocol=subprotocol)
-        nursery.start_soon(self._ping, name=f"pings of {self._label}")
         with self._until_refused():
             if subprotocol is None and request.proposed_subprotocols:
                 raise ConnectionRefused(_NO_DIALECT)
             dialect = DIALECTS[subprotocol]
             arrival = dialect.parse_arrival(query)
+            signs = partial(self._signs.run, visible=arrival.progress)
+            nursery.start_soon(signs, name=f"signs of life to {self._label}")
             admission = await self._authenticate(ws, unquote(address["token"]))
             if admission.expires is not None:
                 nursery.start_soon(self._expire, admission.expires, name=f"expiry of {self._label}")
@@ -363,7 +328,8 @@ class _Connection:
         peer = Peer(public_id(arrival.session or self._new_session()), arrival.name, admission.mode)
         self._who |= {"codespace": public_name(admission.codespace), "client": peer.id}
         try:
-            await self._tell(Join(self._outlet, peer, arrival.epoch, arrival.version, stock=dialect.stock))
+            known = arrival.epoch, arrival.version
+            await self._tell(Join(self._outlet, peer, *known, stock=dialect.stock, pieces=arrival.progress))
             logger.info("joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None})
             while True:
                 await self._on_message(await ws.get_message(), dialect)
@@ -386,6 +352,9 @@ class _Connection:
         except UnreadablePush as push:
             await self._outlet.write(dialect.refused_frame(push))
         else:
+            if isinstance(frame, AskFrame):
+                await self._signs.answer()
+                return
             if isinstance(frame, PushFrame):
                 self._bucket.take(len(frame.updates) / _UPDATES_A_TOKEN, trio.current_time())
             await self._tell(Received(self._outlet, frame))
@@ -405,12 +374,6 @@ class _Connection:
 
     async def _tell_drained(self) -> None:
         await self._tell(Drained(self._outlet))
-
-    async def _ping(self) -> None:
-        """Give the client something to answer, now and then; one that has yet to read has no need of it."""
-        while True:
-            await trio.sleep(self._limits.ping_seconds)
-            self._outlet.offer_nowait(PING)
 
     async def _expire(self, expires: float) -> None:
         """End the connection when its token does; a clock that was set, or stood still, is met within a minute."""

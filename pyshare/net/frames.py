@@ -40,6 +40,11 @@ class Frames:
         """About how many bytes of memory the messages take that nobody has taken, at most."""
         return self._unfinished + sum(self._whole)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a part of a frame or of a message has passed, and not all of it."""
+        return bool(self._head or self._left or self._unfinished)
+
     def message_taken(self) -> None:
         """A whole message was taken, the oldest one."""
         if self._whole:

@@ -78,6 +78,8 @@ class SocketOutlet:
         self.lifetime = trio.CancelScope()
         # When a socket that was full took something for the last time.
         self.progress_time = float("-inf")
+        # When the channel's data was taken for the last time.
+        self.told_time = float("-inf")
         # The rest of the one write that was partly sent.
         self._rest: memoryview | None = None
         # Whether the socket took nothing when it was last tried.
@@ -115,7 +117,10 @@ class SocketOutlet:
     def write_nowait(self, data: bytes) -> bool:
         """Take the channel's `data`; or return False, take nothing, and tell it when there is room."""
         taken = self.offer_nowait(data)
-        self._owed |= not taken
+        if taken:
+            self.told_time = trio.current_time()
+        else:
+            self._owed = True
         return taken
 
     def offer_nowait(self, data: bytes) -> bool:
@@ -303,6 +308,12 @@ class OutletStream(trio.abc.Stream):
         self._frames = Frames()
         # Bytes received since a message was last taken; without a limit a message of empty frames never ends.
         self._unfinished_bytes = 0
+        # Bytes received since the connection began.
+        self.received_bytes = 0
+        # Since when a part of a message has been here, and not all of it; None if there is none. And what is set next
+        # when a message begins to arrive in parts.
+        self.arriving_since: float | None = None
+        self.arrival = trio.Event()
         # Whether the peer has ended, the connection broke, or trio-websocket is through with it.
         self.ended = False
         # Whether it was since the peer had sent a close frame, so that nothing follows.
@@ -350,6 +361,7 @@ class OutletStream(trio.abc.Stream):
         self._outlet.held.hold_unfinished(self._outlet, self._frames.weight_bytes)
         self._bucket.take(len(data) / TOKEN_BYTES + extra, trio.current_time())
         self._unfinished_bytes += len(data)
+        self._note_arrival(len(data))
         # Two messages may be read ahead, and frames take some bytes themselves.
         if self._unfinished_bytes > 4 * self._message_bytes + _DISCARD_BYTES:
             self._refuse_size()
@@ -379,6 +391,15 @@ class OutletStream(trio.abc.Stream):
         """Note that trio-websocket is through; the outlet may still have a close frame to send."""
         self._end()
         await trio.lowlevel.checkpoint()
+
+    def _note_arrival(self, count: int) -> None:
+        self.received_bytes += count
+        if not self._frames.unfinished:
+            self.arriving_since = None
+        elif self.arriving_since is None:
+            self.arriving_since = trio.current_time()
+            self.arrival.set()
+            self.arrival = trio.Event()
 
     async def _listen(self, max_bytes: int) -> bytes:
         start = trio.current_time()

@@ -52,6 +52,27 @@ async def test_what_one_types_the_other_sees(store: MemoryStore, autojump_clock:
         assert alice.text == bob.text == "hello!"
 
 
+async def test_one_who_takes_pieces_has_long_messages_in_pieces_and_the_others_have_them_whole(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice, bob = world.client("alice"), Client("bob")
+        bob.pieces = True
+        await world.settles()
+        alice.types("x" * 20_000)
+        await world.settles()
+        alice.types("y" * 20_000)
+        await world.settles()
+        world.joins(bob)
+        await world.settles()
+        assert bob.outlet.texts[0].startswith("+{")
+        alice.types("z" * 40_000, at=0)
+        await world.settles()
+        assert bob.text == alice.text == "z" * 40_000 + "x" * 20_000 + "y" * 20_000
+        assert [text[0] for text in bob.outlet.texts].count("+") == 4
+        assert {text[0] for text in alice.outlet.texts} == {"{"}
+
+
 async def test_both_type_at_one_place_at_once_and_see_one_text(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:

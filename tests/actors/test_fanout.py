@@ -7,7 +7,8 @@ from pyshare.actors.fanout import FanOut, FanOutLimits
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode
-from pyshare.core.protocol import GoneFrame, Peer, UpdatesFrame, encode, text_frame
+from pyshare.core.framing import server_frame
+from pyshare.core.protocol import GoneFrame, Peer, UpdatesFrame
 from tests.actors.world import FakeOutlet
 
 BOB = Peer("bob", "Bob", "edit")
@@ -26,7 +27,7 @@ def versions(outlet: FakeOutlet) -> list[int]:
 
 
 def gone(client: str) -> bytes:
-    return text_frame(encode(GoneFrame(client)))
+    return server_frame(GoneFrame(client))
 
 
 def told(outlet: FakeOutlet) -> list[str]:
@@ -266,6 +267,43 @@ def test_members_share_the_bytes_of_what_their_sockets_took_in_part() -> None:
     assert {len(outlet.rest) for outlet in slow} == {len(slow[0].rest)}
     assert len(slow[0].rest) <= SLICE_BYTES
     assert len({id(outlet.rest) for outlet in slow}) == 1
+
+
+def test_a_long_frame_is_made_once_for_all_who_take_pieces_and_once_for_all_who_do_not() -> None:
+    fanout = FanOut(0, FanOutLimits())
+    slow = [SlowOutlet() for _ in range(6)]
+    for index, outlet in enumerate(slow):
+        outlet.room = 1
+        fanout.join(outlet, Peer(f"slow {index}", "", "view_only"), b"", pieces=index % 2 == 1)
+    fanout.publish([Update("bob", 1, long_edit(0, 60_000))])
+    whole, pieces = slow[0], slow[1]
+    assert {id(outlet.rest) for outlet in slow[0::2]} == {id(whole.rest)}
+    assert {id(outlet.rest) for outlet in slow[1::2]} == {id(pieces.rest)}
+    assert [text[0] for text in whole.texts] == ["{"]
+    assert [text[0] for text in pieces.texts] == ["+", "+", "+", "="]
+    assert whole.taken == pieces.taken
+
+
+def test_laggards_of_both_kinds_get_what_they_missed_and_it_is_kept_within_one_bound() -> None:
+    fanout = FanOut(0, FanOutLimits(backlog_bytes=300_000))
+    outlets = [FakeOutlet() for _ in range(4)]
+    for index, outlet in enumerate(outlets):
+        fanout.join(outlet, Peer(f"{index}", "", "view_only"), b"", pieces=index % 2 == 1)
+    for outlet in outlets[1:]:
+        outlet.full = True
+    fanout.publish([Update("bob", 1, long_edit(0, 60_000))])
+    assert 120_000 < fanout.backlog_bytes < 121_000
+    fanout.publish([Update("bob", 2, long_edit(1, 60_000))])
+    for outlet in outlets:
+        outlet.full = False
+        fanout.drained(outlet)
+        assert versions(outlet) == [1, 2]
+    assert fanout.backlog_bytes == 0
+    outlets[2].full = outlets[3].full = True
+    for number in range(2, 5):
+        fanout.publish([Update("bob", number + 1, long_edit(number, 60_000))])
+        assert fanout.backlog_bytes <= 300_000
+    assert [outlet.closing is None for outlet in outlets] == [True, True, False, True]
 
 
 def long_edit(number: int, units: int) -> ChangeSet:

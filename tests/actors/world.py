@@ -22,6 +22,7 @@ from pyshare.actors.supervisor import (
 )
 from pyshare.core.changeset import Change
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.core.framing import Assembly
 from pyshare.core.protocol import Limits, Mode, Peer, ServerFrame, Welcome, parse_server_frame
 from pyshare.store.interface import Store
 from tests.editors import CollabEditor
@@ -39,9 +40,9 @@ LIMITS = Limits(
 )
 
 
-def split_frames(data: bytes) -> list[ServerFrame]:
-    """Return the messages in one or more unmasked WebSocket text frames."""
-    frames = []
+def split_texts(data: bytes) -> list[str]:
+    """Return the texts of one or more unmasked WebSocket text frames."""
+    texts = []
     while data:
         assert data[0] == 0x81, "a final text frame"
         length, start = data[1], 2
@@ -49,9 +50,17 @@ def split_frames(data: bytes) -> list[ServerFrame]:
             length, start = int.from_bytes(data[2:4]), 4
         elif length == 127:
             length, start = int.from_bytes(data[2:10]), 10
-        frames.append(parse_server_frame(data[start : start + length].decode()))
+        texts.append(data[start : start + length].decode())
         data = data[start + length :]
-    return frames
+    return texts
+
+
+def split_frames(data: bytes) -> list[ServerFrame]:
+    """Return the messages in WebSocket text frames, of which those in pieces are put together."""
+    assembly = Assembly(len(data))
+    messages = [assembly.take(text) for text in split_texts(data)]
+    assert not messages or messages[-1] is not None, "more pieces would follow"
+    return [parse_server_frame(message) for message in messages if message is not None]
 
 
 class FakeOutlet:
@@ -66,7 +75,8 @@ class FakeOutlet:
         self.refused = False
         # Why the connection is to be closed.
         self.closing: Closing | None = None
-        # Bytes taken in all, and writes.
+        # Text messages taken in all, bytes, and writes.
+        self.texts: list[str] = []
         self.bytes = 0
         self.writes = 0
         # Steps of work that it was charged.
@@ -79,6 +89,7 @@ class FakeOutlet:
             return False
         if self.closing is None:
             self.taken.extend(split_frames(data))
+            self.texts.extend(split_texts(data))
             self.bytes += len(data)
             self.writes += 1
         return True
@@ -102,6 +113,8 @@ class Client:
         # Whether the editor reads what its socket has, and whether it pushes by itself.
         self.reads = True
         self.pushes = True
+        # Whether it takes long messages in pieces.
+        self.pieces = False
         # Why it was not let in at all.
         self.refusal: Closing | None = None
         # Whether it has read the welcome of the present connection.
@@ -166,7 +179,8 @@ class Client:
             self._connection = scope
             try:
                 async with open_lease(supervisor, codespace, create=create, last=Leave(outlet)) as mailbox:
-                    await mailbox.send(Join(outlet, self.peer, self.editor.epoch, self.editor.version))
+                    known = self.editor.epoch, self.editor.version
+                    await mailbox.send(Join(outlet, self.peer, *known, pieces=self.pieces))
                     if self._connection is scope:
                         self._mailbox = mailbox
                     await trio.sleep_forever()

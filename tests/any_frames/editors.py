@@ -11,7 +11,7 @@ from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.actors.supervisor import Mailbox, SupervisorMessage, open_lease
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
-from pyshare.core.protocol import Peer, UnreadablePush, Welcome, parse_client_frame
+from pyshare.core.protocol import AskFrame, Peer, UnreadablePush, Welcome, parse_client_frame
 from pyshare.core.sharepython import StockEdit, parse_stock_frame
 from tests.actors.world import Client
 from tests.any_frames.frames import Maker, Sight
@@ -222,6 +222,9 @@ class Hostile(Joined):
         except ConnectionRefused as refused:
             self.outlet.close_nowait(refused.closing)
             self.cut()
+            return
+        if isinstance(frame, AskFrame):
+            # Its connection answers, and the channel does not hear of it.
             return
         if isinstance(frame, StockEdit) and self._random.random() < 0.8 and frame.changes.length == len(self._text):
             self._text = frame.changes.apply(self._text)

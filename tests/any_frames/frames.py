@@ -89,6 +89,9 @@ class Maker:
                 return random.choice(_NO_FRAMES)
             case 1 | 2:
                 return self._dumps(self._select())
+            case 5:
+                frame = {"type": "alive"}
+                return self._dumps(self._spoilt(frame) if random.random() < 0.5 else frame)
             case 3:
                 return self._dumps(self._spoilt(self._push(seq)))
             case 4:

@@ -8,6 +8,7 @@ from pyshare.core.document import Document, DocumentLimits, Push, Update, by_pus
 from pyshare.core.draft import Draft
 from pyshare.core.errors import PushRefused
 from pyshare.core.protocol import (
+    AliveFrame,
     Limits,
     PushFrame,
     RefusedFrame,
@@ -176,7 +177,7 @@ class ModelClient:
             try:
                 if isinstance(frame, Welcome):
                     self.replica.resume(frame)
-                else:
+                elif not isinstance(frame, AliveFrame):
                     self.replica.receive(frame)
             except OutOfStep:
                 self.cut()

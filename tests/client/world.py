@@ -19,7 +19,17 @@ from pyshare.client.replica import ReplicaFrame
 from pyshare.core.arrival import Arrival, parse_arrival, public_id
 from pyshare.core.document import Push
 from pyshare.core.errors import PushRefused
-from pyshare.core.protocol import Mode, Peer, PushFrame, RefusedFrame, SelectFrame, Welcome, encode, parse_client_frame
+from pyshare.core.protocol import (
+    AskFrame,
+    Mode,
+    Peer,
+    PushFrame,
+    RefusedFrame,
+    SelectFrame,
+    Welcome,
+    encode,
+    parse_client_frame,
+)
 from tests.client.model import ModelServer
 
 URL = "ws://server/codespace/tmp-1/"
@@ -43,9 +53,11 @@ class MemoryConnection:
         self._to_client, self._inbox = trio.open_memory_channel[str](math.inf)
         # How the connection has ended.
         self._ended: ConnectionEnded | None = None
-        # Pushes that are held back, all selections, and whether the client has said goodbye.
+        # Pushes that are held back, all selections, the number of questions for a sign of life, and whether the client
+        # has said goodbye.
         self.held: list[PushFrame] = []
         self.selected: list[SelectFrame] = []
+        self.asked = 0
         self.goodbye = False
 
     # The client's end.
@@ -56,7 +68,9 @@ class MemoryConnection:
         if self._ended is not None:
             raise self._ended
         frame = parse_client_frame(message)
-        if isinstance(frame, SelectFrame):
+        if isinstance(frame, AskFrame):
+            self.asked += 1
+        elif isinstance(frame, SelectFrame):
             self.selected.append(frame)
         elif self._world.holds_pushes:
             self.held.append(frame)

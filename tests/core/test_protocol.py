@@ -10,9 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from wsproto import ConnectionType
-from wsproto.connection import Connection
-from wsproto.events import Message, TextMessage
 
 from pyshare.core import protocol, sharepython
 from pyshare.core.arrival import NAME_LENGTH, Arrival, format_session, parse_arrival, parse_session, public_id
@@ -22,6 +19,8 @@ from pyshare.core.errors import REASON_BYTES, CloseCode, Closing, ConnectionRefu
 from pyshare.core.protocol import (
     MAX_INTEGER,
     SELECTION_RANGES,
+    AliveFrame,
+    AskFrame,
     ClientFrame,
     CommittedUpdate,
     GoneFrame,
@@ -39,11 +38,9 @@ from pyshare.core.protocol import (
     Welcome,
     committed,
     encode,
+    encode_push,
     parse_client_frame,
     parse_server_frame,
-    push_frame,
-    push_frames,
-    text_frame,
 )
 from pyshare.core.units import to_units
 
@@ -54,11 +51,12 @@ LIMITS = Limits(
     pushes_per_second=50,
     history_updates=4096,
     presence_ms=100,
+    alive_ms=20_000,
 )
 LIMITS_JSON = (
     '{"message_bytes":65536,"text_units":524288,"clients":1000,'
     '"pushes_per_second":50,"history_updates":4096,"presence_ms":100,'
-    '"push_updates":1024,"push_sections":131072}'
+    '"push_updates":1024,"push_sections":131072,"alive_ms":20000}'
 )
 EMOJI = "\U0001f600"
 
@@ -156,6 +154,7 @@ def test_fields_may_come_in_any_order_and_with_blanks() -> None:
         (select_json(ranges=[["0", 1]]), "select.ranges[0][0]"),
         (select_json(ranges=[[0, 0]] * (SELECTION_RANGES + 1)), "select.ranges"),
         (select_json(color="red"), "select.color"),
+        ('{"type":"alive","received":1}', "alive.received"),
     ],
 )
 def test_a_frame_that_is_not_as_it_should_be_is_refused_with_the_name_of_the_field(text: str, place: str) -> None:
@@ -247,6 +246,8 @@ def test_any_text_is_a_frame_or_is_refused_within_the_bytes_of_a_close_frame(tex
         ),
         ('{"type":"refused","seq":"1","code":"seq","reason":""}', "refused.seq"),
         ('{"type":"select","id":"a","version":1,"ranges":[[1]]}', "select.ranges[0][1]"),
+        ('{"type":"alive"}', "alive.received"),
+        ('{"type":"alive","received":-1}', "alive.received"),
         ('{"type":"peer","id":"a","name":"A","mode":"admin"}', "peer.mode"),
         ('{"type":"gone","id":null}', "gone.id"),
         ('{"type":"status","storage":"full"}', "status.storage"),
@@ -317,6 +318,8 @@ def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:
         (PeerFrame("a", 'Ä "q"', "edit"), '{"type":"peer","id":"a","name":"Ä \\"q\\"","mode":"edit"}'),
         (GoneFrame("a"), '{"type":"gone","id":"a"}'),
         (StatusFrame("down"), '{"type":"status","storage":"down"}'),
+        (AliveFrame(7), '{"type":"alive","received":7}'),
+        (AskFrame(), '{"type":"alive"}'),
         (
             Welcome("a", "edit", "e", 7, 3, (Peer("b", "B", "view_only"),), LIMITS, text=to_units(EMOJI)),
             '{"type":"welcome","id":"a","mode":"edit","epoch":"e","version":7,"text":"\U0001f600","acked":3,'
@@ -366,6 +369,7 @@ peers = st.builds(Peer, names, names, modes)
 client_frames = st.one_of(
     st.builds(PushFrame, seqs, integers, st.lists(change_sets(), min_size=1, max_size=3).map(tuple)),
     st.builds(SelectFrame, integers, ranges),
+    st.builds(AskFrame),
 )
 update_lists = st.lists(committed_updates, max_size=3).map(tuple)
 welcome_fields = (
@@ -386,6 +390,7 @@ server_frames = st.one_of(
     st.builds(PeerFrame, names, names, modes),
     st.builds(GoneFrame, names),
     st.builds(StatusFrame, st.sampled_from(("ok", "down"))),
+    st.builds(AliveFrame, integers),
 )
 
 
@@ -400,41 +405,12 @@ def test_every_server_frame_is_parsed_as_it_was_sent(frame: ServerFrame) -> None
 
 
 @given(integers, names, seqs, st.lists(change_sets(), min_size=1, max_size=3))
-def test_the_frame_of_a_push_says_the_same_as_its_message(
+def test_the_message_of_a_push_says_the_same_as_its_frame(
     version: int, sender: str, seq: int, changes: list[ChangeSet]
 ) -> None:
     push = [Update(sender, seq, each) for each in changes]
     frame = UpdatesFrame(version, tuple(map(committed, push)))
-    assert push_frame(version, push) == text_frame(encode(frame))
-
-
-def test_each_push_has_a_frame_of_its_own_with_the_version_after_it() -> None:
-    changes = [insert("x", length=length) for length in range(5)]
-    keys = (("a", 1), ("a", 1), ("a", 2), ("b", 2), ("a", 2))
-    updates = [Update(sender, seq, each) for (sender, seq), each in zip(keys, changes, strict=True)]
-    assert push_frames(7, updates) == [
-        (9, push_frame(9, updates[:2])),
-        (10, push_frame(10, updates[2:3])),
-        (11, push_frame(11, updates[3:4])),
-        (12, push_frame(12, updates[4:])),
-    ]
-    assert push_frames(7, []) == []
-
-
-@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
-def test_a_text_frame_is_read_by_another_implementation_at_every_border_of_its_length(length: int) -> None:
-    payload = b"x" * length
-    peer = Connection(ConnectionType.CLIENT)
-    # The next frame shows that not a byte too many was sent.
-    peer.receive_data(text_frame(payload) + text_frame(b"next"))
-    messages = [""]
-    for event in peer.events():
-        assert isinstance(event, Message)
-        assert isinstance(event, TextMessage)
-        messages[-1] += event.data
-        if event.message_finished:
-            messages.append("")
-    assert messages == [payload.decode(), "next", ""]
+    assert encode_push(version, push) == encode(frame)
 
 
 # Arrival
@@ -448,6 +424,11 @@ def test_one_who_comes_back_says_so_in_the_query() -> None:
     session = bytes(range(16))
     query = urlencode({"session": format_session(session), "epoch": "e-_1", "version": 7, "name": f"Ä b&=+ {EMOJI}"})
     assert parse_arrival(query) == Arrival(session, "e-_1", 7, f"Ä b&=+ {EMOJI}")
+
+
+@pytest.mark.parametrize(("query", "progress"), [("progress=1", True), ("progress=0", False), ("name=a", False)])
+def test_one_who_asks_for_progress_is_known_by_the_query(query: str, progress: bool) -> None:
+    assert parse_arrival(query).progress is progress
 
 
 def test_fields_of_the_query_that_are_not_known_are_passed_over() -> None:
@@ -475,6 +456,7 @@ def test_fields_of_the_query_without_a_value_are_as_if_left_out() -> None:
         ("version=1" + "0" * 5000, "version"),
         ("name=" + "n" * (NAME_LENGTH + 1), "name"),
         ("name=\ud800", "name"),
+        ("progress=some", "progress"),
     ],
 )
 def test_a_field_of_the_query_that_is_not_as_it_should_be_is_refused_by_its_name(query: str, field: str) -> None:
@@ -487,7 +469,7 @@ def test_a_field_of_the_query_that_is_not_as_it_should_be_is_refused_by_its_name
 
 @given(st.text())
 def test_any_query_is_an_arrival_or_is_refused(query: str) -> None:
-    for text in (query, f"session={query}", f"version={query}", f"name={query}&epoch={query}"):
+    for text in (query, f"session={query}", f"version={query}", f"name={query}&progress={query}"):
         with suppress(ConnectionRefused):
             assert isinstance(parse_arrival(text), Arrival)
 

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from pyshare.actors.messages import Drained, Join, Leave
 from pyshare.core.errors import CloseCode, Closing
-from pyshare.core.protocol import text_frame
+from pyshare.core.framing import text_frame
 from pyshare.net.outlet import SocketOutlet
 from tests.net.scripted import World, let_in, raw_frame, serving
 

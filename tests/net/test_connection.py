@@ -15,8 +15,9 @@ from wsproto.events import AcceptConnection, CloseConnection
 from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.core.arrival import format_session, public_id
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
+from pyshare.core.framing import text_frame
 from pyshare.core.names import public_name
-from pyshare.core.protocol import PushFrame, SelectFrame, text_frame
+from pyshare.core.protocol import PushFrame, SelectFrame
 from pyshare.net.auth import Admission
 from tests.net.scripted import (
     CODESPACE,

@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from pyshare.actors.messages import Join, Leave, Received
-from pyshare.core.protocol import text_frame
+from pyshare.core.framing import text_frame
 from pyshare.net.held import HeldBytes
 from tests.net.scripted import LIMITS, World, let_in, raw_frame, serving
 

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from pyshare.core.errors import CloseCode, Closing
-from pyshare.core.protocol import text_frame
+from pyshare.core.framing import text_frame
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.outlet import PING, OutletStream, SocketOutlet, close_frame
 
