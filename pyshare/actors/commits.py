@@ -62,7 +62,10 @@ class PendingPushes:
         """
         waiting = self._waiting(push.sender)
         last = document.last_seq(push.sender)
-        if push.seq == last or (waiting and waiting.seq == push.seq):
+        if waiting and waiting.seq == push.seq:
+            return False
+        if push.seq == last:
+            _check_repetition(push, document, charge)
             return False
         if push.seq < last:
             raise PushRefused(RefusalCode.SEQ, f"seq {push.seq} was used before; the last one was {last}")
@@ -146,6 +149,21 @@ class PendingPushes:
     def _waiting(self, client: str) -> Push | None:
         waiting = self._pushes.get(client)
         return waiting.push if waiting else None
+
+
+def _check_repetition(push: Push, document: Document, charge: Callable[[int], None]) -> None:
+    """Raise PushRefused if the push that was committed under the same number is one that its sender had seen committed.
+
+    So this is another push, and its answer would never come: the sender has its
+    session, and not its edits, from an earlier life.
+    """
+    following = document.since(push.version)
+    if following is None:
+        return
+    charge(len(following))
+    if not any(update.sender == push.sender and update.seq == push.seq for update in following):
+        reason = f"seq {push.seq} was used before version {push.version}; count on from the welcome's acked"
+        raise PushRefused(RefusalCode.SEQ, reason)
 
 
 def _push_weight(push: Push) -> int:

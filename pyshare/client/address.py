@@ -52,9 +52,11 @@ def _mistake(parts: SplitResult, path: str, port: int | None) -> str:
 def joining_url(address: str, *, session: bytes, name: str, known: tuple[str, int] | None) -> str:
     """Return the URL with which the holder of `session` connects; `known`: epoch and version to resume from.
 
+    It asks for progress: long frames in pieces, and signs of life.
+
     It holds the session, which is a secret: not for logs.
     """
-    query = {"session": format_session(session)}
+    query = {"session": format_session(session), "progress": "1"}
     if known:
         query |= {"epoch": known[0], "version": str(known[1])}
     if name:

@@ -9,7 +9,6 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from types import MappingProxyType
 from weakref import WeakSet
 
@@ -70,9 +69,6 @@ async def connect(
     if len(name) > NAME_LENGTH:
         raise ValueError(f"a name of {len(name)} characters; should have at most {NAME_LENGTH}")
     limits = limits or ClientLimits()
-    open_connection = open_connection or partial(
-        open_websocket, ping_seconds=limits.ping_seconds, silence_seconds=limits.silence_seconds
-    )
     replica = Replica()
     codespace = Codespace(replica, session=session, events=limits.events)
     link = Link(
@@ -81,7 +77,7 @@ async def connect(
         session=session,
         name=name,
         limits=limits,
-        open_connection=open_connection,
+        open_connection=open_connection or open_websocket,
         jitter=jitter,
         on_change=codespace.on_change,
     )

@@ -14,10 +14,20 @@ import trio
 from pyshare.client.address import joining_url
 from pyshare.client.errors import CodespaceClosed, ConnectionEnded
 from pyshare.client.events import Event, Reconnected
-from pyshare.client.replica import AnotherLife, OutOfStep, Replica
-from pyshare.client.transport import PING_SECONDS, SILENCE_SECONDS, Connection, OpenConnection
+from pyshare.client.patience import Patience, Step
+from pyshare.client.replica import AnotherLife, OutOfStep, Replica, ReplicaFrame
+from pyshare.client.transport import Connection, OpenConnection
 from pyshare.core.errors import CloseCode, ConnectionRefused
-from pyshare.core.protocol import AliveFrame, ClientFrame, Limits, ServerFrame, Welcome, encode, parse_server_frame
+from pyshare.core.protocol import (
+    AliveFrame,
+    AskFrame,
+    ClientFrame,
+    Limits,
+    PushFrame,
+    Welcome,
+    encode,
+    parse_server_frame,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +51,11 @@ class State(Enum):
 class ClientLimits:
     """How patient a client is, and what it keeps."""
 
-    #: Seconds from dialling to the welcome.
+    #: Seconds from dialling to the connection; and then, until the welcome, seconds without a byte from the server.
     connect_seconds: float = 15
+    #: Seconds in which nothing comes, and nothing of a long message leaves, while the server owes an answer: then the
+    #: connection counts as lost.
+    answer_seconds: float = 10
     #: The pause before the client connects again: the first one, and the longest. Each is twice the one
     #: before, less up to a half by chance, so that many clients do not come back in one moment.
     first_pause_seconds: float = 0.25
@@ -51,10 +64,6 @@ class ClientLimits:
     settled_seconds: float = 1
     #: Seconds that saying goodbye may take.
     close_seconds: float = 1
-    #: Seconds between a pong of the server and the next ping to it.
-    ping_seconds: float = PING_SECONDS
-    #: Seconds without a byte from the server after which the connection counts as lost.
-    silence_seconds: float = SILENCE_SECONDS
     #: Events that wait to be read, of each stream.
     events: int = 1024
 
@@ -95,6 +104,9 @@ class Link:
         # Set when the replica may have something to send, and when a pause is to end.
         self._to_send = trio.Event()
         self._hurry = trio.Event()
+        # Whether the server is to be asked for a sign of life; and what is set when the next deadline may have moved.
+        self._ask_due = False
+        self._moved = trio.Event()
         # The present connection, and whether it is to be cut without a word.
         self._conversation = trio.CancelScope()
         self._cut = False
@@ -156,15 +168,17 @@ class Link:
         replica = self._replica
         known = replica.resume_point
         url = joining_url(self._address, session=self._session, name=self._name, known=known)
-        patience = self._limits.connect_seconds
-        self._conversation = trio.CancelScope(deadline=trio.current_time() + patience)
+        limits, now = self._limits, trio.current_time()
+        patience = Patience(now, welcome_seconds=limits.connect_seconds, answer_seconds=limits.answer_seconds)
+        self._conversation = trio.CancelScope(deadline=now + limits.connect_seconds)
         with self._conversation as conversation:
             async with self._open_connection(url, _max_message_bytes(replica.limits)) as connection:
+                conversation.deadline = float("inf")
                 try:
-                    self._on_welcome(_parsed(await connection.receive()))
-                    conversation.deadline = float("inf")
                     async with trio.open_nursery() as nursery:
-                        nursery.start_soon(self._send_all, connection, name="sender of a client")
+                        nursery.start_soon(self._watch, connection, patience, name="patience of a client")
+                        self._on_welcome(await _receive_frame(connection), patience)
+                        nursery.start_soon(self._send_all, connection, patience, name="sender of a client")
                         await self._receive_all(connection)
                         nursery.cancel_scope.cancel()
                 finally:
@@ -172,14 +186,16 @@ class Link:
                         with trio.move_on_after(self._limits.close_seconds, shield=True):
                             await connection.close()
         if conversation.cancelled_caught and not self._cut:
-            raise ConnectionEnded(None, f"no welcome within {patience:g} seconds")
+            raise ConnectionEnded(None, f"no connection within {limits.connect_seconds:g} seconds")
 
-    def _on_welcome(self, frame: ServerFrame) -> None:
+    def _on_welcome(self, frame: Welcome | ReplicaFrame, patience: Patience) -> None:
         if not isinstance(frame, Welcome):
             raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, f"the server's first frame is no welcome: {frame.type}")
         first: list[Event] = [Reconnected(resumed=frame.text is None)] if self.welcomes else []
         try:
             self._replica.resume(frame)
+            patience.welcomed(frame.limits.alive_ms / 1000)
+            self._moved.set()
             self.state = State.CONNECTED
             self.welcomes += 1
             self._welcomed = trio.current_time()
@@ -196,11 +212,9 @@ class Link:
     async def _receive_all(self, connection: Connection) -> None:
         replica = self._replica
         while not replica.must_fetch:
-            frame = _parsed(await connection.receive())
+            frame = await _receive_frame(connection)
             if isinstance(frame, Welcome):
                 raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, "the server sent a second welcome")
-            if isinstance(frame, AliveFrame):
-                continue
             try:
                 replica.receive(frame)
             except OutOfStep as error:
@@ -209,17 +223,46 @@ class Link:
                 self._on_change(replica.take_events())
             self.wake()
 
-    async def _send_all(self, connection: Connection) -> None:
+    async def _send_all(self, connection: Connection, patience: Patience) -> None:
+        self._ask_due = False
         while True:
             self._to_send = trio.Event()
             while frame := self._next_frame():
-                await connection.send(encode(frame).decode())
+                message = encode(frame)
+                if isinstance(frame, PushFrame):
+                    patience.pushed(trio.current_time(), len(message))
+                    self._moved.set()
+                await connection.send(message.decode())
+                if isinstance(frame, PushFrame):
+                    # All of it has left, which may have taken long.
+                    patience.pushed(trio.current_time(), len(message))
             # What comes to nothing is settled without being sent.
             self._on_change(())
             await self._to_send.wait()
 
     def _next_frame(self) -> ClientFrame | None:
+        if self._ask_due:
+            self._ask_due = False
+            return AskFrame()
         return self._replica.next_push() or self._replica.next_select()
+
+    async def _watch(self, connection: Connection, patience: Patience) -> None:
+        """Ask the server for a sign of life when nothing was heard for long, and end a connection that is lost."""
+        replica = self._replica
+        while True:
+            self._moved = trio.Event()
+            due = patience.due(connection.heard, connection.left, waits=replica.awaits_answer)
+            with trio.move_on_at(due.time):
+                await self._moved.wait()
+            now = trio.current_time()
+            step = patience.woke(now, due.time, connection.heard, connection.left, waits=replica.awaits_answer)
+            if step is Step.LOSE:
+                # Nobody would hear a goodbye.
+                self._cut = True
+                raise ConnectionEnded(None, "the server does not answer")
+            if step is Step.ASK:
+                self._ask_due = True
+                self.wake()
 
 
 def _max_message_bytes(limits: Limits | None) -> int:
@@ -228,12 +271,17 @@ def _max_message_bytes(limits: Limits | None) -> int:
     return _UNIT_BYTES * limits.text_units + _SLACK_BYTES
 
 
-def _parsed(message: str) -> ServerFrame:
-    try:
-        return parse_server_frame(message)
-    except ConnectionRefused as refused:
-        reason = f"the server sent what is no frame: {refused.closing.reason}"
-        raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, reason) from None
+async def _receive_frame(connection: Connection) -> Welcome | ReplicaFrame:
+    """Return the next frame that says something: signs of life, and frames of unknown types, are passed over."""
+    while True:
+        message = await connection.receive()
+        try:
+            frame = parse_server_frame(message)
+        except ConnectionRefused as refused:
+            reason = f"the server sent what is no frame: {refused.closing.reason}"
+            raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, reason) from None
+        if frame is not None and not isinstance(frame, AliveFrame):
+            return frame
 
 
 def _gravest(group: BaseExceptionGroup[ConnectionEnded]) -> ConnectionEnded:

@@ -24,7 +24,7 @@ from pyshare.client.events import (
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.difference import difference
 from pyshare.core.document import by_push
-from pyshare.core.errors import PyshareError
+from pyshare.core.errors import PyshareError, RefusalCode
 from pyshare.core.protocol import (
     SELECTION_RANGES,
     CommittedUpdate,
@@ -48,6 +48,9 @@ from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
 
 #: Of a message's limit, what a push may take when it is made; a push that is rebased can grow a little.
 _PUSH_SHARE = 2
+
+#: Refusals that say nothing of the edits: with the newest text under them they may be pushed again.
+_STALE = frozenset({RefusalCode.TOO_OLD, RefusalCode.TOO_NEW, RefusalCode.SEQ, RefusalCode.IN_FLIGHT})
 
 #: What a replica takes from the server besides a welcome.
 ReplicaFrame = UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame
@@ -116,6 +119,12 @@ class Replica:
     def must_fetch(self) -> bool:
         """Whether to connect again, since nothing helps but a welcome with a text."""
         return self._must_fetch
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether the server owes an answer to a push that was sent; while it cannot store edits, it owes none."""
+        flying = self._unconfirmed.in_flight
+        return flying is not None and flying.sent and self.storage == "ok"
 
     @property
     def made(self) -> int:
@@ -312,13 +321,23 @@ class Replica:
                 length = update.changes.new_length
             changes = reduce(ChangeSet.compose, (update.changes for update in push))
             self._version += len(push)
-            sender = push[0].sender
-            flying = self._unconfirmed.in_flight
-            if sender == self.id and flying and flying.seq == push[0].seq:
-                self._confirm(changes)
-            else:
-                self._committed = changes.apply(self._committed)
-                self._change(self._unconfirmed.pass_over(changes), sender)
+            self._take_push(push[0].sender, push[0].seq, changes)
+
+    def _take_push(self, sender: str, seq: int, changes: ChangeSet) -> None:
+        flying = self._unconfirmed.in_flight
+        is_own = sender == self.id
+        is_flying = is_own and flying is not None and flying.seq == seq
+        if is_flying and flying is not None and _inserted(flying.changes) == _inserted(changes):
+            self._confirm(changes)
+            return
+        self._committed = changes.apply(self._committed)
+        self._change(self._unconfirmed.pass_over(changes), sender)
+        if is_own:
+            self._seq = max(self._seq, seq)
+        if is_flying and flying is not None:
+            # An earlier holder of the session has used the number: the server took this push for that one sent again.
+            self._seq += 1
+            flying.seq, flying.sent = self._seq, False
 
     def _confirm(self, changes: ChangeSet) -> None:
         """The push in flight is in the log, as `changes`.
@@ -337,6 +356,9 @@ class Replica:
         if flying is None or not flying.sent or flying.seq != refused.seq:
             return
         self._must_fetch = True
+        if refused.code in _STALE:
+            self._unconfirmed.recall()
+            return
         changes, undo = self._unconfirmed.take_back(self._committed)
         self._change(undo, None)
         self._events.append(EditRefused(refused.code, refused.reason, shown(changes)))
@@ -384,6 +406,11 @@ class Replica:
     def _move_selections(self, changes: ChangeSet) -> None:
         self._selected = _mapped(self._selected, changes.map_pos)
         self._selections = {client: _mapped(each, changes.map_pos) for client, each in self._selections.items()}
+
+
+def _inserted(changes: ChangeSet) -> str:
+    """Return all that a change set inserts: a push that is rebased inserts the same."""
+    return "".join(changes.inserted)
 
 
 def _mapped(ranges: Sequence[Range], map_pos: Callable[[int], int]) -> tuple[Range, ...]:

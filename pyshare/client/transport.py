@@ -4,6 +4,7 @@ What a client needs is `Connection`; what there is, is trio-websocket, whose
 exceptions end here. Nothing here knows what the messages say.
 """
 
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -23,21 +24,29 @@ from typing_extensions import override
 from wsproto.utilities import LocalProtocolError
 
 from pyshare.client.errors import ConnectionEnded
-from pyshare.core.errors import CloseCode, shortened
+from pyshare.core.errors import CloseCode, ConnectionRefused, shortened
+from pyshare.core.framing import Assembly
 from pyshare.core.protocol import SUBPROTOCOL
 
-#: Seconds between a pong and the next ping.
-PING_SECONDS = 20.0
-#: Seconds without a byte from the server after which the connection counts as lost.
-SILENCE_SECONDS = 60.0
-
 _PORTS = {"ws": 80, "wss": 443}
+#: Bytes of a message that are handed to the stream at a time, so that a long one is seen to leave.
+_PART_BYTES = 4096
+#: Bytes that the kernel takes ahead of what the network has taken: what it holds cannot be seen to leave.
+_UNSENT_BYTES = 16_384
 #: Codes that say that nobody gave a code (RFC 6455, section 7.4.1).
 _NO_CODES = frozenset({1005, 1006})
 
 
 class Connection(Protocol):
     """An open connection. Messages arrive in order and whole, or the connection has ended."""
+
+    @property
+    def heard(self) -> float:
+        """When the last bytes came from the server, on trio's clock, be it a part of a message."""
+
+    @property
+    def left(self) -> float:
+        """When the last bytes of a long message left for the server, or of its beginning, on trio's clock."""
 
     async def send(self, message: str) -> None:
         """Send one message; cancelled, it may have sent a part, and the connection is good for nothing more.
@@ -63,7 +72,7 @@ class OpenConnection(Protocol):
     def __call__(self, url: str, max_message_bytes: int) -> AbstractAsyncContextManager[Connection]:
         """Hold a connection to `url`; leaving without `close` cuts it without a word.
 
-        A message of more than `max_message_bytes` may end the connection with code 1009.
+        A message of more than `max_message_bytes` may end the connection with code 1009, in pieces or not.
         Exceptions come alone or in groups.
 
         Raises:
@@ -76,14 +85,11 @@ async def open_websocket(
     url: str,
     max_message_bytes: int,
     *,
-    ping_seconds: float = PING_SECONDS,
-    silence_seconds: float = SILENCE_SECONDS,
     ssl_context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Connection]:
     """Hold a WebSocket to `url`, `ws:` or `wss:`; see `OpenConnection`.
 
-    The server's pings are answered, and it is sent some; when nothing at all has come from
-    it for `silence_seconds`, the connection ends. Establishing it has no time limit.
+    The server's pings are answered. Establishing it has no time limit.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
@@ -96,21 +102,13 @@ async def open_websocket(
             stream = await trio.open_tcp_stream(host, port)
     except OSError as error:
         raise ConnectionEnded(None, f"cannot connect to {host} port {port}: {error}") from None
-    async with wrap_stream(
-        stream, url, max_message_bytes, ping_seconds=ping_seconds, silence_seconds=silence_seconds
-    ) as connection:
+    _send_little_ahead(stream)
+    async with wrap_stream(stream, url, max_message_bytes) as connection:
         yield connection
 
 
 @asynccontextmanager
-async def wrap_stream(
-    stream: trio.abc.Stream,
-    url: str,
-    max_message_bytes: int,
-    *,
-    ping_seconds: float,
-    silence_seconds: float,
-) -> AsyncIterator[Connection]:
+async def wrap_stream(stream: trio.abc.Stream, url: str, max_message_bytes: int) -> AsyncIterator[Connection]:
     """Hold a WebSocket over a `stream` that leads to the server of `url`; the stream is closed in the end."""
     parts = urlsplit(url)
     wire = _Wire(stream)
@@ -123,7 +121,6 @@ async def wrap_stream(
                 # What serves the WebSocket outlasts a cancelled body, so that the body can still hear the answer to its
                 # goodbye. Shielded any earlier, it would never end if the start itself was cancelled.
                 life.shield = True
-                nursery.start_soon(wire.watch, silence_seconds, name="silence of a client's connection")
                 with trio.CancelScope() as handshake:
                     wire.handshake = handshake
                     ws = await wrap_client_stream(
@@ -139,8 +136,7 @@ async def wrap_stream(
                     raise ConnectionEnded(None, f"the connection ended before the handshake: {wire.trouble}")
                 if ws.subprotocol != SUBPROTOCOL:
                     raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, f"the server does not speak {SUBPROTOCOL}")
-                nursery.start_soon(_ping, ws, ping_seconds, name="pings of a client's connection")
-                yield _WebSocket(ws)
+                yield _WebSocket(ws, wire, Assembly(max_message_bytes))
             finally:
                 life.cancel()
     except* (ConnectionClosed, HandshakeError, LocalProtocolError, ProtocolError) as group:
@@ -157,34 +153,43 @@ async def _hold_nursery(life: trio.CancelScope, *, task_status: trio.TaskStatus[
             await trio.sleep_forever()
 
 
+def _send_little_ahead(stream: trio.abc.Stream) -> None:
+    """Have the kernel take few bytes ahead of the network, where it can be told so."""
+    below = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    if isinstance(below, trio.SocketStream) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        below.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+
+
 class _Wire(trio.abc.Stream):
-    """The stream below, which knows when something was heard last."""
+    """The stream below, which knows when something was heard last, and when a part of a long message left."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         # When the last bytes came, on trio's clock.
-        self._heard = trio.current_time()
+        self.heard = trio.current_time()
+        # When the last part of a long message left. A short one does not count: a dead path takes many of those.
+        self.left = float("-inf")
+        # Whether a message has begun to leave, and has not left.
+        self._in_part = False
         # What waits for the server's answer; trio-websocket would wait on when there is nobody any more.
         self.handshake: trio.CancelScope | None = None
         # What ended the stream.
         self.trouble = ""
 
-    async def watch(self, silence_seconds: float) -> None:
-        """Close the stream when nothing was heard for `silence_seconds`."""
-        while True:
-            quiet = trio.current_time() - self._heard
-            if quiet >= silence_seconds:
-                break
-            await trio.sleep(silence_seconds - quiet)
-        await trio.aclose_forcefully(self._stream)
-
     @override
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self._in_part:
+            raise trio.BrokenResourceError("a message was sent in part, and nothing can follow it")
+        self._in_part = True
         try:
-            await self._stream.send_all(data)
+            for start in range(0, len(data), _PART_BYTES):
+                await self._stream.send_all(memoryview(data)[start : start + _PART_BYTES])
+                if len(data) > _PART_BYTES:
+                    self.left = trio.current_time()
         except trio.BrokenResourceError as error:
             self._end(error)
             raise
+        self._in_part = False
 
     @override
     async def wait_send_all_might_not_block(self) -> None:
@@ -199,7 +204,7 @@ class _Wire(trio.abc.Stream):
             raise
         if not data:
             self._end(None)
-        self._heard = trio.current_time()
+        self.heard = trio.current_time()
         return data
 
     def _end(self, error: Exception | None) -> None:
@@ -215,8 +220,19 @@ class _Wire(trio.abc.Stream):
 class _WebSocket:
     """A trio-websocket connection as a `Connection`."""
 
-    def __init__(self, ws: WebSocketConnection) -> None:
+    def __init__(self, ws: WebSocketConnection, wire: _Wire, assembly: Assembly) -> None:
         self._ws = ws
+        self._wire = wire
+        # The pieces of the message that is arriving.
+        self._assembly = assembly
+
+    @property
+    def heard(self) -> float:
+        return self._wire.heard
+
+    @property
+    def left(self) -> float:
+        return self._wire.left
 
     async def send(self, message: str) -> None:
         try:
@@ -225,24 +241,23 @@ class _WebSocket:
             raise _ended(error) from None
 
     async def receive(self) -> str:
-        try:
-            message = await self._ws.get_message()
-        except ConnectionClosed as error:
-            raise _ended(error) from None
-        if isinstance(message, bytes):
-            raise ConnectionEnded(CloseCode.BINARY, "the server sent a binary message")
-        return message
+        while True:
+            try:
+                text = await self._ws.get_message()
+            except ConnectionClosed as error:
+                raise _ended(error) from None
+            if isinstance(text, bytes):
+                raise ConnectionEnded(CloseCode.BINARY, "the server sent a binary message")
+            try:
+                message = self._assembly.take(text)
+            except ConnectionRefused as refused:
+                raise ConnectionEnded(refused.closing.code, refused.closing.reason) from None
+            if message is not None:
+                return message
 
     async def close(self) -> None:
         with suppress(ConnectionClosed, LocalProtocolError):
             await self._ws.aclose()
-
-
-async def _ping(ws: WebSocketConnection, seconds: float) -> None:
-    with suppress(ConnectionClosed, LocalProtocolError):
-        while True:
-            await trio.sleep(seconds)
-            await ws.ping()
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

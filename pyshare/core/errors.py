@@ -135,7 +135,7 @@ class RefusalCode(StrEnum):
     TOO_LONG = "too_long"
     #: Rebasing the push would take more work than one push is given.
     TOO_MUCH = "too_much"
-    #: The sequence number is lower than the last one of this session.
+    #: The sequence number is lower than the last one of this session, or it was used before the version of the push.
     SEQ = "seq"
     #: Another push of this client is still on its way.
     IN_FLIGHT = "in_flight"

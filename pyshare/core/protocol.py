@@ -330,8 +330,8 @@ def _refuse_many_lists(text: str) -> None:
     raise UnreadablePush(int(seq[1]), RefusalCode.TOO_MUCH, reason)
 
 
-def parse_server_frame(text: str) -> ServerFrame:
-    """Return the frame that a server sent; fields that are not known are passed over.
+def parse_server_frame(text: str) -> ServerFrame | None:
+    """Return the frame that a server sent, without fields that are not known; None if its type is not known.
 
     Raises:
         ConnectionRefused: if it is no frame of this protocol; the reason names the field.
@@ -340,6 +340,8 @@ def parse_server_frame(text: str) -> ServerFrame:
         return _SERVER_FRAMES.validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "union_tag_invalid":
+            return None
         raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, explain(first))) from None
 
 

@@ -93,6 +93,15 @@ class Unconfirmed:
         self.in_flight = None
         return changes
 
+    def recall(self) -> None:
+        """Put the push in flight back before what waits, to be launched again; there must be one."""
+        assert self.in_flight is not None
+        flying, self.in_flight = self.in_flight, None
+        if self._rest is None:
+            self._rest, self._rest_edits = flying.changes, flying.edits
+        else:
+            self._rest = flying.changes.compose(self._rest)
+
     def take_back(self, text: str) -> tuple[ChangeSet, ChangeSet]:
         """Settle the push in flight, which was refused, and what it left to the next one; there must be one.
 

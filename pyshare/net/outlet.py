@@ -310,10 +310,10 @@ class OutletStream(trio.abc.Stream):
         self._unfinished_bytes = 0
         # Bytes received since the connection began.
         self.received_bytes = 0
-        # Since when a part of a message has been here, and not all of it; None if there is none. And what is set next
-        # when a message begins to arrive in parts.
-        self.arriving_since: float | None = None
-        self.arrival = trio.Event()
+        # Since when the client may wait for what it has sent: a part of a message has been here and not all of it, or
+        # the client is in debt; None if neither is so. And what is set next when such a time begins.
+        self.behind_since: float | None = None
+        self.behind = trio.Event()
         # Whether the peer has ended, the connection broke, or trio-websocket is through with it.
         self.ended = False
         # Whether it was since the peer had sent a close frame, so that nothing follows.
@@ -339,8 +339,13 @@ class OutletStream(trio.abc.Stream):
 
     async def pause(self) -> None:
         """Wait until the client's debts are paid: for what it sent, and for the work that it caused."""
-        if seconds := max(self._bucket.debt_seconds(trio.current_time()), self._outlet.debt_seconds()):
+        if seconds := self.debt_seconds():
+            self._fall_behind()
             await trio.sleep(seconds)
+
+    def debt_seconds(self) -> float:
+        """Return how long it takes until the client's debts are paid, and it is read again; 0 if it has none."""
+        return max(self._bucket.debt_seconds(trio.current_time()), self._outlet.debt_seconds())
 
     @override
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -394,12 +399,16 @@ class OutletStream(trio.abc.Stream):
 
     def _note_arrival(self, count: int) -> None:
         self.received_bytes += count
-        if not self._frames.unfinished:
-            self.arriving_since = None
-        elif self.arriving_since is None:
-            self.arriving_since = trio.current_time()
-            self.arrival.set()
-            self.arrival = trio.Event()
+        if self._frames.unfinished or self.debt_seconds():
+            self._fall_behind()
+        else:
+            self.behind_since = None
+
+    def _fall_behind(self) -> None:
+        if self.behind_since is None:
+            self.behind_since = trio.current_time()
+            self.behind.set()
+            self.behind = trio.Event()
 
     async def _listen(self, max_bytes: int) -> bytes:
         start = trio.current_time()

@@ -10,7 +10,8 @@ from pyshare.core.framing import server_frame
 from pyshare.core.protocol import AliveFrame
 from pyshare.net.outlet import PING, OutletStream, SocketOutlet
 
-#: Seconds between two signs before the welcome, and while a long message of the client arrives.
+#: Seconds between two signs before the welcome, while a long message of the client arrives, and while the client is not
+#: read because of its debts.
 OFTEN_SECONDS = 5.0
 
 
@@ -22,13 +23,14 @@ class SignsOfLife:
         self._stream = stream
         # Seconds between two pings, and in which the client is told something.
         self._seconds = seconds
-        # When a sign was last due, and the bytes received that were told of last.
+        # When a sign was last due or asked for, and the bytes received that were told of last.
         self._shown_time = trio.current_time()
         self._told_bytes = 0
 
     async def answer(self) -> None:
         """Send the sign of life for which the client has asked, when there is room for it."""
         await self._outlet.write(self._frame())
+        self._shown_time = trio.current_time()
 
     async def run(self, *, visible: bool) -> None:
         """Send pings, and with `visible` the signs that are due, until cancelled.
@@ -48,23 +50,23 @@ class SignsOfLife:
                 self._outlet.offer_nowait(self._frame())
 
     async def _sleep_until(self, time: float, *, watch: bool) -> None:
-        """Sleep until `time`; with `watch` a message that begins to arrive ends the sleep."""
-        if watch and self._stream.arriving_since is None:
+        """Sleep until `time`; with `watch` the client's falling behind ends the sleep."""
+        if watch and self._stream.behind_since is None:
             with trio.move_on_at(time):
-                await self._stream.arrival.wait()
+                await self._stream.behind.wait()
         else:
             await trio.sleep_until(time)
 
     def _due(self) -> float:
         """Return when the next visible sign is due, or when to look again."""
-        told_time, since = self._outlet.told_time, self._stream.arriving_since
+        told_time, since = self._outlet.told_time, self._stream.behind_since
         last = max(self._shown_time, told_time, self._outlet.progress_time)
         if told_time == float("-inf"):
             return last + min(OFTEN_SECONDS, self._seconds)
         quiet = last + self._seconds
         if since is None:
             return quiet
-        if self._stream.received_bytes > self._told_bytes:
+        if self._stream.received_bytes > self._told_bytes or self._stream.debt_seconds():
             return min(quiet, max(last, since) + OFTEN_SECONDS)
         return min(quiet, trio.current_time() + OFTEN_SECONDS)
 

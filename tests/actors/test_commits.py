@@ -164,6 +164,25 @@ def test_a_known_number_is_passed_over_a_lower_one_refused_and_another_one_told_
     assert second.value.code == RefusalCode.IN_FLIGHT
 
 
+def test_another_push_under_a_number_that_its_sender_saw_committed_is_refused_since_its_answer_would_never_come() -> (
+    None
+):
+    text = document()
+    text.advance(1, [Update("kim", 5, insertion("kim", 5).updates[0])])
+    text.advance(2, [Update("lee", 1, insertion("lee", 1, length=1).updates[0])])
+    pending = PendingPushes()
+    paid: list[int] = []
+    for version in (1, 2):
+        with pytest.raises(PushRefused, match=f"seq 5 was used before version {version}; count on") as caught:
+            pending.add(insertion("kim", 5, version=version, length=version), text, charge=paid.append)
+        assert caught.value.code == RefusalCode.SEQ
+    assert not pending.add(insertion("kim", 5), text, charge=paid.append), "sent again before its answer came"
+    assert paid == [1, 0, 2]
+    assert not pending.add(insertion("kim", 5, version=9, length=1), text, charge=free), (
+        "of a log that is not known here"
+    )
+
+
 def test_a_dropped_push_weighs_nothing() -> None:
     pending = PendingPushes()
     pending.add(insertion("kim", 1, text="x" * 1000), document(), charge=free)

@@ -60,7 +60,10 @@ def split_frames(data: bytes) -> list[ServerFrame]:
     assembly = Assembly(len(data))
     messages = [assembly.take(text) for text in split_texts(data)]
     assert not messages or messages[-1] is not None, "more pieces would follow"
-    return [parse_server_frame(message) for message in messages if message is not None]
+    frames = [parse_server_frame(message) for message in messages if message is not None]
+    known = [frame for frame in frames if frame is not None]
+    assert len(known) == len(frames), "the server sends frames that its own client knows"
+    return known
 
 
 class FakeOutlet:

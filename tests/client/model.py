@@ -28,6 +28,7 @@ LIMITS = Limits(
     pushes_per_second=1000,
     history_updates=4096,
     presence_ms=100,
+    alive_ms=20_000,
 )
 
 
@@ -177,7 +178,7 @@ class ModelClient:
             try:
                 if isinstance(frame, Welcome):
                     self.replica.resume(frame)
-                elif not isinstance(frame, AliveFrame):
+                elif frame is not None and not isinstance(frame, AliveFrame):
                     self.replica.receive(frame)
             except OutOfStep:
                 self.cut()

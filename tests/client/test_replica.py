@@ -410,6 +410,51 @@ def test_a_number_that_somebody_else_used_is_not_taken_for_an_acknowledgement() 
     assert push.seq == 6
 
 
+def newcomer_behind_a_former_push(text: str) -> tuple[ModelServer, ModelClient]:
+    """Return a client that has its session from another, whose last push is committed after the welcome."""
+    server = ModelServer("ab")
+    alice = joined(server)
+    types(alice, 0, text)
+    alice.pushes()
+    former = PushFrame(1, 0, (ChangeSet.of([Change(2, 2, "former")], 2),))
+    server.commit(Push("alice", former.seq, former.version, former.updates))
+    return server, alice
+
+
+def test_a_number_that_a_former_holder_of_the_session_used_is_no_answer_and_the_edit_is_sent_under_another() -> None:
+    server, alice = newcomer_behind_a_former_push("x")
+    alice.receives()
+    assert (alice.replica.text, alice.replica.settled) == ("xabformer", 0)
+    settle(server, alice)
+    assert (alice.replica.text, alice.replica.settled, server.document.text) == ("xabformer", 1, "xabformer")
+
+
+def test_a_number_that_a_former_holder_used_before_anything_is_sent_is_not_used_again() -> None:
+    _, alice = newcomer_behind_a_former_push("")
+    alice.receives()
+    types(alice, 0, "x")
+    push = alice.replica.next_push()
+    assert push is not None
+    assert push.seq == 2
+
+
+@pytest.mark.parametrize("code", ["too_old", "too_new", "seq", "in_flight"])
+@pytest.mark.parametrize("more", ["", "y"])
+def test_what_is_refused_for_its_number_or_its_version_is_not_taken_back_but_sent_again(code: str, more: str) -> None:
+    server = ModelServer("ab")
+    alice = joined(server)
+    types(alice, 1, "x")
+    assert alice.replica.next_push() is not None
+    if more:
+        types(alice, 2, more)
+    alice.replica.receive(RefusedFrame(1, code, "not now"))
+    assert (alice.replica.must_fetch, alice.replica.text, alice.replica.take_events()) == (True, f"ax{more}b", [])
+    alice.connects()
+    settle(server, alice)
+    assert (server.document.text, alice.replica.text) == (f"ax{more}b", f"ax{more}b")
+    assert alice.replica.settled == alice.replica.made
+
+
 def test_a_session_that_is_gone_on_with_counts_on_from_what_is_acknowledged() -> None:
     server = ModelServer("a")
     server.commit(Push("alice", 41, 0, (ChangeSet.of([Change(0, 0, "x")], 1),)))

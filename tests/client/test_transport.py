@@ -1,5 +1,6 @@
 """A client's WebSocket over a stream in memory, with trio-websocket's server at the other end."""
 
+import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -7,8 +8,9 @@ from functools import partial
 
 import pytest
 import trio
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from typing_extensions import override
 from wsproto.utilities import generate_accept_token
 
 from pyshare.client.errors import ConnectionEnded
@@ -39,7 +41,7 @@ async def accept(reading: trio.Nursery, stream: trio.abc.Stream, serve: Serve) -
 
 def hold(stream: trio.abc.Stream) -> AbstractAsyncContextManager[Connection]:
     """Be the client of one connection."""
-    return wrap_stream(stream, URL, 1000, ping_seconds=20, silence_seconds=50)
+    return wrap_stream(stream, URL, 1000)
 
 
 @asynccontextmanager
@@ -163,37 +165,130 @@ async def listen(heard: list[int], ws: WebSocketConnection) -> None:
     heard.append(caught.value.reason.code)
 
 
-# Silence.
+# Parts of messages.
 
 
-async def test_pings_keep_a_connection_that_has_nothing_to_say(autojump_clock: MockClock) -> None:
-    async with connected() as (connection, _):
-        await trio.sleep(10_000)
-        await connection.send("still there")
-        assert await connection.receive() == "still there"
+async def test_what_was_heard_last_is_known_by_the_byte(autojump_clock: MockClock) -> None:
+    async def dribble(ws: WebSocketConnection) -> None:
+        await trio.sleep(10)
+        await ws.send_message("hello")
+        await trio.sleep(10)
+        # The head of a frame of which no more comes.
+        await ws._stream.send_all(b"\x81\x05")
+        await trio.sleep_forever()
 
-
-async def test_a_connection_on_which_nothing_is_heard_is_lost(autojump_clock: MockClock) -> None:
-    ours, theirs = memory_stream_pair()
-    accepted = trio.Event()
     started = trio.current_time()
+    async with connected(dribble) as (connection, _):
+        assert connection.heard == started
+        assert await connection.receive() == "hello"
+        assert connection.heard == started + 10
+        with trio.move_on_after(15):
+            await connection.receive()
+        assert connection.heard == started + 20
 
-    async def accept_and_fall_silent() -> None:
-        async with trio.open_nursery() as reading:
-            request = await wrap_server_stream(reading, theirs)
-            await request.accept(subprotocol=SUBPROTOCOL)
-            await accepted.wait()
-            await trio.sleep(30)
-            reading.cancel_scope.cancel()
 
+class SlowReader(trio.abc.Stream):
+    """A stream whose reader pauses before each part."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.pause_seconds = 0.0
+
+    @override
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        await trio.sleep(self.pause_seconds)
+        return await self._stream.receive_some(max_bytes)
+
+    @override
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    @override
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    @override
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def test_a_long_message_is_seen_to_leave_part_by_part(autojump_clock: MockClock) -> None:
+    got: list[str | bytes] = []
+    done = trio.Event()
+
+    async def read(ws: WebSocketConnection) -> None:
+        got.extend([await ws.get_message(), await ws.get_message()])
+        done.set()
+        await trio.sleep_forever()
+
+    async def send() -> None:
+        await connection.send("short")
+        assert connection.left == -math.inf, "a dead path takes many short ones"
+        await connection.send("x" * 50_000)
+
+    ours, theirs = lockstep_stream_pair()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(accept_and_fall_silent)
+        slow = SlowReader(theirs)
+        nursery.start_soon(accept, nursery, slow, read)
         async with hold(ours) as connection:
-            accepted.set()
-            with pytest.raises(ConnectionEnded, match="the connection was lost"):
-                await connection.receive()
-            # The last thing heard was the pong to the first ping.
-            assert trio.current_time() - started == 20 + 50
+            slow.pause_seconds = 9
+            nursery.start_soon(send)
+            await trio.sleep(50)
+            for _ in range(8):
+                assert trio.current_time() - connection.left <= 9
+                await trio.sleep(5)
+            slow.pause_seconds = 0
+            await done.wait()
+            assert got == ["short", "x" * 50_000]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_message_that_was_sent_in_part_is_followed_by_nothing_and_not_by_a_goodbye(
+    autojump_clock: MockClock,
+) -> None:
+    ours, theirs = lockstep_stream_pair()
+    async with trio.open_nursery() as nursery:
+        slow = SlowReader(theirs)
+        nursery.start_soon(accept, nursery, slow, echo)
+        async with hold(ours) as connection:
+            slow.pause_seconds = 1
+            with trio.move_on_after(5):
+                await connection.send("x" * 50_000)
+            started = trio.current_time()
+            await connection.close()
+            with pytest.raises(ConnectionEnded):
+                await connection.send("more")
+            assert trio.current_time() == started
+        nursery.cancel_scope.cancel()
+
+
+async def test_messages_in_pieces_arrive_whole_also_if_the_wait_for_them_was_cancelled(
+    autojump_clock: MockClock,
+) -> None:
+    pieces = ["+hel", "+lo", "=!", "{}"]
+
+    async def send(ws: WebSocketConnection) -> None:
+        for each in pieces:
+            await trio.sleep(1)
+            await ws.send_message(each)
+        await trio.sleep_forever()
+
+    async with connected(send) as (connection, _):
+        with trio.move_on_after(1.5):
+            await connection.receive()
+        assert await connection.receive() == "hello!"
+        assert await connection.receive() == "{}"
+
+
+@pytest.mark.parametrize(("second", "code"), [("+" + "x" * 501, CloseCode.TOO_BIG), ("{}", CloseCode.NOT_UNDERSTOOD)])
+async def test_pieces_without_end_or_with_something_between_end_the_connection(second: str, code: CloseCode) -> None:
+    async def send(ws: WebSocketConnection) -> None:
+        await ws.send_message("+" + "x" * 500)
+        await ws.send_message(second)
+        await trio.sleep_forever()
+
+    ended = await ending(send)
+    assert (ended.code, ended.come_back) == (code, False)
 
 
 # Handshakes that come to nothing.

@@ -20,6 +20,7 @@ from pyshare.core.arrival import Arrival, parse_arrival, public_id
 from pyshare.core.document import Push
 from pyshare.core.errors import PushRefused
 from pyshare.core.protocol import (
+    AliveFrame,
     AskFrame,
     Mode,
     Peer,
@@ -51,6 +52,10 @@ class MemoryConnection:
         self._world = world
         self.client = client
         self._to_client, self._inbox = trio.open_memory_channel[str](math.inf)
+        # When the client heard the server last, a part of a message included.
+        self.heard = trio.current_time()
+        # When a part of a long message left the client last.
+        self.left = -math.inf
         # How the connection has ended.
         self._ended: ConnectionEnded | None = None
         # Pushes that are held back, all selections, the number of questions for a sign of life, and whether the client
@@ -58,6 +63,9 @@ class MemoryConnection:
         self.held: list[PushFrame] = []
         self.selected: list[SelectFrame] = []
         self.asked = 0
+        # Whether the path leads nowhere any more, which neither end is told; and whether it takes nothing, either.
+        self.dead = False
+        self.stuck = False
         self.goodbye = False
 
     # The client's end.
@@ -67,9 +75,15 @@ class MemoryConnection:
         await trio.lowlevel.checkpoint()
         if self._ended is not None:
             raise self._ended
+        for seconds in self._world.send_seconds:
+            await trio.sleep(seconds)
+            self.left = trio.current_time()
         frame = parse_client_frame(message)
-        if isinstance(frame, AskFrame):
+        if self.dead:
+            await trio.sleep(math.inf if self.stuck else 0)
+        elif isinstance(frame, AskFrame):
             self.asked += 1
+            self.deliver(AliveFrame(self.asked))
         elif isinstance(frame, SelectFrame):
             self.selected.append(frame)
         elif self._world.holds_pushes:
@@ -102,14 +116,19 @@ class MemoryConnection:
         except PushRefused as refusal:
             self.deliver(RefusedFrame(frame.seq, refusal.code, refusal.reason))
 
-    def deliver(self, frame: Welcome | ReplicaFrame) -> None:
+    def deliver(self, frame: Welcome | ReplicaFrame | AliveFrame) -> None:
         """Have the client get `frame`."""
         self.tell(encode(frame).decode())
 
     def tell(self, message: str) -> None:
         """Have the client get any message."""
-        if self._ended is None:
+        if self._ended is None and not self.dead:
+            self.heard = trio.current_time()
             self._to_client.send_nowait(message)
+
+    def trickle(self) -> None:
+        """Have a part of a message arrive at the client."""
+        self.heard = trio.current_time()
 
     def end(self, code: int | None = None, reason: str = "lost") -> None:
         """End the connection from the server's side or the network's."""
@@ -133,6 +152,12 @@ class World:
         self.holds_pushes = False
         self.silent = False
         self.deaf = False
+        # Whether dialling leads nowhere.
+        self.unreachable = False
+        # Seconds that each part of a message takes to leave.
+        self.send_seconds: list[float] = []
+        # Messages that connections begin with before a welcome.
+        self.greetings: list[str] = []
         # What the next connection begins with in place of a welcome.
         self.first: Welcome | ReplicaFrame | None = None
         # What welcomes say.
@@ -152,9 +177,13 @@ class World:
         await trio.lowlevel.checkpoint()
         if self.outages:
             raise self.outages.popleft()
+        if self.unreachable:
+            await trio.sleep_forever()
         assert arrival.session is not None
         connection = MemoryConnection(self, public_id(arrival.session))
         self.connections.append(connection)
+        for message in self.greetings:
+            connection.tell(message)
         if self.first is not None:
             connection.deliver(self.first)
             self.first = None

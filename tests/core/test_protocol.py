@@ -237,7 +237,6 @@ def test_any_text_is_a_frame_or_is_refused_within_the_bytes_of_a_close_frame(tex
         ("{", "frame"),
         ("[]", "frame"),
         ("{}", "type"),
-        ('{"type":"push"}', "type"),
         ('{"type":"updates","version":"1","updates":[]}', "updates.version"),
         ('{"type":"updates","version":1,"updates":[{"sender":"a","seq":1}]}', "updates.updates[0].changes"),
         (
@@ -293,6 +292,18 @@ def test_fields_that_a_server_has_grown_since_are_passed_over() -> None:
     assert parse_server_frame(f'{{"type":"updates","version":1,"updates":[{update}],"more":1}}') == UpdatesFrame(
         1, (CommittedUpdate("a", 1, ChangeSet.from_json([])),)
     )
+
+
+@pytest.mark.parametrize(
+    "frame", ['{"type":"dance"}', '{"type":"push"}', '{"type":"dance","version":-1,"text":5}', '{"type":""}']
+)
+def test_frames_of_types_that_a_server_has_grown_since_are_told_from_what_is_no_frame(frame: str) -> None:
+    assert parse_server_frame(frame) is None
+
+
+@pytest.mark.parametrize("message", ["", "{", "[]", "5", "null", "{}", '{"types":"gone"}'])
+def test_what_is_no_frame_of_a_server_is_no_new_one_either(message: str) -> None:
+    assert server_refusal(message).code == CloseCode.NOT_UNDERSTOOD
 
 
 def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:

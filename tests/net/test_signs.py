@@ -152,8 +152,8 @@ async def test_one_who_asks_is_answered_at_once_with_what_was_received(autojump_
         await world.client.say(ASK)
         await watcher.listens(1)
         await world.client.say(ASK)
-        await watcher.listens(14)
-        assert watcher.signs == [7, 8, 20], "each question has its answer"
+        await watcher.listens(21)
+        assert watcher.signs == [7, 8, 28], "each question has its answer, which is a sign like any other"
         first, second, _ = watcher.received
         assert second - first == len(raw_frame(1, ASK.encode()))
         await leaves(world)
@@ -168,6 +168,38 @@ async def test_questions_are_paid_for_like_any_message(autojump_clock: MockClock
         answers = [time for time in watcher.signs if time < 20]
         assert len(answers) == 120
         assert answers[-1] == pytest.approx(10, abs=0.5)
+        await leaves(world)
+
+
+async def test_a_client_in_debt_for_what_it_sent_hears_every_five_seconds_that_the_server_lives(
+    autojump_clock: MockClock,
+) -> None:
+    async with serving(replace(LIMITS, pushes_per_second=1)) as world:
+        _, watcher = await welcomed(world)
+        await world.client.send(raw_frame(1, SELECT.encode()) * 20)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watcher.listens, 60)
+            for _ in range(20):
+                await world.next(Received)
+            # What it has sent last waited so long; nothing but the signs had come.
+            assert 15 < trio.current_time() < 21
+        assert watcher.signs == [5, 10, 15, 35, 55]
+        await leaves(world)
+
+
+async def test_a_client_in_debt_for_work_hears_every_five_seconds_that_the_server_lives(
+    autojump_clock: MockClock,
+) -> None:
+    async with serving() as world:
+        join, watcher = await welcomed(world)
+        await watcher.listens(3)
+        join.outlet.charge(LIMITS.burst_steps + 22 * LIMITS.steps_per_second)
+        # It is read once more, since it was being listened to; then not for 22 seconds.
+        await world.client.say(SELECT)
+        await world.next(Received)
+        await watcher.listens(60)
+        # The sign at 28 tells of a pong, which was not read before.
+        assert watcher.signs == [8, 13, 18, 23, 28, 48]
         await leaves(world)
 
 

@@ -17,7 +17,6 @@ from trio.testing import lockstep_stream_pair
 
 from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMessage, open_lease
 from pyshare.client import Codespace, connect
-from pyshare.client.link import ClientLimits
 from pyshare.client.transport import Connection, OpenConnection, wrap_stream
 from pyshare.limits import channel_limits, connection_limits, store_limits
 from pyshare.net.addresses import Address
@@ -36,9 +35,11 @@ _BUFFER_BYTES: Final = 8192
 class World:
     """A server and its clients."""
 
-    def __init__(self, nursery: trio.Nursery, mailbox: trio.MemorySendChannel[SupervisorMessage]) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, mailbox: trio.MemorySendChannel[SupervisorMessage], settings: Settings
+    ) -> None:
         self._nursery = nursery
-        self._limits = connection_limits(Settings())
+        self._limits = connection_limits(settings)
         self._open_lease = partial(open_lease, mailbox)
         self._ports = count(1)
         #: Close codes of the connections that have ended, as the server counts them.
@@ -64,9 +65,7 @@ class World:
         @asynccontextmanager
         async def open_connection(url: str, max_message_bytes: int) -> AsyncIterator[Connection]:
             stream = await self.dial(network)
-            limits = ClientLimits()
-            patience = {"ping_seconds": limits.ping_seconds, "silence_seconds": limits.silence_seconds}
-            async with wrap_stream(stream, url, max_message_bytes, **patience) as connection:
+            async with wrap_stream(stream, url, max_message_bytes) as connection:
                 yield connection
 
         return open_connection
@@ -97,14 +96,14 @@ async def _admit(token: str) -> Admission:
 
 
 @asynccontextmanager
-async def open_world() -> AsyncIterator[World]:
-    """Run a server until the context is left."""
-    settings = Settings()
+async def open_world(settings: Settings | None = None) -> AsyncIterator[World]:
+    """Run a server until the context is left, with the default settings if none are given."""
+    settings = settings or Settings()
     async with trio.open_nursery() as nursery:
         store = MemoryStore(store_limits(settings))
         await nursery.start(store.run)
         mailbox, messages = trio.open_memory_channel[SupervisorMessage](float("inf"))
         supervisor = Supervisor(store, instance="one", limits=SupervisorLimits(channel_limits(settings)))
         await nursery.start(supervisor.run, messages)
-        yield World(nursery, mailbox)
+        yield World(nursery, mailbox, settings)
         nursery.cancel_scope.cancel()

@@ -58,10 +58,10 @@ export class Liveness {
     this.#askedAt = null;
   }
 
-  /** Take the welcome's word of the signs of life. */
+  /** Take the welcome's word of the signs of life; 0: there are none. */
   welcomed(aliveMs: number | undefined): void {
     this.#welcomed = true;
-    this.#aliveMs = aliveMs ?? null;
+    this.#aliveMs = aliveMs === 0 ? null : (aliveMs ?? null);
   }
 
   /** Take note of a push of so many bytes that was sent. */

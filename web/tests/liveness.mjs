@@ -102,10 +102,20 @@ await play({
 
   async "a server that knows nothing of signs of life is not asked"() {
     const { alive_ms: _, ...old } = LIMITS;
-    const { connection, socket } = await join(old);
-    browser.fire("online");
-    await clock.pass(300_000);
-    demandEqual([connection.status.state, socket.all("alive").length], ["connected", 0], "state and questions");
+    for (const limits of [old, { ...LIMITS, alive_ms: 0 }]) {
+      const { connection, socket } = await join(limits);
+      browser.fire("online");
+      await clock.pass(300_000);
+      demandEqual([connection.status.state, socket.all("alive").length], ["connected", 0], "state and questions");
+      connection.close();
+    }
+  },
+
+  async "frames of types that are not known are passed over, before the welcome as well"() {
+    const { connection, editor } = await dial();
+    const socket = Socket.last.open().say({ type: "dance" });
+    socket.say(welcome({ text: "a" })).say({ type: "dance", version: 7, text: 5 });
+    demandEqual([connection.status.state, editor.text.toString()], ["connected", "a"], "state and text");
     connection.close();
   },
 
