@@ -45,6 +45,9 @@ _WEBSOCKET = b"GET /codespace/"
 _HTTP_2 = b"PRI * HTTP/2.0"
 #: What is answered even when there is no room.
 _HEALTH = (b"GET /healthz ", b"GET /readyz ")
+#: Bytes of an answer that are sent at a time, and bytes that the kernel takes ahead of what the network has taken: a
+#: client that takes as many within the time for an answer is not too slow, however long the answer is.
+_PART_BYTES = 32_768
 #: Seconds for the end of a connection.
 _CLOSE_SECONDS = 1
 _LATE = http_answer(HTTPStatus.REQUEST_TIMEOUT, "The request took too long; connect again and send it at once.")
@@ -151,13 +154,16 @@ class _Server:
     @contextmanager
     def _write(self) -> Iterator[trio.CancelScope]:
         """Limit a write, which Hypercorn shields from every other scope."""
-        deadline = min(trio.current_time() + self._limits.request.seconds, self._end)
-        with trio.CancelScope(deadline=deadline) as scope:
+        with trio.CancelScope(deadline=self._write_deadline()) as scope:
             self._writes.add(scope)
             try:
                 yield scope
             finally:
                 self._writes.discard(scope)
+
+    def _write_deadline(self) -> float:
+        """Return until when a client has to take the next part of its answer."""
+        return min(trio.current_time() + self._limits.request.seconds, self._end)
 
     async def _serve_one(self, client: socket.socket, address: Address, received: bytes) -> None:
         """Serve a client that may ask for anything."""
@@ -178,7 +184,7 @@ class _Server:
     async def _serve_requests(
         self, client: trio.socket.SocketType, address: Address, received: bytes, config: Config
     ) -> None:
-        stream = _Stream(trio.SocketStream(client), received, self._write)
+        stream = _Stream(trio.SocketStream(client), received, self._write, self._write_deadline)
         # It names the type of a TLS stream, and takes any.
         app = partial(self._app, address)
         server = _Connection(app, config, self._context, ConnectionState({}), stream)  # type: ignore[arg-type]
@@ -222,6 +228,7 @@ class _Stream(trio.abc.HalfCloseableStream):
         stream: trio.SocketStream,
         received: bytes,
         write: Callable[[], AbstractContextManager[trio.CancelScope]],
+        deadline: Callable[[], float],
     ) -> None:
         # Hypercorn asks it who is there.
         self.socket = stream.socket
@@ -229,16 +236,22 @@ class _Stream(trio.abc.HalfCloseableStream):
         # What was read of it before.
         self._received = received
         self._write = write
+        # Gives the time until which the next part of an answer may take.
+        self._deadline = deadline
         # Set once nothing more can be read.
         self.ended = trio.Event()
         # Held while something is sent: when a client goes, Hypercorn ends the stream in the middle of an answer.
         self._sending = trio.Lock()
+        with suppress(OSError):  # no TCP
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _PART_BYTES)
 
     @override
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         with self._write() as scope:
             async with self._sending:
-                await self._stream.send_all(data)
+                for start in range(0, len(data), _PART_BYTES):
+                    scope.deadline = max(scope.deadline, self._deadline())
+                    await self._stream.send_all(memoryview(data)[start : start + _PART_BYTES])
         if scope.cancelled_caught:
             # Whoever reads or writes it now or later finds it closed.
             self.socket.close()

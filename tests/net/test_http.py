@@ -179,6 +179,32 @@ async def test_a_client_that_does_not_read_its_answers_is_gone_in_time(readiness
                 await stream.send_all(ASK * 1_000_000)
 
 
+async def test_a_long_answer_that_is_read_slowly_but_steadily_is_sent_whatever_time_it_takes(
+    readiness: Readiness,
+) -> None:
+    async def long(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("x" * 2_000_000)
+
+    app = build_app(readiness.why_not)
+    app.router.routes.append(Route("/long", long))
+    limits = HttpLimits(request=RequestLimits(seconds=0.5))
+    small = socket.socket()
+    # So that little is on its way.
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    client = trio.socket.from_stdlib_socket(small)
+    with trio.fail_after(20):
+        async with serving(readiness, app=app, limits=limits) as port:
+            await client.connect(("127.0.0.1", port))
+            async with trio.SocketStream(client) as stream:
+                await stream.send_all(b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                began, count = trio.current_time(), 0
+                while data := await stream.receive_some(32_768):
+                    count += len(data)
+                    await trio.sleep(0.02)
+                assert trio.current_time() - began > 1
+                assert count > 2_000_000
+
+
 async def _full_of_answers(port: int) -> trio.SocketStream:
     """Return a client that asks, without reading, until the server reads no more of it."""
     small = socket.socket()

@@ -35,14 +35,19 @@ export function createLink(token: string, mode: Mode, seconds: number | null): P
   return post(`codespaces/${encodeURIComponent(token)}/links`, { mode, expires_in: seconds });
 }
 
-async function post<Answer>(path: string, body: unknown): Promise<Answer> {
+/** Milliseconds for an answer, and for each byte that leaves before it: a server gives up what comes more slowly. */
+const ANSWER_MS = 15_000;
+const BYTE_MS = 1 / 4;
+
+async function post<Answer>(path: string, content: unknown): Promise<Answer> {
+  const body = new TextEncoder().encode(JSON.stringify(content));
   let response: Response;
   try {
     response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(15_000),
+      body,
+      signal: AbortSignal.timeout(ANSWER_MS + body.length * BYTE_MS),
     });
   } catch {
     throw new ApiError(0, "the server does not answer; try again");

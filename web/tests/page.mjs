@@ -13,7 +13,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 process.env.TZ = "UTC";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const folder = await mkdtemp(`${here}/built-`);
-const modules = ["address", "ends", "failure", "memory", "state", "times"];
+const modules = ["address", "api", "ends", "failure", "memory", "state", "times"];
 await build({
   stdin: { contents: modules.map((name) => `export * from "../page/${name}.ts";`).join("\n"), resolveDir: here },
   bundle: true,
@@ -229,4 +229,15 @@ test("what another program has kept in the browser's memory is no codespace", ()
     storage.set("pyshare.recent", kept);
     assert.deepEqual(tokens(), []);
   }
+});
+
+test("a long text has time to leave over a slow line, and a short one is soon known not to", async (t) => {
+  const asked = [];
+  t.mock.method(AbortSignal, "timeout", (ms) => (asked.push(ms), new AbortController().signal));
+  t.mock.method(globalThis, "fetch", async (path, { body }) => new Response(JSON.stringify({ bytes: body.length })));
+  assert.ok((await page.createCodespace("")).bytes < 10);
+  assert.ok((await page.createCodespace("字".repeat(500_000))).bytes > 1_500_000);
+  const [short, long] = asked;
+  assert.ok(short < 16_000);
+  assert.ok(long > (1_500_000 / 30_000) * 1000, "at 30 KB a second");
 });

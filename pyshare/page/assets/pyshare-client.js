@@ -412,10 +412,10 @@ var Liveness = class {
     this.#progressAt = now;
     this.#askedAt = null;
   }
-  /** Take the welcome's word of the signs of life. */
+  /** Take the welcome's word of the signs of life; 0: there are none. */
   welcomed(aliveMs) {
     this.#welcomed = true;
-    this.#aliveMs = aliveMs ?? null;
+    this.#aliveMs = aliveMs === 0 ? null : aliveMs ?? null;
   }
   /** Take note of a push of so many bytes that was sent. */
   pushed(now, bytes) {

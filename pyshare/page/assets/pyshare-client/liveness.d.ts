@@ -16,7 +16,7 @@ export declare class Liveness {
     get askedAt(): number | null;
     /** Take note of a message, a piece of one, or the opening of the socket. */
     heard(now: number): void;
-    /** Take the welcome's word of the signs of life. */
+    /** Take the welcome's word of the signs of life; 0: there are none. */
     welcomed(aliveMs: number | undefined): void;
     /** Take note of a push of so many bytes that was sent. */
     pushed(now: number, bytes: number): void;
