@@ -75,6 +75,11 @@ export class Clock {
     return this.#now;
   }
 
+  /** When the next timer is due; perhaps never. */
+  get next() {
+    return Math.min(...[...this.#timers.values()].map(({ at }) => at));
+  }
+
   /** Let time pass, and have what is due done in order. */
   async pass(ms) {
     const end = this.#now + ms;
