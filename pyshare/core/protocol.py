@@ -40,7 +40,7 @@ MAX_INTEGER = 2**53 - 1
 SELECTION_RANGES = 64
 #: Updates of one push, and sections of all its change sets together; a push with more is sent in parts.
 PUSH_UPDATES = 1024
-PUSH_SECTIONS = 131_072
+PUSH_SECTIONS = 81_920
 #: Lists that a client's frame may have: one for each update and for each section, and one around all.
 _LISTS = PUSH_UPDATES + PUSH_SECTIONS + 1
 #: Fields of a frame, above which it is refused before it is parsed; each one that is not known costs work. Short frames

@@ -56,7 +56,7 @@ LIMITS = Limits(
 LIMITS_JSON = (
     '{"message_bytes":65536,"text_units":524288,"clients":1000,'
     '"pushes_per_second":50,"history_updates":4096,"presence_ms":100,'
-    '"push_updates":1024,"push_sections":131072,"alive_ms":20000}'
+    '"push_updates":1024,"push_sections":81920,"alive_ms":20000}'
 )
 EMOJI = "\U0001f600"
 
@@ -524,8 +524,8 @@ def push_of(updates: str) -> str:
     ("updates", "count"),
     [
         (",".join(["[]"] * 1025), "1025 updates"),
-        ("[" + ",".join(["1"] * 131_073) + "]", "131073 sections"),
-        (",".join(["[" + ",".join(["1"] * 1300) + "]"] * 101), "131300 sections"),
+        ("[" + ",".join(["1"] * 81_921) + "]", "81921 sections"),
+        (",".join(["[" + ",".join(["1"] * 820) + "]"] * 101), "82820 sections"),
     ],
 )
 def test_a_push_above_its_limits_is_refused_by_count_before_a_change_set_is_made(
@@ -535,7 +535,7 @@ def test_a_push_above_its_limits_is_refused_by_count_before_a_change_set_is_made
     with pytest.raises(UnreadablePush) as refused:
         parse_client_frame(push_of(updates))
     assert (refused.value.seq, refused.value.code) == (7, RefusalCode.TOO_MUCH)
-    assert refused.value.reason == f"a push of {count}; send it in parts of 1024 updates and 131072 sections at most"
+    assert refused.value.reason == f"a push of {count}; send it in parts of 1024 updates and 81920 sections at most"
 
 
 def test_a_push_above_its_limits_without_a_number_is_not_understood() -> None:
