@@ -137,16 +137,16 @@ class Committer:
 
     @property
     def must_read(self) -> bool:
-        """Whether the log will be read, or put back, before anything else is done."""
+        """True while the log is to be read, or put back, before anything else is done."""
         return self._must_read or self._must_put_back
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the log has to be read, or put back, before anything that was heard is taken for its end."""
+        """True while the log has to be read, or put back, before anything that was heard is taken for its end."""
         return self._in_doubt
 
     def is_appending(self, client: str) -> bool:
-        """Whether a push of `client` is in the append under way."""
+        """Return True if a push of `client` is in the append under way."""
         return client in self._appending
 
     def wake(self) -> None:

@@ -24,7 +24,7 @@ from typing_extensions import override
 
 from pyshare.core.sections import KEPT, add_insert, add_section, composing, mapping_over
 from pyshare.core.units import to_units
-from pyshare.core.work import Parts, Work, at_once
+from pyshare.core.work import Parts, Work, finish
 
 #: Largest integer that JavaScript keeps exact (Number.MAX_SAFE_INTEGER).
 _LONGEST: Final = 2**53 - 1
@@ -290,7 +290,7 @@ class ChangeSet:
 
     def compose(self, other: "ChangeSet") -> "ChangeSet":
         """Return the change set that does what this one and then `other` does."""
-        return at_once(self.composing(other))
+        return finish(self.composing(other))
 
     def composing(self, other: "ChangeSet") -> "Parts[ChangeSet]":
         """Do as `compose`, in parts of about 5 ms."""
@@ -306,7 +306,7 @@ class ChangeSet:
 
         What `other` inserts at the same place comes first, unless `before`.
         """
-        return at_once(self.mapping(other, before=before))
+        return finish(self.mapping(other, before=before))
 
     def mapping(self, other: "ChangeSet", *, before: bool = False) -> "Parts[ChangeSet]":
         """Do as `map`, in parts of about 5 ms."""

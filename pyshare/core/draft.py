@@ -18,7 +18,7 @@ from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, DocumentLimits, Push, Update, by_push
 from pyshare.core.errors import PushRefused, RefusalCode
 from pyshare.core.units import has_lone_surrogate, splits_pair
-from pyshare.core.work import Parts, Work, WorkSpent, at_once, copy_steps, finish
+from pyshare.core.work import Parts, Work, WorkSpent, copy_steps, finish
 
 _TOO_MUCH = "rebasing these updates is too much work; send them in smaller parts"
 
@@ -65,7 +65,7 @@ def rebase(
     rebased = list(updates)
     for push in by_push(over):
         if rebased:
-            rebased = finish(rebasing(rebased, push, sender), work or Work())
+            rebased = finish(rebasing(rebased, push, sender), work)
     return rebased
 
 
@@ -195,7 +195,7 @@ class Draft:
         limits = self._document.limits
         if self.updates:
             updates = tuple(rebase(updates, self.updates, push.sender))
-            whole = at_once(_composing_within(updates, limits)) if updates else None
+            whole = finish(_composing_within(updates, limits)) if updates else None
         if whole is None:
             return False
         text = _applied(whole, self.text)

@@ -60,26 +60,17 @@ def copy_steps(units: int) -> int:
     return 1 + units // UNITS_A_STEP
 
 
-def at_once(parts: Parts[_ResultT]) -> _ResultT:
-    """Do all `parts` at once, whatever steps they take, and return their result."""
-    try:
-        while True:
-            next(parts)
-    except StopIteration as stop:
-        result: _ResultT = stop.value
-        return result
-
-
-def finish(parts: Parts[_ResultT], work: Work) -> _ResultT:
-    """Do all `parts` at once and return their result; each is charged to `work` before it is done.
+def finish(parts: Parts[_ResultT], work: Work | None = None) -> _ResultT:
+    """Do all `parts` at once and return their result; each is charged to `work`, if any, before it is done.
 
     Raises:
         WorkSpent: if they take more than `work`; the rest is not done.
     """
-    while True:
-        try:
+    try:
+        while True:
             steps = next(parts)
-        except StopIteration as stop:
-            result: _ResultT = stop.value
-            return result
-        work.charge(steps)
+            if work is not None:
+                work.charge(steps)
+    except StopIteration as stop:
+        result: _ResultT = stop.value
+        return result
