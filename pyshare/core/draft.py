@@ -51,21 +51,18 @@ def rebasing(updates: Sequence[ChangeSet], push: Sequence[Update], sender: str) 
     return rebased
 
 
-def rebase(
-    updates: Sequence[ChangeSet], over: Iterable[Update], sender: str, *, work: Work | None = None
-) -> list[ChangeSet]:
+def rebase(updates: Sequence[ChangeSet], over: Iterable[Update], sender: str) -> list[ChangeSet]:
     """Return `updates` of `sender` rebased behind each push in `over`, all at once.
 
     The same as calling `rebaseUpdates` of @codemirror/collab once for each push.
 
     Raises:
         PushRefused: if a push of the sender in `over` is another than the first of `updates`.
-        WorkSpent: if it takes more than `work`.
     """
     rebased = list(updates)
     for push in by_push(over):
         if rebased:
-            rebased = finish(rebasing(rebased, push, sender), work)
+            rebased = finish(rebasing(rebased, push, sender))
     return rebased
 
 
