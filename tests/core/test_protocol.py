@@ -595,3 +595,8 @@ def test_names_and_colons_in_the_text_of_a_push_do_not_count_as_fields() -> None
     changes = ChangeSet.of([Change(0, 0, text)], 0)
     frame = PushFrame(1, 0, (changes,))
     assert parse_client_frame(encode(frame).decode()) == frame
+
+
+@pytest.mark.parametrize(("message", "steps"), [("", 1), ("x" * 2560, 11), ("[1,2,[3]]", 5)])
+def test_parsing_takes_steps_for_the_length_of_a_message_and_for_its_lists_and_items(message: str, steps: int) -> None:
+    assert protocol.parse_steps(message) == steps

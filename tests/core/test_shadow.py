@@ -304,6 +304,21 @@ def test_an_editor_whose_edit_nothing_explains_is_healed_wherever_it_stands(behi
     assert "pasted" not in line.editor.text
 
 
+def test_an_editor_in_doubt_that_types_after_others_have_changed_very_many_places_is_healed() -> None:
+    line = Line("text " * 400)
+    # A paste that the front end cannot send, and a key after it.
+    line.editor.make(Change(3, 3, "pasted"))
+    line.makes(Change(0, 0, "y"))
+    line.server_handles()
+    line.shadow.follow(everywhere := ChangeSet.of([Change(at, at, ",") for at in range(0, 2000, 5)], len(line.aim)))
+    line.aim = everywhere.apply(line.aim)
+    line.makes(Change(0, 0, "z"))
+    line.server_handles()
+    line.rests()
+    assert line.editor.text.count("y") == line.editor.text.count("z") == 1
+    assert line.editor.text.count(",") == 400
+
+
 def test_what_was_sent_long_ago_has_arrived() -> None:
     line = Line("text")
     line.others_make(Change(0, 0, "A"))
