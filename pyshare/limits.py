@@ -1,8 +1,8 @@
 """What the settings mean for each part: the limits that it declares beside the class that obeys them."""
 
 from pyshare.actors.channel_limits import ChannelLimits
-from pyshare.actors.committer import CommitterLimits
 from pyshare.actors.fanout import FanOutLimits
+from pyshare.actors.log import LogLimits
 from pyshare.actors.stock import StockLimits
 from pyshare.actors.supervisor import SupervisorLimits
 from pyshare.core.document import DocumentLimits
@@ -50,9 +50,7 @@ def channel_limits(settings: Settings) -> ChannelLimits:
         ),
         fanout=FanOutLimits(backlog_bytes=settings.history_bytes),
         # What the API saves is what it reads in Redis at that moment: with one, no text is behind.
-        committer=CommitterLimits(text_with_append_units=settings.text_units)
-        if settings.api_base_url
-        else CommitterLimits(),
+        log=LogLimits(text_with_append_units=settings.text_units) if settings.api_base_url else LogLimits(),
         stock=StockLimits(selections=settings.stock_selections == "on"),
         clients=settings.clients,
         presence_seconds=settings.presence_ms / 1000,

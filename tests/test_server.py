@@ -46,8 +46,8 @@ def test_what_clients_are_told_is_what_they_are_held_to() -> None:
 
 def test_texts_of_any_length_are_stored_with_every_edit_where_an_api_saves_them() -> None:
     with_api = channel_limits(Settings(text_units=300_000, api_base_url="http://127.0.0.1/"))
-    assert with_api.committer.text_with_append_units == 300_000
-    assert channel_limits(Settings(text_units=300_000)).committer.text_with_append_units == 65_536
+    assert with_api.log.text_with_append_units == 300_000
+    assert channel_limits(Settings(text_units=300_000)).log.text_with_append_units == 65_536
 
 
 def test_a_codespace_is_touched_three_times_in_its_life() -> None:

@@ -1,4 +1,4 @@
-"""The actor of one codespace: mailbox loop, committer, pub/sub reader, and who keeps it open.
+"""The actor of one codespace: mailbox loop, committer, pub/sub reader, keeper.
 
 The tasks wait; everything that decides is a plain function between two waits. Only `_advance` writes the
 document: what the log has, whoever committed it and however it was heard.
@@ -13,10 +13,20 @@ import trio
 
 from pyshare.actors.attendance import Attendance
 from pyshare.actors.channel_limits import ChannelLimits
-from pyshare.actors.commits import PendingPushes
 from pyshare.actors.committer import Committer
 from pyshare.actors.counts import ChannelStatistics, CommitTimes, Counts
 from pyshare.actors.fanout import FanOut, Outlet
+from pyshare.actors.log import (
+    Finished,
+    Logged,
+    LogLost,
+    LogMachine,
+    Outcome,
+    Refused,
+    Settled,
+    StorageChanged,
+    Unanswerable,
+)
 from pyshare.actors.membership import Membership
 from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Left, Received
 from pyshare.actors.stock import StockRoom
@@ -35,6 +45,7 @@ from pyshare.store.interface import (
     Deleted,
     Expired,
     Gap,
+    Gone,
     Snapshot,
     Store,
     StoreEvent,
@@ -46,8 +57,6 @@ logger = logging.getLogger(__name__)
 #: Messages that a channel handles before others have their turn, and seconds after which it begins no other.
 _MESSAGES_A_TURN = 64
 _TURN_SECONDS = TURN_STEPS / STEPS_A_SECOND
-#: Events that are kept while the log is read.
-_HEARD_EVENTS = 256
 #: What members hear when the server stops.
 _RESTARTING = Closing(CloseCode.RESTARTING, "the server restarts; reconnect")
 
@@ -78,18 +87,17 @@ class Channel:
         # What has happened, and how long the pushes that wait have done so.
         self._counts = Counts()
         self._times = CommitTimes(self._counts)
-        # Pushes that wait to be committed, and who commits them.
-        self._pending = PendingPushes(share)
-        self._committer = Committer(
+        # The log: who asks the store about it, and what is asked and believed.
+        self._committer = Committer(codespace, snapshot.epoch, store, on_outcomes=self._take_outcomes)
+        self._log = LogMachine(
             codespace,
             snapshot.epoch,
-            store,
             before=snapshot.before,
             document=self._document,
-            pending=self._pending,
-            listener=self,
+            share=share,
             counts=self._counts,
-            limits=limits.committer,
+            limits=limits.log,
+            wake=self._committer.wake,
         )
         # Who has been sent what, who is here, the stock editors, and who is a member.
         self._fanout = FanOut(self._document.version, limits.fanout)
@@ -109,8 +117,6 @@ class Channel:
             told=limits.told,
             counts=self._counts,
         )
-        # What was heard while it was in doubt whether it follows the document.
-        self._heard: list[Committed] = []
         # Joins that wait for the log to be read or for an append to end.
         self._waiting: list[Join] = []
         # Whether the server stops.
@@ -130,7 +136,7 @@ class Channel:
             stock=len(self._stock),
             lagging=fanout.lagging,
             backlog_bytes=fanout.backlog_bytes,
-            pending=len(self._pending),
+            pending=self._log.pending,
             storage=self._members.storage,
             counts=self._counts,
         )
@@ -149,7 +155,7 @@ class Channel:
             with self._tasks:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read_events, events, name=f"reader of {self._name}")
-                    nursery.start_soon(self._committer.run, name=f"committer of {self._name}")
+                    nursery.start_soon(self._committer.run, self._log, name=f"committer of {self._name}")
                     nursery.start_soon(self._attendance.tell, name=f"presence of {self._name}")
                     nursery.start_soon(self._stock.heal, name=f"stock editors of {self._name}")
                     nursery.start_soon(self._keep_open, name=f"keeper of {self._name}")
@@ -181,7 +187,7 @@ class Channel:
                     self._on_leave(leave.outlet)
             case Drain():
                 self._draining = True
-                self._committer.hurry()
+                self._log.hurry()
             case _:
                 assert_never(message)
 
@@ -201,22 +207,22 @@ class Channel:
         if self._must_wait(join):
             # It knows more than this instance, or it is not known yet what became of its push.
             self._waiting.append(join)
-            self._committer.read_log()
+            self._log.read()
         else:
             self._admit(join)
 
     def _must_wait(self, join: Join) -> bool:
         """Return whether the log is read first. While the store is away, a client that knows no more need not wait."""
-        if self._committer.is_appending(join.peer.id):
+        if self._log.is_appending(join.peer.id):
             return True
         ahead = join.epoch == self._epoch and (join.version or 0) > self._document.version
-        return ahead or (self._committer.must_read and self._members.storage == "ok")
+        return ahead or (self._log.must_read and self._members.storage == "ok")
 
     def _admit(self, join: Join) -> None:
         client = join.peer.id
         if self._members.admit(join):
             # It is being told what is committed, and sends again what is not.
-            self._pending.drop((client,))
+            self._log.drop(client)
             self._times.dropped(client)
 
     def _on_leave(self, outlet: Outlet) -> None:
@@ -248,7 +254,7 @@ class Channel:
         try:
             if mode == "view_only":
                 raise PushRefused(RefusalCode.VIEW_ONLY, "you may look at this codespace, not edit it")
-            if not self._pending.add(push, self._document, charge=outlet.charge):
+            if not self._log.add(push, charge=outlet.charge):
                 return
         except PushRefused as refusal:
             self._refuse(push, refusal)
@@ -256,15 +262,11 @@ class Channel:
         self._times.taken(push.sender, trio.current_time())
         # What is kept for those who are behind goes first.
         self._document.trim()
-        if self._pending.weight_bytes > self._limits.pending_bytes or self._share.is_over:
-            self._pending.drop((push.sender,))
+        if self._log.weight_bytes > self._limits.pending_bytes or self._share.is_over:
+            self._log.drop(push.sender)
             self._times.dropped(push.sender)
             reason = "edits are not being stored at the moment; keep yours and reconnect later"
             self._members.close(push.sender, Closing(CloseCode.TRY_LATER, reason))
-            return
-        if push.version > self._document.version:
-            self._committer.read_log()
-        self._committer.wake()
 
     def _push_stock(self) -> None:
         """Have committed what stock editors have made; they cannot send it again, so also while draining."""
@@ -280,10 +282,10 @@ class Channel:
     async def _finish(self) -> None:
         """Have what was accepted committed and the text stored, within a time limit."""
         with trio.move_on_after(self._limits.finish_seconds) as scope:
-            await self._committer.wait_done()
+            await self._committer.wait_finished(self._log)
             await self._attendance.take_leave()
         if scope.cancelled_caught:
-            extra = {"codespace": self._name, "pending": len(self._pending)}
+            extra = {"codespace": self._name, "pending": self._log.pending}
             logger.error("channel retired before the store took everything", extra=extra)
 
     def _dismiss(self, mailbox: trio.MemoryReceiveChannel[ChannelMessage], closing: Closing) -> None:
@@ -310,38 +312,30 @@ class Channel:
         match event:
             case Committed(version, updates, epoch):
                 if epoch != self._epoch:
-                    self._committer.read_log()
-                elif self._committer.in_doubt:
-                    self._hear_later(event)
+                    self._log.read()
                 else:
-                    self._advance(version, updates)
+                    self._log.hear(version, updates)
+                    self._take_outcomes()
             case Announced(announcement):
                 self._attendance.on_announcement(announcement, now)
             case Gap():
-                self._committer.doubt()
+                self._log.doubt()
                 self._attendance.ask()
             case Expired() | Deleted():
                 # Whether that is so is in the log: the event may be older than this codespace.
-                self._committer.read_log()
+                self._log.read()
             case _:
                 assert_never(event)
-
-    def _hear_later(self, event: Committed) -> None:
-        """Keep what was heard until the log has been read; if it is too much, read it once more then."""
-        self._heard.append(event)
-        if len(self._heard) > _HEARD_EVENTS:
-            self._heard.clear()
-            self._committer.read_log()
 
     def _advance(self, version: int, updates: Sequence[Update]) -> None:
         """Take what the log has: the one place where the document changes. Idempotent."""
         try:
             new = self._document.advance(version, updates)
         except HistoryGap:
-            self._committer.read_log()
+            self._log.read()
             return
         if new:
-            self._pending.settle(new)
+            self._log.settle(new)
             start = trio.current_time()
             self._times.committed(new, start)
             self._fanout.publish(new)
@@ -350,22 +344,38 @@ class Channel:
             self._stock.publish(new, trio.current_time())
             self._push_stock()
 
-    # What the committer tells.
+    def _take_outcomes(self) -> None:
+        for outcome in self._log.take_outcomes():
+            self._take_outcome(outcome)
 
-    def on_log(self, version: int, updates: Sequence[Update]) -> None:
-        """Take what was read from the log or appended to it."""
-        self._advance(version, updates)
-
-    def on_refused(self, push: Push, refusal: PushRefused) -> None:
-        """Tell the one whose push it is."""
-        self._times.dropped(push.sender)
-        self._refuse(push, refusal)
+    def _take_outcome(self, outcome: Outcome) -> None:
+        match outcome:
+            case Logged(version, updates):
+                self._advance(version, updates)
+            case Settled():
+                self._admit_waiting(read=True)
+            case Refused(push, refusal):
+                self._times.dropped(push.sender)
+                self._refuse(push, refusal)
+            case Unanswerable(client):
+                self._on_unanswerable(client)
+            case StorageChanged(error):
+                self._on_storage(error)
+            case Gone(replaced):
+                self._on_gone(replaced=replaced)
+            case LogLost():
+                self._on_log_lost()
+            case Finished():
+                if self._draining:
+                    self._members.close_all(_RESTARTING)
+            case _:
+                assert_never(outcome)
 
     def _refuse(self, push: Push, refusal: PushRefused) -> None:
         self._members.refuse(push.sender, push.seq, code=refusal.code, reason=refusal.reason)
         self._push_stock()
 
-    def on_unanswerable(self, client: str) -> None:
+    def _on_unanswerable(self, client: str) -> None:
         """Have it come back: a welcome tells it what is committed.
 
         An update that carries the number would be taken by an editor built on
@@ -375,7 +385,7 @@ class Channel:
         reason = "your push was committed before you reconnected; reconnect to go on"
         self._members.close(client, Closing(CloseCode.TRY_LATER, reason))
 
-    def on_gone(self, *, replaced: bool) -> None:
+    def _on_gone(self, *, replaced: bool) -> None:
         """End; whoever is here is closed with 4410, or 1013 if there is something to come back to."""
         if replaced:
             self._closing = Closing(CloseCode.TRY_LATER, "this codespace was made anew; reconnect")
@@ -384,27 +394,20 @@ class Channel:
             self._closing = Closing(CloseCode.GONE, reason)
         self._tasks.cancel()
 
-    def on_log_lost(self) -> None:
+    def _on_log_lost(self) -> None:
         """End; whoever is here comes back to the channel that starts afresh from the store."""
         logger.warning("log lost", extra={"codespace": self._name, "version": self._document.version})
         reason = "this server missed more edits than the log keeps; reconnect"
         self._closing = Closing(CloseCode.TRY_LATER, reason)
         self._tasks.cancel()
 
-    def on_storage(self, error: StoreUnavailable | None) -> None:
-        """Tell all members, when it has changed, whether edits are being committed."""
+    def _on_storage(self, error: StoreUnavailable | None) -> None:
+        """Tell all members whether edits are being committed."""
         storage: Storage = "down" if error else "ok"
-        if self._members.tell_storage(storage):
-            logger.debug("storage", extra={"codespace": self._name, "storage": storage, "error": str(error or "")})
-            if error:
-                self._admit_waiting(read=False)
-
-    def on_settled(self) -> None:
-        """Take what was heard meanwhile, and let those in who waited for it."""
-        heard, self._heard = self._heard, []
-        for event in heard:
-            self._advance(event.version, event.updates)
-        self._admit_waiting(read=True)
+        self._members.tell_storage(storage)
+        logger.debug("storage", extra={"codespace": self._name, "storage": storage, "error": str(error or "")})
+        if error:
+            self._admit_waiting(read=False)
 
     def _admit_waiting(self, *, read: bool) -> None:
         """Let those in who need not wait any longer; nobody waits once the log was read, even if it is behind them."""
@@ -414,11 +417,6 @@ class Channel:
                 self._waiting.append(join)
             else:
                 self._admit(join)
-
-    def on_idle(self) -> None:
-        """Say goodbye to everybody, when the server stops."""
-        if self._draining:
-            self._members.close_all(_RESTARTING)
 
     # Presence and signs of life.
 
@@ -439,4 +437,4 @@ class Channel:
             logger.debug("touch failed", extra={"codespace": self._name, "error": str(error)})
             alive = False
         if not alive:
-            self._committer.read_log()
+            self._log.read()

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from pyshare.actors.committer import CommitterLimits
 from pyshare.actors.fanout import FanOutLimits
+from pyshare.actors.log import LogLimits
 from pyshare.actors.stock import StockLimits
 from pyshare.core.document import DocumentLimits
 from pyshare.core.protocol import Limits
@@ -17,7 +17,7 @@ class ChannelLimits:
     told: Limits
     document: DocumentLimits = field(default_factory=DocumentLimits)
     fanout: FanOutLimits = field(default_factory=FanOutLimits)
-    committer: CommitterLimits = field(default_factory=CommitterLimits)
+    log: LogLimits = field(default_factory=LogLimits)
     stock: StockLimits = field(default_factory=StockLimits)
     #: Members at one time.
     clients: int = 1000

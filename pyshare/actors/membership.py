@@ -161,13 +161,10 @@ class Membership:
         if stock is not None:
             self._stock.give_up(stock)
 
-    def tell_storage(self, storage: Storage) -> bool:
-        """Tell all members whether edits are being committed; return False if they know."""
-        if storage == self.storage:
-            return False
+    def tell_storage(self, storage: Storage) -> None:
+        """Tell all members whether edits are being committed."""
         self.storage = storage
         self._fanout.tell_all(self._news([_STORAGE]))
-        return True
 
     def _answer(self, client: str, frame: ServerFrame) -> None:
         outlet = self._outlets.get(client)

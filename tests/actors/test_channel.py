@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from pyshare.actors import attendance, committer
+from pyshare.actors import attendance, log
 from pyshare.actors.messages import Received
 from pyshare.actors.supervisor import SupervisorLimits
 from pyshare.core.changeset import Change, ChangeSet
@@ -449,7 +449,7 @@ async def test_selections_whose_moving_takes_many_steps_are_moved_in_several_tel
 async def test_a_client_that_leaves_pays_for_the_whole_work_of_its_last_push(
     store: MemoryStore, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committer, "TURN_STEPS", 200)
+    monkeypatch.setattr(log, "TURN_STEPS", 200)
     async with open_world(store) as world:
         alice, bob = world.client("alice"), world.client("bob")
         await world.settles()
@@ -696,7 +696,7 @@ async def test_a_long_text_is_stored_a_moment_after_its_edit(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:
     limits = channel_limits()
-    short = SupervisorLimits(type(limits)(told=LIMITS, committer=type(limits.committer)(text_with_append_units=3)))
+    short = SupervisorLimits(type(limits)(told=LIMITS, log=type(limits.log)(text_with_append_units=3)))
     async with open_world(store, limits=short) as world:
         alice = world.client("alice")
         alice.types("long text")
@@ -715,8 +715,8 @@ async def test_a_log_that_outgrows_its_bytes_before_the_text_is_stored_brings_th
 ) -> None:
     store = MemoryStore(StoreLimits(log_bytes=2000), new_epoch=lambda: "e")
     channel = channel_limits()
-    committer = type(channel.committer)(text_with_append_units=3, text_seconds=1000, without_text_bytes=1000)
-    limits = SupervisorLimits(type(channel)(told=LIMITS, committer=committer))
+    times = type(channel.log)(text_with_append_units=3, text_seconds=1000, without_text_bytes=1000)
+    limits = SupervisorLimits(type(channel)(told=LIMITS, log=times))
     async with open_world(store, limits=limits) as world:
         alice = world.client("alice")
         for number in range(60):
