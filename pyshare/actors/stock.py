@@ -16,6 +16,7 @@ import trio
 from pyshare.actors.fanout import Outlet
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, Push, Update, by_push
+from pyshare.core.parcel import PartLimits
 from pyshare.core.protocol import Peer, Range
 from pyshare.core.repair import single_changes, whole_pairs
 from pyshare.core.shadow import Shadow, kept_ends
@@ -187,7 +188,7 @@ class StockRoom:
     def _next_push(self, member: StockMember) -> Push | None:
         if member.unconfirmed.in_flight:
             return None
-        flying = member.unconfirmed.launch(member.seq + 1, self._limits.push_bytes)
+        flying = member.unconfirmed.launch(member.seq + 1, PartLimits(self._limits.push_bytes))
         if flying is None:
             return None
         member.seq += 1

@@ -5,6 +5,6 @@ others program against; what is not named here is the client's own.
 """
 
 from pyshare.client.codespace import Codespace, connect
-from pyshare.client.errors import CodespaceClosed, EditsRefused, ViewOnly
+from pyshare.client.errors import CodespaceClosed, EditsRefused, TextTooLong, ViewOnly
 
-__all__ = ["Codespace", "CodespaceClosed", "EditsRefused", "ViewOnly", "connect"]
+__all__ = ["Codespace", "CodespaceClosed", "EditsRefused", "TextTooLong", "ViewOnly", "connect"]

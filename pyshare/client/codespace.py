@@ -203,13 +203,15 @@ class Codespace:
         r"""Make several changes as one edit, at once; all positions are those of the text before.
 
         Works without a connection, too. Line breaks are made `\n`. An edit
-        that the server refuses, as it does when the text gets too long, is
-        taken back: `wait_confirmed` raises, an `EditRefused` event has it. One
-        too long for a message is committed, and may be refused, in parts.
+        that the server refuses, as it does when others have made the text too
+        long meanwhile, is taken back: `wait_confirmed` raises, an `EditRefused`
+        event has it, and other edits go on. One too long for a message is
+        committed, and may be refused, in parts.
 
         Raises:
             ValueError: if a change reaches outside the text, splits a surrogate
                 pair or inserts half of one; nothing is changed.
+            TextTooLong: if the text would be longer than the server takes; nothing is changed.
             ViewOnly: if this client may only look.
             CodespaceClosed: if the client has given up or was left.
         """

@@ -29,6 +29,10 @@ class ViewOnly(PyshareError):  # noqa: N818 - named for what is so
     """The text cannot be edited by this client; nothing was changed."""
 
 
+class TextTooLong(PyshareError, ValueError):  # noqa: N818 - named for what is so
+    """An edit would make the text longer than the server takes; nothing was changed."""
+
+
 class EditsRefused(PyshareError):  # noqa: N818 - named for what happened
     """The server has refused edits, which were taken back; an `EditRefused` event has them.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import assert_never
 
+from pyshare.client.errors import TextTooLong
 from pyshare.client.events import (
     EditRefused,
     Event,
@@ -25,6 +26,7 @@ from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.difference import difference
 from pyshare.core.document import by_push
 from pyshare.core.errors import PyshareError, RefusalCode
+from pyshare.core.parcel import part_limits, push_limits
 from pyshare.core.protocol import (
     SELECTION_RANGES,
     CommittedUpdate,
@@ -46,8 +48,8 @@ from pyshare.core.protocol import (
 from pyshare.core.unconfirmed import Unconfirmed
 from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
 
-#: Of a message's limit, what a push may take when it is made; a push that is rebased can grow a little.
-_PUSH_SHARE = 2
+#: The newest edits that are kept apart, so that one that is refused takes no other with it.
+_APART = 64
 
 #: Refusals that say nothing of the edits: with the newest text under them they may be pushed again.
 _STALE = frozenset({RefusalCode.TOO_OLD, RefusalCode.TOO_NEW, RefusalCode.SEQ, RefusalCode.IN_FLIGHT})
@@ -80,7 +82,7 @@ class Replica:
         self._committed = ""
         self._version: int | None = None
         # What leads from the committed text to the one on the screen.
-        self._unconfirmed = Unconfirmed()
+        self._unconfirmed = Unconfirmed(apart=_APART)
         # Number of the last push.
         self._seq = 0
         # Whether only a whole text helps.
@@ -159,12 +161,17 @@ class Replica:
         Raises:
             ValueError: if a change reaches outside the text, splits a surrogate
                 pair or inserts half of one; nothing is changed.
+            TextTooLong: if the text would be longer than the server takes; nothing is changed.
         """
         for change in changes:
             self._check_range(change.start, change.end)
             if has_lone_surrogate(to_units(change.insert)):
                 raise ValueError(f"the text to insert at {change.start} has half a surrogate pair")
         change_set = ChangeSet.of(changes, len(self.text))
+        length = change_set.new_length
+        if self.limits is not None and length > max(self.limits.text_units, change_set.length):
+            most = self.limits.text_units
+            raise TextTooLong(f"the text would have {length} UTF-16 units, and {most} are the most; delete some first")
         if not change_set.empty:
             self.text = change_set.apply(self.text)
             self._unconfirmed.add(change_set)
@@ -198,13 +205,15 @@ class Replica:
         One is in flight at a time: a push that the last connection took with it
         is sent again under its number before any other.
         """
-        if self._version is None or self._must_fetch or self.limits is None:
+        if self._version is None or self._must_fetch or self.limits is None or self.mode != "edit":
             return None
         unconfirmed = self._unconfirmed
+        if unconfirmed.in_flight is not None and not unconfirmed.in_flight.sent:
+            unconfirmed.fit(push_limits(self.limits))
+        if unconfirmed.in_flight is None and unconfirmed.count:
+            launched = unconfirmed.launch(self._seq + 1, part_limits(self.limits))
+            self._seq += launched is not None
         flying = unconfirmed.in_flight
-        if flying is None and unconfirmed.count:
-            flying = unconfirmed.launch(self._seq + 1, self.limits.message_bytes // _PUSH_SHARE)
-            self._seq += flying is not None
         if flying is None or flying.sent:
             return None
         flying.sent = True
@@ -252,6 +261,9 @@ class Replica:
             # Somebody else has used the number: the log up to here has no such push of this replica's.
             self._seq += 1
             flying.seq = self._seq
+        if self.mode != "edit" and self._unconfirmed.count:
+            refused = self._unconfirmed.take_back_all(self._committed)
+            self._give_back(RefusalCode.VIEW_ONLY, "this client may only look at the codespace now", *refused)
 
     def receive(self, frame: ReplicaFrame) -> None:
         """Take any other frame.
@@ -327,7 +339,7 @@ class Replica:
         flying = self._unconfirmed.in_flight
         is_own = sender == self.id
         is_flying = is_own and flying is not None and flying.seq == seq
-        if is_flying and flying is not None and _inserted(flying.changes) == _inserted(changes):
+        if is_flying and flying is not None and _is_done_by(flying.changes, changes):
             self._confirm(changes)
             return
         self._committed = changes.apply(self._committed)
@@ -359,9 +371,17 @@ class Replica:
         if refused.code in _STALE:
             self._unconfirmed.recall()
             return
-        changes, undo = self._unconfirmed.take_back(self._committed)
+        # Of several edits it shows which is refused when each is sent by itself; what is too much is sent in parts.
+        is_sent_again = self._unconfirmed.divide() or (
+            refused.code == RefusalCode.TOO_MUCH and self._unconfirmed.shrink()
+        )
+        if not is_sent_again:
+            self._give_back(refused.code, refused.reason, *self._unconfirmed.take_back(self._committed))
+
+    def _give_back(self, code: str, reason: str, changes: ChangeSet, undo: ChangeSet) -> None:
+        """Take edits out of the text on the screen by `undo`, and tell that they were refused."""
         self._change(undo, None)
-        self._events.append(EditRefused(refused.code, refused.reason, shown(changes)))
+        self._events.append(EditRefused(code, reason, shown(changes)))
 
     def _replace_committed(self, text: str, sender: str | None) -> None:
         changes = difference(self._committed, text)
@@ -408,9 +428,13 @@ class Replica:
         self._selections = {client: _mapped(each, changes.map_pos) for client, each in self._selections.items()}
 
 
-def _inserted(changes: ChangeSet) -> str:
-    """Return all that a change set inserts: a push that is rebased inserts the same."""
-    return "".join(changes.inserted)
+def _is_done_by(own: ChangeSet, committed: ChangeSet) -> bool:
+    """Whether a push is what is committed under its number, perhaps rebased in another way.
+
+    It inserts the same then. One that only deletes is done where nothing is left for it to delete.
+    """
+    inserted = "".join(own.inserted)
+    return inserted == "".join(committed.inserted) if inserted else own.map(committed).empty
 
 
 def _mapped(ranges: Sequence[Range], map_pos: Callable[[int], int]) -> tuple[Range, ...]:

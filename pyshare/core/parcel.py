@@ -6,31 +6,53 @@ No I/O.
 """
 
 import json
+from dataclasses import dataclass
 
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.protocol import Limits
 from pyshare.core.units import splits_pair
 
 #: Bytes that one UTF-16 unit takes in JSON at most, as `\\u0000` does.
 _UNIT_BYTES = 6
 #: Bytes that a change and what is kept before it take besides: two numbers, brackets, quotes, commas.
 _CHANGE_BYTES = 48
-#: Sections of a part: servers accept more (`push_sections`), and others rebase over parts of this size without a pause.
+#: Bytes of a push besides its change set, at most.
+_FRAME_BYTES = 100
+#: Of the limits of a push, the share that one may take when it is made: one that is rebased can grow.
+_SHARE = 2
+#: Sections of a push that is made, at most: others rebase over parts of this size without a pause.
 _PART_SECTIONS = 8192
 #: Units that a part has room for in any case, so that cutting comes to an end.
 _LEAST_UNITS = 2
 
 
-def cut(
-    changes: ChangeSet, limit_bytes: int, limit_sections: int = _PART_SECTIONS
-) -> tuple[ChangeSet, ChangeSet | None]:
-    """Return `changes` as a part that surely takes no more than the limits, as JSON, and the part that follows it.
+@dataclass(frozen=True, slots=True)
+class PartLimits:
+    """Bytes that a change set may take as JSON, and sections that it may have."""
+
+    bytes: int
+    sections: int = _PART_SECTIONS
+
+
+def part_limits(limits: Limits) -> PartLimits:
+    """Return the limits of a push when it is made: half of the server's, and no more than others rebase over easily."""
+    return PartLimits(limits.message_bytes // _SHARE, min(limits.push_sections // _SHARE, _PART_SECTIONS))
+
+
+def push_limits(limits: Limits) -> PartLimits:
+    """Return the limits of a push that was made before, and was rebased since: all that the server takes."""
+    return PartLimits(limits.message_bytes - _FRAME_BYTES, limits.push_sections)
+
+
+def cut(changes: ChangeSet, limits: PartLimits) -> tuple[ChangeSet, ChangeSet | None]:
+    """Return `changes` as a part that surely takes no more than the limits, and the part that follows it.
 
     The second part applies to the text after the first one, both together do
     what `changes` does; None if the first one is all of it. A change too long
     for any message is cut within, never inside a surrogate pair. The first
     part is never empty: a limit of less than one change takes is passed over.
     """
-    if changes.steps <= limit_sections and _fits(changes, limit_bytes):
+    if fits(changes, limits):
         return changes, None
     first: list[Change] = []
     rest: list[Change] = []
@@ -38,11 +60,11 @@ def cut(
     # How far the first part moves what stands behind it.
     shift = 0
     for change in changes.changes():
-        room = limit_bytes - spent - _CHANGE_BYTES
+        room = limits.bytes - spent - _CHANGE_BYTES
         if not first:
             room = max(room, _LEAST_UNITS * _UNIT_BYTES)
         # A change is two sections with the text that is kept before it; one more is kept behind the last.
-        full = first and 2 * len(first) + 3 > limit_sections
+        full = first and 2 * len(first) + 3 > limits.sections
         if rest or room <= 0 or full:
             rest.append(Change(change.from_a + shift, change.to_a + shift, change.text))
             continue
@@ -57,11 +79,46 @@ def cut(
     return part, ChangeSet.of(rest, part.new_length) if rest else None
 
 
-def _fits(changes: ChangeSet, limit_bytes: int) -> bool:
-    room = limit_bytes - _CHANGE_BYTES * (len(changes.sections) // 2)
-    if _UNIT_BYTES * sum(map(len, changes.inserted)) <= room:
+def shed(changes: ChangeSet, limits: PartLimits) -> tuple[ChangeSet, ChangeSet | None]:
+    """Return the part of `changes` that has all that they insert, and the deletions left to the part that follows it.
+
+    The first part fits the limits, unless what is inserted alone does not; None
+    if there is nothing to leave. A push that was sent may be committed whole
+    all the same: the first part is then confirmed by what it inserts, and
+    nothing is left of the second one, since nobody can delete a text twice.
+    """
+    if fits(changes, limits):
+        return changes, None
+    every = list(changes.changes())
+    texts = [change.text for change in every if change.text]
+    most = min((limits.sections - 1) // 2, (limits.bytes - sum(map(_text_bytes, texts))) // _CHANGE_BYTES)
+    room = most - len(texts)
+    first: list[Change] = []
+    rest: list[Change] = []
+    shift = 0
+    for change in every:
+        if not change.text and room <= 0:
+            rest.append(Change(change.from_a + shift, change.to_a + shift))
+            continue
+        room -= not change.text
+        first.append(Change(change.from_a, change.to_a, change.text))
+        shift += len(change.text) - (change.to_a - change.from_a)
+    part = ChangeSet.of(first, changes.length)
+    return part, ChangeSet.of(rest, part.new_length) if rest else None
+
+
+def most_bytes(changes: ChangeSet) -> int:
+    """Return the bytes that `changes` take as JSON at most, by a rough measure."""
+    return _CHANGE_BYTES * changes.steps + _UNIT_BYTES * sum(map(len, changes.inserted))
+
+
+def fits(changes: ChangeSet, limits: PartLimits) -> bool:
+    """Whether `changes` surely take no more than the limits."""
+    if changes.steps > limits.sections:
+        return False
+    if most_bytes(changes) <= limits.bytes:
         return True
-    return sum(map(_text_bytes, changes.inserted)) <= room
+    return _CHANGE_BYTES * changes.steps + sum(map(_text_bytes, changes.inserted)) <= limits.bytes
 
 
 def _fitting(text: str, room_bytes: int) -> int:

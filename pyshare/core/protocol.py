@@ -14,6 +14,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
@@ -51,6 +52,21 @@ _SEQ = re.compile(r'"seq"\s*:\s*([1-9][0-9]{0,14})\b')
 
 Mode = Literal["edit", "view_only"]
 Storage = Literal["ok", "down"]
+
+
+def _known_mode(value: object) -> object:
+    """Return a server's word for a mode; one that is not known permits nothing but to look."""
+    return "view_only" if isinstance(value, str) and value != "edit" else value
+
+
+def _known_storage(value: object) -> object:
+    """Return a server's word for the state of its storage; one that is not known promises nothing."""
+    return "down" if isinstance(value, str) and value != "ok" else value
+
+
+#: As a server says them: its version may be newer, and know more words.
+ToldMode = Annotated[Mode, BeforeValidator(_known_mode)]
+ToldStorage = Annotated[Storage, BeforeValidator(_known_storage)]
 
 #: What a client sends is taken to the letter; what a server sends may have grown fields since.
 _FROM_CLIENT = ConfigDict(strict=True, extra="forbid")
@@ -137,7 +153,7 @@ class Peer:
 
     id: str
     name: str
-    mode: Mode
+    mode: ToldMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +199,7 @@ class Welcome:
     __pydantic_config__ = _FROM_SERVER
 
     id: str
-    mode: Mode
+    mode: ToldMode
     epoch: str
     version: Version
     acked: int
@@ -248,7 +264,7 @@ class PeerFrame:
 
     id: str
     name: str
-    mode: Mode
+    mode: ToldMode
     type: Literal["peer"] = "peer"
 
 
@@ -268,7 +284,7 @@ class StatusFrame:
 
     __pydantic_config__ = _FROM_SERVER
 
-    storage: Storage
+    storage: ToldStorage
     type: Literal["status"] = "status"
 
 

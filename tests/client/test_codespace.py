@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from pyshare.client import Codespace, CodespaceClosed, EditsRefused, ViewOnly, connect
+from pyshare.client import Codespace, CodespaceClosed, EditsRefused, TextTooLong, ViewOnly, connect
 from pyshare.client.events import (
     EditRefused,
     Event,
@@ -151,6 +151,33 @@ async def test_a_viewer_cannot_edit() -> None:
         with pytest.raises(ViewOnly):
             codespace.insert(0, "x")
         assert (codespace.text, codespace.mode) == ("a", "view_only")
+
+
+async def test_one_whose_mode_is_not_known_may_look() -> None:
+    world = World("a")
+    world.mode = "host"  # type: ignore[assignment]  # of a newer server
+    async with world.client() as codespace:
+        with pytest.raises(ViewOnly):
+            codespace.insert(0, "x")
+        assert (codespace.text, codespace.mode) == ("a", "view_only")
+
+
+async def test_one_who_may_only_look_from_now_on_has_all_edits_given_back_at_once(autojump_clock: MockClock) -> None:
+    world = World("a")
+    async with world.client() as codespace:
+        events = codespace.events()
+        world.holds_pushes = True
+        codespace.insert(1, "b")
+        await wait_all_tasks_blocked()
+        codespace.insert(2, "c")
+        world.mode = "view_only"
+        await codespace.reconnect()
+        with pytest.raises(EditsRefused, match="view_only"):
+            await codespace.wait_confirmed()
+        assert (codespace.text, codespace.unconfirmed, len(world.connections)) == ("a", 0, 2)
+        assert world.connection.held == []
+        refusals = [event for event in await read(events) if isinstance(event, EditRefused)]
+        assert [event.changes for event in refusals] == [(Change(1, 1, "bc"),)]
 
 
 async def test_an_edit_that_cannot_be_is_a_value_error() -> None:
@@ -615,21 +642,25 @@ async def test_refused_edits_are_taken_back_and_told_and_later_ones_are_kept(aut
     async with world.client() as codespace:
         events = codespace.events()
         world.holds_pushes = True
-        codespace.insert(3, "too long")
+        with pytest.raises(TextTooLong):
+            codespace.insert(3, "defg")
+        codespace.insert(3, "de")
         await wait_all_tasks_blocked()
         codespace.insert(0, "!")
+        others(world, Change(0, 0, "xx"))
         world.holds_pushes = False
         first = world.connection
         first.arrive(first.held[0])
-        with pytest.raises(EditsRefused, match="too_long: the text would have 11 units") as caught:
+        with pytest.raises(EditsRefused, match="too_long: the text would have 7 units") as caught:
             await codespace.wait_confirmed()
         assert caught.value.code == "too_long"
-        assert codespace.text == world.server.document.text == "!abc"
+        assert codespace.text == world.server.document.text == "xx!abc"
         assert world.dials[1].arrival.version is None
         assert first.goodbye
         assert await read(events) == [
-            TextChanged((Change(4, 12, ""),), 0, None),
-            EditRefused("too_long", "the text would have 11 units; the limit is 6", (Change(3, 3, "too long"),)),
+            TextChanged((Change(0, 0, "xx"),), 1, world.server.log[0].sender),
+            TextChanged((Change(6, 8, ""),), 1, None),
+            EditRefused("too_long", "the text would have 7 units; the limit is 6", (Change(5, 5, "de"),)),
             Reconnected(resumed=False),
         ]
         await codespace.wait_confirmed()

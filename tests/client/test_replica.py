@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyshare.client.errors import TextTooLong
 from pyshare.client.events import (
     EditRefused,
     PeerJoined,
@@ -31,6 +32,7 @@ from pyshare.core.protocol import (
     UpdatesFrame,
     Welcome,
     committed,
+    encode,
 )
 from pyshare.core.units import from_units, splits_pair, to_units
 from tests.client.model import LIMITS, ModelClient, ModelServer, frame_of, settle
@@ -429,6 +431,20 @@ def test_a_number_that_a_former_holder_of_the_session_used_is_no_answer_and_the_
     assert (alice.replica.text, alice.replica.settled, server.document.text) == ("xabformer", 1, "xabformer")
 
 
+@pytest.mark.parametrize(("start", "text"), [(0, "d"), (2, "d"), (1, "")])
+def test_a_deletion_under_a_number_that_a_former_holder_used_for_another_one_is_made(start: int, text: str) -> None:
+    server = ModelServer("abcd")
+    alice = joined(server)
+    deletes(alice, 0, 3)
+    alice.pushes()
+    former = ChangeSet.of([Change(start, start + 1), Change(3, 3 + (not text))], 4)
+    server.commit(Push("alice", 1, 0, (former,)))
+    alice.receives()
+    assert alice.replica.text == text
+    settle(server, alice)
+    assert (server.document.text, alice.replica.text, alice.replica.settled) == (text, text, 1)
+
+
 def test_a_number_that_a_former_holder_used_before_anything_is_sent_is_not_used_again() -> None:
     _, alice = newcomer_behind_a_former_push("")
     alice.receives()
@@ -639,8 +655,7 @@ def test_a_refused_push_is_taken_back_and_given_to_the_caller() -> None:
 def test_what_was_typed_on_top_of_a_refused_push_stays_and_is_pushed_after_the_text_was_fetched() -> None:
     server = ModelServer("ab")
     alice = joined(server)
-    types(alice, 1, "xx")
-    deletes(alice, 3, 4)
+    alice.replica.edit([Change(1, 1, "xx"), Change(1, 2)])
     alice.pushes()
     types(alice, 2, "INSIDE")
     types(alice, 0, "before ")
@@ -650,6 +665,150 @@ def test_what_was_typed_on_top_of_a_refused_push_stays_and_is_pushed_after_the_t
     alice.connects()
     settle(server, alice)
     assert server.document.text == "before aINSIDEb"
+
+
+def behind_a_push(server: ModelServer) -> ModelClient:
+    """Return a client whose first push is in flight."""
+    alice = joined(server)
+    types(alice, 0, "-")
+    alice.pushes()
+    return alice
+
+
+def test_an_edit_that_is_refused_takes_no_other_with_it() -> None:
+    server = ModelServer("ab")
+    alice = behind_a_push(server)
+    for text in ("one ", "poison ", "two "):
+        types(alice, len(alice.replica.text), text)
+    refusals = 0
+    while alice.replica.made > alice.replica.settled:
+        if alice.connection is None:
+            alice.connects()
+        alice.receives()
+        alice.pushes()
+        assert alice.connection is not None
+        push = alice.connection.outbox[0]
+        if "poison" in "".join(push.updates[0].inserted):
+            alice.connection.outbox.clear()
+            alice.replica.receive(RefusedFrame(push.seq, "invalid", "no"))
+            alice.cut()
+            refusals += 1
+        else:
+            alice.connection.arrive()
+            alice.receives()
+    assert alice.replica.text == server.document.text == "-abone two "
+    assert refusals == 2
+    given_back = [event.changes for event in alice.replica.take_events() if isinstance(event, EditRefused)]
+    assert given_back == [(Change(7, 7, "poison "),)]
+
+
+def test_an_edit_that_makes_the_text_too_long_is_refused_at_once_and_what_makes_it_shorter_is_not() -> None:
+    server = ModelServer("abc", limits=replace(LIMITS, text_units=4))
+    alice = joined(server)
+    with pytest.raises(TextTooLong, match="5 UTF-16 units, and 4 are the most; delete some first"):
+        types(alice, 3, "de")
+    assert (alice.replica.text, alice.replica.made) == ("abc", 0)
+    types(alice, 3, "d")
+    server.limits = replace(LIMITS, text_units=2)
+    alice.connects()
+    alice.receives()
+    deletes(alice, 0, 1)
+    alice.replica.edit([Change(0, 1, "x")])
+    assert alice.replica.text == "xcd"
+
+
+def test_what_is_too_much_for_one_push_is_sent_in_smaller_parts_until_it_is_one_change() -> None:
+    server = ModelServer("a," * 32)
+    alice = joined(server)
+    alice.replica.edit([Change(2 * index, 2 * index + 1, "b") for index in range(32)])
+    pushed: list[int] = []
+    while alice.replica.made > alice.replica.settled:
+        if alice.connection is None:
+            alice.connects()
+        alice.receives()
+        alice.pushes()
+        assert alice.connection is not None
+        push = alice.connection.outbox[0]
+        pushed.append(push.updates[0].steps)
+        if pushed[-1] > 12:
+            alice.connection.outbox.clear()
+            alice.replica.receive(RefusedFrame(push.seq, "too_much", "send it in smaller parts"))
+            alice.cut()
+        else:
+            alice.connection.arrive()
+            alice.receives()
+    assert alice.replica.text == server.document.text == "b," * 32
+    assert max(pushed) == pushed[0] == 64
+    assert alice.replica.take_events() == []
+
+
+def test_one_change_that_is_too_much_is_given_back() -> None:
+    alice = joined(ModelServer("ab")).replica
+    types(alice, 1, "x")
+    assert alice.next_push() is not None
+    alice.receive(RefusedFrame(1, "too_much", "no"))
+    assert alice.text == "ab"
+    assert alice.take_events()[-1] == EditRefused("too_much", "no", (Change(1, 1, "x"),))
+
+
+@pytest.mark.parametrize("sections", [4, 20, 100])
+def test_a_push_is_cut_to_half_of_the_sections_that_the_welcome_says(sections: int) -> None:
+    server = ModelServer("a," * 64, limits=replace(LIMITS, push_sections=sections))
+    alice = joined(server)
+    alice.replica.edit([Change(2 * index, 2 * index + 1, "b") for index in range(64)])
+    while push := alice.replica.next_push():
+        assert push.updates[0].steps <= max(sections // 2, 3)
+        server.commit(Push("alice", push.seq, push.version, push.updates))
+        alice.receives()
+    assert alice.replica.text == server.document.text == "b," * 64
+
+
+@pytest.mark.parametrize("arrives", ["not", "before the welcome", "after the welcome", "after it was sent again"])
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_push_that_others_have_made_larger_fits_when_it_is_sent_again_and_is_made_once(
+    arrives: str, *, parts: bool
+) -> None:
+    server = ModelServer("." * 100 + "tail" * 20, limits=replace(LIMITS, push_sections=20))
+    alice = joined(server)
+    further = [Change(at, at, "y") for at in range(102, 180, 4)] if parts else []
+    alice.replica.edit([Change(0, 100, "NEW"), *further])
+    alice.pushes()
+    late = alice.connection or pytest.fail("connected")
+    others(server, *(Change(at, at, "x") for at in range(2, 98, 4)))
+    expected = "NEW" + "x" * 24 + ("tayil" * 20 if parts else "tail" * 20)
+    if arrives == "before the welcome":
+        late.arrive()
+    alice.connects()
+    alice.receives()
+    if arrives == "after the welcome":
+        late.arrive()
+    alice.pushes()
+    assert alice.connection is not None
+    for push in alice.connection.outbox:
+        assert push.updates[0].steps <= 20
+        assert push.seq == 1 + (arrives == "before the welcome")
+    if arrives == "after it was sent again":
+        late.arrive()
+    late.outbox.clear()
+    settle(server, alice)
+    assert server.document.text == alice.replica.text == expected
+    assert alice.replica.settled == alice.replica.made
+    assert not [event for event in alice.replica.take_events() if isinstance(event, EditRefused)]
+
+
+def test_a_push_that_a_server_with_smaller_limits_does_not_take_is_sent_in_parts() -> None:
+    server = ModelServer("")
+    alice = joined(server)
+    types(alice, 0, "x" * 3000)
+    alice.pushes()
+    server.limits = replace(LIMITS, message_bytes=2000)
+    alice.connects()
+    alice.receives()
+    while push := alice.replica.next_push():
+        assert len(encode(push)) <= 2000
+        server.commit(Push("alice", push.seq, push.version, push.updates))
+        alice.receives()
+    assert server.document.text == "x" * 3000
 
 
 def test_the_refusal_of_another_push_than_the_one_in_flight_changes_nothing() -> None:

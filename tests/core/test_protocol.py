@@ -247,9 +247,9 @@ def test_any_text_is_a_frame_or_is_refused_within_the_bytes_of_a_close_frame(tex
         ('{"type":"select","id":"a","version":1,"ranges":[[1]]}', "select.ranges[0][1]"),
         ('{"type":"alive"}', "alive.received"),
         ('{"type":"alive","received":-1}', "alive.received"),
-        ('{"type":"peer","id":"a","name":"A","mode":"admin"}', "peer.mode"),
+        ('{"type":"peer","id":"a","name":"A","mode":5}', "peer.mode"),
         ('{"type":"gone","id":null}', "gone.id"),
-        ('{"type":"status","storage":"full"}', "status.storage"),
+        ('{"type":"status","storage":null}', "status.storage"),
     ],
 )
 def test_a_servers_frame_that_is_not_as_it_should_be_is_refused_with_the_name_of_the_field(
@@ -299,6 +299,15 @@ def test_fields_that_a_server_has_grown_since_are_passed_over() -> None:
 )
 def test_frames_of_types_that_a_server_has_grown_since_are_told_from_what_is_no_frame(frame: str) -> None:
     assert parse_server_frame(frame) is None
+
+
+def test_a_mode_that_a_server_has_grown_since_is_to_look_and_a_state_of_its_storage_to_wait() -> None:
+    welcome = parse_server_frame(welcome_json(mode="host", peers=[{"id": "b", "name": "B", "mode": "host"}]))
+    assert isinstance(welcome, Welcome)
+    assert (welcome.mode, welcome.peers[0].mode) == ("view_only", "view_only")
+    peer = parse_server_frame('{"type":"peer","id":"a","name":"A","mode":"host"}')
+    assert peer == PeerFrame("a", "A", "view_only")
+    assert parse_server_frame('{"type":"status","storage":"full"}') == StatusFrame("down")
 
 
 @pytest.mark.parametrize("message", ["", "{", "[]", "5", "null", "{}", '{"types":"gone"}'])
