@@ -6,11 +6,13 @@ reconnects; what others are told of it is `public_id`.
 
 import base64
 import hashlib
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qsl
 
-from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, ValidationError
 
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.explanations import explain
@@ -20,6 +22,14 @@ from pyshare.core.protocol import Version
 SESSION_BYTES = 16
 #: Characters that a client's name may have.
 NAME_LENGTH = 64
+#: Controls and line breaks (C0, C1, the separators of lines and paragraphs): each stretch of them is one space.
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+#: Characters that turn or isolate the direction of writing (Unicode Standard Annex 9).
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+#: Categories of characters with nothing to see by themselves: controls, formats, halves of pairs, separators, marks.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs", "Mc", "Me", "Mn"})
+#: Letters and a symbol by their category, with nothing to see: fillers of Hangul, and the blank of braille.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 
 def parse_session(text: str) -> bytes:
@@ -37,6 +47,13 @@ def parse_session(text: str) -> bytes:
     return session
 
 
+def plain_name(name: str) -> str:
+    """Return a name as one line that turns no direction of writing; empty if nothing of it would be seen."""
+    plain = _TURNS.sub("", _BREAKS.sub(" ", name)).strip()
+    is_seen = any(unicodedata.category(each) not in _UNSEEN and each not in _BLANKS for each in plain)
+    return plain if is_seen else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """What a client says of itself in the query of its first request."""
@@ -46,7 +63,7 @@ class Arrival:
     #: Epoch and version to resume from; one without the other is of no use.
     epoch: Annotated[str, Field(max_length=64)] | None = None
     version: Version | None = None
-    name: Annotated[str, Field(max_length=NAME_LENGTH)] = ""
+    name: Annotated[str, Field(max_length=NAME_LENGTH), AfterValidator(plain_name)] = ""
     #: Whether it takes long messages in pieces, and signs of life (see `pyshare.core.framing`).
     progress: bool = False
 

@@ -446,6 +446,23 @@ def test_one_who_comes_back_says_so_in_the_query() -> None:
     assert parse_arrival(query) == Arrival(session, "e-_1", 7, f"Ä b&=+ {EMOJI}")
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("Ada\x00\r\n\x85\u2028Lovelace ", "Ada Lovelace"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("a\u2066b\u2069c", "abc"),
+        # Joined emoji and the marks of scripts stay.
+        ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),
+        ("\u0645\u200c\u0646", "\u0645\u200c\u0646"),
+        ("e\u0301", "e\u0301"),
+        *((nothing, "") for nothing in ("\u200b\u2060", "\u3164", "\u2800 \u2800", "\u0301", "\u202e", "\n", "\u00ad")),
+    ],
+)
+def test_a_name_is_one_line_that_turns_no_writing_or_none_if_nothing_would_be_seen(given: str, name: str) -> None:
+    assert parse_arrival(urlencode({"name": given})).name == name
+
+
 @pytest.mark.parametrize(("query", "progress"), [("progress=1", True), ("progress=0", False), ("name=a", False)])
 def test_one_who_asks_for_progress_is_known_by_the_query(query: str, progress: bool) -> None:
     assert parse_arrival(query).progress is progress
