@@ -202,7 +202,7 @@ class Window:
 _HOLD_STILL = """
 () => {
   const sheet = new CSSStyleSheet()
-  sheet.replaceSync(`.cm-peer-name { animation: none !important; opacity: 1 !important }
+  sheet.replaceSync(`.cm-peer-name { transition: none !important; opacity: 1 !important }
     .cm-cursorLayer { animation: none !important; opacity: 1 !important }`)
   const {shadowRoot} = document.getElementById("editor")
   shadowRoot.adoptedStyleSheets = [...shadowRoot.adoptedStyleSheets, sheet]

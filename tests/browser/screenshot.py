@@ -61,7 +61,9 @@ def take_icon(browser: Browser, path: Path) -> None:
 
 def _settle(window: Window) -> None:
     """Wait until nothing moves: the cursor is at rest and shows, and so do names."""
-    expect(window.page.locator(".cm-peer-selection")).to_have_text("Grace")
+    expect(window.page.locator(".cm-peer-selection")).to_have_count(1)
+    expect(window.page.locator(".cm-peer-name[data-placed]")).to_have_text("Grace")
+    expect(window.page.locator("#toast")).to_be_empty()
     window.wait_saved()
     window.hold_still()
 

@@ -64,15 +64,25 @@ def test_the_cursor_of_another_shows_with_its_name_and_moves_with_the_text(serve
     two.editor.focus()
     two.page.keyboard.press("Control+End")
     two.page.keyboard.press("Shift+Control+ArrowLeft")
-    caret = one.page.locator(".cm-peer:has(.cm-peer-name:text-is('Grace'))")
-    expect(caret).to_have_count(1)
-    expect(one.page.locator(".cm-peer-selection")).to_have_text("second")
+    expect(one.page.locator(".cm-line").nth(1).locator(".cm-peer")).to_have_count(1)
+    expect(one.page.locator(".cm-peer-name[data-shown]")).to_have_text("Grace")
     expect(one.page.locator("#people-label")).to_have_text("Who is here: you and 1 more")
     one.screenshot("cursors")
+    selection = one.page.locator(".cm-peer-selection")
+    before = selection.bounding_box()
     one.type("new line\n", at="Control+Home")
-    expect(one.page.locator(".cm-line").nth(2).locator(".cm-peer-selection")).to_have_text("second")
+    expect(one.page.locator(".cm-line").nth(2).locator(".cm-peer")).to_have_count(1)
+    expect(selection).to_have_count(1)
+    after = selection.bounding_box()
+    line = one.page.locator(".cm-line").nth(2).bounding_box()
+    assert before
+    assert after
+    assert line
+    assert before["width"] == after["width"] > 30
+    assert line["y"] - 2 <= after["y"] < line["y"] + line["height"] / 2
     two.page.close()
-    expect(caret).to_have_count(0)
+    expect(one.page.locator(".cm-peer")).to_have_count(0)
+    expect(selection).to_have_count(0)
     expect(one.page.locator("#people-label")).to_have_text("Who is here: nobody but you")
 
 
@@ -183,7 +193,7 @@ def test_without_https_unsaved_edits_outlive_a_reload_and_a_duplicated_window_is
     context.add_init_script(f"Object.assign(sessionStorage, JSON.parse({memory!r}))")
     two = screens.open(link, context=context)
     two.wait_text(lambda text: text == "before\nunsaved")
-    expect(one.page.locator("#people-label")).to_have_text("Who is here: you and 1 more")
+    expect(one.page.locator("#people-label")).to_have_text("Who is here: nobody but you, in 2 windows")
     one.page.get_by_role("button", name="More", exact=True).click()
     one.page.get_by_role("menuitem", name="Copy the text").click()
     expect(one.page.locator("#toast")).to_have_text("Text copied.")
@@ -387,14 +397,16 @@ def test_a_new_name_is_seen_by_others_and_kept(server: Server, screens: Screens)
     link = server.new_link()
     one, two = screens.open(link, name="Ada"), screens.open(link)
     two.page.get_by_role("button", name="Who is here").click()
+    two.page.get_by_role("button", name="Change name").click()
     two.page.get_by_label("Your name").fill("Linus <b>")
     two.screenshot("people")
     two.page.keyboard.press("Enter")
+    expect(two.page.locator("#own-name")).to_have_text("Linus <b>")
     one.page.get_by_role("button", name="Who is here").click()
     expect(one.page.get_by_text("Linus <b>", exact=True).first).to_be_visible()
     two.page.reload()
     two.wait_saved()
-    expect(one.page.locator("#people-list li")).to_have_count(2)
+    expect(one.page.locator("#people-list li")).to_have_count(1)
     expect(one.page.locator("#people-list")).to_contain_text("Linus <b>")
 
 
@@ -434,7 +446,7 @@ def test_the_same_codespace_in_a_duplicated_window_is_somebody_of_its_own(server
     two = screens.open(link, context=context)
     one.type("both stay")
     two.wait_text(lambda text: text == "both stay")
-    expect(one.page.locator("#people-label")).to_have_text("Who is here: you and 1 more")
+    expect(one.page.locator("#people-label")).to_have_text("Who is here: nobody but you, in 2 windows")
 
 
 def test_on_a_phone_everything_is_in_reach(server: Server, screens: Screens) -> None:

@@ -49,6 +49,12 @@ async def test_edits_of_any_size_are_pushed_in_parts_that_fit_the_limits(web: Pa
     await run_in(web, "node", "tests/cut.mjs", str(seed))
 
 
+async def test_people_have_plain_names_and_flags_that_cover_nothing_and_are_told_of_when_they_come_and_go(
+    web: Path, seed: int
+) -> None:
+    await run_in(web, "node", "tests/people.mjs", str(seed))
+
+
 async def test_colours_for_a_class_that_arrives_take_lookups_in_proportion_to_its_size(web: Path) -> None:
     await run_in(web, "node", "tests/presence.mjs")
 

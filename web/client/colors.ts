@@ -15,6 +15,10 @@ export const COLORS: readonly { readonly light: string; readonly dark: string }[
   { light: "#00717c", dark: "#4fd6e2" },
   { light: "#a62a72", dark: "#ff94cf" },
   { light: "#5f6b00", dark: "#ccd84a" },
+  { light: "#2a3390", dark: "#8f9bff" },
+  { light: "#6b4a34", dark: "#d2b48c" },
+  { light: "#4d5a66", dark: "#b9c4cf" },
+  { light: "#7a1090", dark: "#f08cff" },
 ];
 
 /** Somebody who is here, with the number of a colour in `COLORS`. */
@@ -23,7 +27,8 @@ export interface PresentPeer extends Peer {
 }
 
 /**
- * Gives each who is here a colour that nobody else has, as long as there are any, and lets them keep it.
+ * Gives each who is here a colour that nobody else has, as long as there are any, and lets them keep it. After that, each
+ * colour has about as many people as any other.
  *
  * As a rule it is the same on all screens: it follows from the public id.
  */
@@ -34,13 +39,15 @@ export class Palette {
   assign(ids: Iterable<string>): void {
     const present = new Set(ids);
     this.#given = new Map([...this.#given].filter(([id]) => present.has(id)));
-    const taken = new Set(this.#given.values());
+    const people = COLORS.map(() => 0);
+    for (const color of this.#given.values()) people[color]!++;
     for (const id of [...present].sort()) {
       if (this.#given.has(id)) continue;
+      const fewest = Math.min(...people);
       let color = preferred(id);
-      for (let tries = 1; taken.has(color) && tries < COLORS.length; tries++) color = (color + 1) % COLORS.length;
+      while (people[color]! > fewest) color = (color + 1) % COLORS.length;
       this.#given.set(id, color);
-      taken.add(color);
+      people[color]!++;
     }
   }
 

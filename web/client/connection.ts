@@ -52,6 +52,8 @@ export class Connection {
   readonly #drafts: DraftStore;
   readonly #WebSocket: typeof WebSocket;
   #name: string;
+  /** Whether the others are shown no selection yet. */
+  #isHidden: boolean;
   #session = "";
   #socket: WebSocket | null = null;
   #state: Status["state"] = "connecting";
@@ -82,6 +84,7 @@ export class Connection {
     this.#drafts = options.drafts ?? noDrafts();
     this.#WebSocket = options.WebSocket ?? WebSocket;
     this.#name = (options.name ?? "").slice(0, NAME_LENGTH);
+    this.#isHidden = options.isHidden ?? false;
     const tell = (refusal: Refusal): void => this.#hooks.onRefused?.(refusal);
     this.#replica = new Replica(editor, {
       onRefused: tell,
@@ -153,6 +156,13 @@ export class Connection {
     this.#replica.changed();
     this.#send();
     this.#keepSoon();
+  }
+
+  /** Show the others where one's cursor is, from now on. */
+  appear(): void {
+    if (!this.#isHidden) return;
+    this.#isHidden = false;
+    this.#send();
   }
 
   /** Leave the codespace. What is unsaved stays kept; the editor cannot be typed into any more. */
@@ -315,11 +325,11 @@ export class Connection {
 
   #pause(code: number, reason: string): void {
     const settled = this.#state === "connected" && Date.now() - this.#welcomedAt >= SETTLED_MS;
+    this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
     this.#drop();
     if (settled) this.#pauseMs = FIRST_PAUSE_MS;
     const milliseconds = this.#pauseMs * (1 - Math.random() / 2);
     this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
-    this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
     this.#ended = { code, reason };
     this.#retryAt = Date.now() + milliseconds;
     this.#timer = setTimeout(() => this.#dial(), milliseconds);
@@ -332,10 +342,10 @@ export class Connection {
     this.#keep();
     if (lost !== "") this.#drafts.setAside?.(ended.reason, lost);
     this.#leftovers.close();
+    this.#state = "closed";
     this.#drop();
     clearTimeout(this.#keepTimer);
     this.#retryAt = null;
-    this.#state = "closed";
     this.#ended = ended;
     this.#replica.close();
     this.#drafts.release();
@@ -360,7 +370,7 @@ export class Connection {
       this.#waits();
       this.#look();
     }
-    if (this.#selectTimer === undefined) {
+    if (this.#selectTimer === undefined && !this.#isHidden) {
       const select = this.#replica.nextSelect();
       if (select !== null) {
         this.#sendFrame(socket, select);

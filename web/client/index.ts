@@ -14,14 +14,16 @@ import { StateEffect, Transaction } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 
 import { Connection } from "./connection.js";
-import { peerCursors, peerSelected, peersPresent } from "./cursors.js";
+import { peerCursors } from "./cursors.js";
 import { localDrafts } from "./drafts.js";
 import type { ConnectionOptions } from "./options.js";
+import { peerSelected, peersPresent } from "./peers.js";
 import type { SelectedRange } from "./protocol.js";
 
 export { Connection } from "./connection.js";
 export { COLORS, type PresentPeer } from "./colors.js";
 export { localDrafts, newSession, noDrafts, type Aside, type DraftStore } from "./drafts.js";
+export { plainName } from "./names.js";
 export type { ConnectionHooks, ConnectionOptions } from "./options.js";
 export type { Limits, Mode, Peer, SelectedRange, Storage } from "./protocol.js";
 export type { Refusal } from "./refusals.js";
@@ -52,6 +54,7 @@ export function connect(view: EditorView, url: string | URL, options: Connection
   };
   const connection: Connection = new Connection(view, url, {
     drafts: localDrafts(name),
+    isHidden: true,
     ...options,
     onPeers(peers) {
       view.dispatch({ effects: peersPresent.of(peers) });
@@ -72,8 +75,11 @@ export function connect(view: EditorView, url: string | URL, options: Connection
       for (const [id, ranges] of selections) selections.set(id, ranges.map(moved));
     }
     const local = update.transactions.some((each) => each.docChanged && !each.annotation(Transaction.remote));
+    if (local) connection.appear();
     if (local || update.selectionSet || update.focusChanged) connection.changed();
   });
-  view.dispatch({ effects: StateEffect.appendConfig.of([peerCursors(), listener]) });
+  const appear = (): void => connection.appear();
+  const first = EditorView.domEventObservers({ keydown: appear, pointerdown: appear });
+  view.dispatch({ effects: StateEffect.appendConfig.of([peerCursors(), listener, first]) });
   return connection;
 }

@@ -1,6 +1,7 @@
 /** The others in a codespace, each with a colour; comings and goings of one moment are told together. */
 
 import { Palette, type PresentPeer } from "./colors.js";
+import { plainName } from "./names.js";
 import type { Peer } from "./protocol.js";
 
 /** Milliseconds in which comings and goings are told together: a class arrives at once. */
@@ -34,14 +35,14 @@ export class Presence {
   /** Take the list of a welcome to the client `id`, and tell at once; an empty list: the connection is gone. */
   set(id: string, peers: readonly Peer[]): void {
     this.#id = id;
-    this.#peers = new Map(peers.map(({ id, name, mode }) => [id, { id, name, mode }]));
+    this.#peers = new Map(peers.map((peer) => [peer.id, known(peer)]));
     this.#peers.delete(id);
     this.#tell();
   }
 
-  add({ id, name, mode }: Peer): void {
-    this.#peers.delete(id);
-    if (id !== this.#id) this.#peers.set(id, { id, name, mode });
+  add(peer: Peer): void {
+    this.#peers.delete(peer.id);
+    if (peer.id !== this.#id) this.#peers.set(peer.id, known(peer));
     this.#tellSoon();
   }
 
@@ -60,4 +61,9 @@ export class Presence {
     this.#palette.assign([this.#id, ...this.#peers.keys()]);
     this.#onPeers(this.all);
   }
+}
+
+/** Return what is known of somebody: fields of later protocols are left out, and a name is only a name. */
+function known({ id, name, mode }: Peer): Peer {
+  return { id, name: plainName(name), mode };
 }

@@ -1,6 +1,7 @@
 /** The strip above the editor that says what needs saying, one thing at a time, with what can be done about it. */
 
 import { make, part } from "./elements.js";
+import { hideWithFocus } from "./focus.js";
 
 /** What a button of a banner does, under its label. */
 export type Action = readonly [label: string, act: () => void];
@@ -38,5 +39,5 @@ export function showBanner(
 export function hideBanner(key: string): void {
   if (shown !== key) return;
   shown = "";
-  banner.hidden = true;
+  hideWithFocus(banner, () => (banner.hidden = true));
 }

@@ -3,6 +3,7 @@
 import { hideBanner, showBanner } from "./banner.js";
 import type { PageEditor } from "./editor.js";
 import { make, part } from "./elements.js";
+import { backToText } from "./focus.js";
 import { LANGUAGES, languageOf, type Language } from "./languages.js";
 
 /** Endings of files that belong to a language besides the one of its downloads. */
@@ -40,7 +41,10 @@ export class LanguageChoice {
     this.#editor = editor;
     this.#onChoice = onChoice;
     for (const { id, name } of LANGUAGES) this.#select.appendChild(make("option", name)).value = id;
-    this.#select.addEventListener("change", () => this.choose(languageOf(this.#select.value)));
+    this.#select.addEventListener("change", () => {
+      this.choose(languageOf(this.#select.value));
+      backToText();
+    });
     this.#select.value = languageOf(first).id;
     void this.#load(languageOf(first));
   }

@@ -22,22 +22,14 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
 }
 
 /** Return the disc that stands for somebody. */
-export function makeAvatar(name: string, color: number): HTMLElement {
-  const avatar = make("span", initials(name), "avatar");
+export function makeAvatar(name: string, color: number, initials: string): HTMLElement {
+  const avatar = make("span", initials, "avatar");
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   avatar.style.setProperty("--peer", COLORS[color]![dark ? "dark" : "light"]);
   avatar.style.setProperty("--peer-text", dark ? "#000" : "#fff");
   avatar.title = name;
+  avatar.ariaHidden = "true";
   return avatar;
-}
-
-function initials(name: string): string {
-  const words = name.trim().split(/\s+/);
-  const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
-  return letters
-    .map((word) => Array.from(word ?? "")[0] ?? "?")
-    .join("")
-    .toUpperCase();
 }
 
 /** Put a text into the clipboard; return whether that was possible. */

@@ -28,6 +28,11 @@ const NAMES = [
   ..."Kiwi Lark Lemur Lynx Marten Mole Newt Otter Owl Panda Puffin Raven Robin Seal Stork Swift Tapir Wren".split(" "),
 ];
 
+/** Return whether a name is kept here. */
+export function isNamed(): boolean {
+  return Boolean(read(NAME));
+}
+
 /** Return one's name; a name at random, which is then kept, for who has given none. */
 export function loadName(): string {
   const kept = read(NAME);

@@ -1,6 +1,7 @@
 /** The menu behind the three dots. */
 
 import { part } from "./elements.js";
+import { backToText } from "./focus.js";
 
 /** Let the menu's buttons, by their ids, do something. */
 export function setUpMenu(actions: Readonly<Record<string, () => void>>): void {
@@ -22,7 +23,7 @@ export function setUpMenu(actions: Readonly<Record<string, () => void>>): void {
     const step = steps[event.key];
     if (event.key === "Escape") {
       open(false);
-      button.focus();
+      if (!backToText()) button.focus();
     } else if (event.key === "Tab") {
       open(false);
     } else if (step !== undefined) {
@@ -33,6 +34,7 @@ export function setUpMenu(actions: Readonly<Record<string, () => void>>): void {
   for (const [id, act] of Object.entries(actions)) {
     part(id, HTMLButtonElement).addEventListener("click", () => {
       open(false);
+      if (!backToText()) button.focus();
       act();
     });
   }

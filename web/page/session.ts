@@ -11,17 +11,21 @@ import { LinkEnd } from "./ending.js";
 import { linkEnd } from "./ends.js";
 import { showFailure } from "./failed.js";
 import { failureOf } from "./failure.js";
+import { keepFocus } from "./focus.js";
 import { Hint } from "./hint.js";
-import { findRecent, forgetRecent, loadName, titleOf } from "./memory.js";
+import { findRecent, forgetRecent, isNamed, loadName, titleOf } from "./memory.js";
 import { setUpMenu } from "./menu.js";
+import { isolated } from "./names.js";
+import { News } from "./news.js";
 import { Notes } from "./notes.js";
-import { setUpPeople, showPeople } from "./people.js";
+import { People } from "./people.js";
 import { setUpShare } from "./share.js";
 import { goToNew } from "./start.js";
 import { fate } from "./state.js";
 import { StatusLine } from "./status.js";
 import { markNews, setTitle } from "./titles.js";
 import { showToast } from "./toast.js";
+import { OwnWindows } from "./windows.js";
 
 /** Milliseconds of being away before it is worth a banner: a restart of a server takes less. */
 const AWAY_MS = 2500;
@@ -37,6 +41,11 @@ export class Session {
   readonly #choice: LanguageChoice;
   readonly #status: StatusLine;
   readonly #notes: Notes;
+  readonly #people: People;
+  readonly #windows = new OwnWindows(() => this.#onPeers());
+  readonly #news = new News();
+  /** Whether one's name was given by chance, and that has not been said. */
+  #isNew = !isNamed();
   /** Whether the codespace was open in this browser before. */
   readonly #known: boolean;
   /** Time at which the link ends; null: with the codespace. */
@@ -75,13 +84,10 @@ export class Session {
     this.#connection = connect(this.#editor.view, `codespace/${place.token}/`, {
       name: loadName(),
       onStatus: (status) => this.#onStatus(status),
-      onPeers: (peers) => {
-        showPeople(this.#connection, peers);
-        this.#hint?.joined(peers.length);
-      },
+      onPeers: () => this.#onPeers(),
       onRefused: (refusal) => this.#onRefused(refusal),
     });
-    setUpPeople(this.#connection);
+    this.#people = new People(this.#connection, this.#windows);
     setUpShare(place.token, this.#endsAt, {
       mode: () => this.#connection.status.mode,
       language: () => this.#choice.language.id,
@@ -96,6 +102,7 @@ export class Session {
       this.#hint = new Hint();
     }
     this.#nameWindow();
+    keepFocus(this.#editor.view);
     this.#editor.view.focus();
   }
 
@@ -113,6 +120,20 @@ export class Session {
     this.#nameWindow();
     this.#hint?.typed(this.#editor.view.state.doc.length);
     markNews();
+  }
+
+  #onPeers(): void {
+    const { peers } = this.#connection;
+    this.#windows.tell(this.#connection.id);
+    this.#people.show();
+    this.#hint?.joined(peers.length);
+    const isConnected = this.#connection.status.state === "connected";
+    this.#news.update(isConnected ? peers.filter(({ id }) => !this.#windows.has(id)) : null);
+    if (isConnected && this.#isNew) {
+      this.#isNew = false;
+      const change = (): void => this.#people.open(true);
+      showToast(`You are here as ${isolated(this.#connection.name)}.`, ["Change name", change]);
+    }
   }
 
   #onLanguage(): void {
@@ -208,8 +229,14 @@ export class Session {
 
   #setUpKeys(): void {
     document.addEventListener("keydown", (event) => {
-      if (event.key.toLowerCase() !== "s" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey)
-        return;
+      const key = event.key.toLowerCase();
+      const isModified = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+      if (!isModified || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+      if (key === "f") {
+        event.preventDefault();
+        this.#editor.openSearch();
+      }
+      if (key !== "s") return;
       event.preventDefault();
       showToast(
         this.#status.look === "saved" ? "Saved already." : `${part("connection-text", HTMLElement).textContent}.`,

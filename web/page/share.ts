@@ -5,6 +5,7 @@ import { formatAddress } from "./address.js";
 import { ApiError, createLink, type Link } from "./api.js";
 import { copyText, make, part } from "./elements.js";
 import { choicesWithin } from "./ends.js";
+import { backToText } from "./focus.js";
 import { moment } from "./times.js";
 
 const dialog = part("share-dialog", HTMLDialogElement);
@@ -44,6 +45,7 @@ export function setUpShare(token: string, end: number | null, around: Around): v
     begin();
     dialog.showModal();
   });
+  dialog.addEventListener("close", backToText);
   // A link that is shown is one for what is chosen.
   form.addEventListener("input", begin);
   link.addEventListener("focus", () => link.select());

@@ -15,6 +15,7 @@ import type { ConnectionOptions } from "./pyshare-client/options.js";
 export { Connection } from "./pyshare-client/connection.js";
 export { COLORS, type PresentPeer } from "./pyshare-client/colors.js";
 export { localDrafts, newSession, noDrafts, type Aside, type DraftStore } from "./pyshare-client/drafts.js";
+export { plainName } from "./pyshare-client/names.js";
 export type { ConnectionHooks, ConnectionOptions } from "./pyshare-client/options.js";
 export type { Limits, Mode, Peer, SelectedRange, Storage } from "./pyshare-client/protocol.js";
 export type { Refusal } from "./pyshare-client/refusals.js";

@@ -2,7 +2,7 @@
 
 // client/index.ts
 import { StateEffect as StateEffect3, Transaction as Transaction2 } from "@codemirror/state";
-import { EditorView as EditorView2 } from "@codemirror/view";
+import { EditorView as EditorView3 } from "@codemirror/view";
 
 // client/address.ts
 function socketAddress(url) {
@@ -13,14 +13,14 @@ function socketAddress(url) {
   address.hash = "";
   return address;
 }
-function joiningAddress(address, session, name, known) {
+function joiningAddress(address, session, name, known2) {
   const url = new URL(address);
   url.searchParams.set("session", session);
   url.searchParams.set("name", name);
   url.searchParams.set("progress", "1");
-  if (known !== null) {
-    url.searchParams.set("epoch", known.epoch);
-    url.searchParams.set("version", String(known.version));
+  if (known2 !== null) {
+    url.searchParams.set("epoch", known2.epoch);
+    url.searchParams.set("version", String(known2.version));
   }
   return url;
 }
@@ -73,8 +73,8 @@ var Records = class {
     return read(ADDRESS + address);
   }
   static rememberCodespace(address, codespace, mode) {
-    const known = { codespace, mode, at: Date.now() };
-    write(ADDRESS + address, known);
+    const known2 = { codespace, mode, at: Date.now() };
+    write(ADDRESS + address, known2);
   }
   /** Keep a text for the next page. Return its key; null if there is no room. */
   static setAside(place, reason, text) {
@@ -178,9 +178,9 @@ var LocalDrafts = class _LocalDrafts {
   }
   async take() {
     await Records.sweep(heldLocks);
-    const known = Records.codespaceAt(this.#address);
-    this.#codespace = known?.codespace ?? null;
-    const home = known === null || known.mode === "view_only" ? this.#address : placeOf(known.codespace);
+    const known2 = Records.codespaceAt(this.#address);
+    this.#codespace = known2?.codespace ?? null;
+    const home = known2 === null || known2.mode === "view_only" ? this.#address : placeOf(known2.codespace);
     const own2 = attempt(() => sessionStorage.getItem(ownKey(this.#address))) ?? null;
     const places = /* @__PURE__ */ new Set([home, this.#address]);
     const spots = [...places].flatMap((place) => Records.sessions(place).map((session) => ({ place, session })));
@@ -496,7 +496,11 @@ var COLORS = [
   { light: "#a3480a", dark: "#ffb072" },
   { light: "#00717c", dark: "#4fd6e2" },
   { light: "#a62a72", dark: "#ff94cf" },
-  { light: "#5f6b00", dark: "#ccd84a" }
+  { light: "#5f6b00", dark: "#ccd84a" },
+  { light: "#2a3390", dark: "#8f9bff" },
+  { light: "#6b4a34", dark: "#d2b48c" },
+  { light: "#4d5a66", dark: "#b9c4cf" },
+  { light: "#7a1090", dark: "#f08cff" }
 ];
 var Palette = class {
   #given = /* @__PURE__ */ new Map();
@@ -504,13 +508,15 @@ var Palette = class {
   assign(ids) {
     const present = new Set(ids);
     this.#given = new Map([...this.#given].filter(([id]) => present.has(id)));
-    const taken = new Set(this.#given.values());
+    const people = COLORS.map(() => 0);
+    for (const color of this.#given.values()) people[color]++;
     for (const id of [...present].sort()) {
       if (this.#given.has(id)) continue;
+      const fewest = Math.min(...people);
       let color = preferred(id);
-      for (let tries = 1; taken.has(color) && tries < COLORS.length; tries++) color = (color + 1) % COLORS.length;
+      while (people[color] > fewest) color = (color + 1) % COLORS.length;
       this.#given.set(id, color);
-      taken.add(color);
+      people[color]++;
     }
   }
   /** Return the colour of somebody who is here. */
@@ -522,6 +528,16 @@ function preferred(id) {
   let sum = 0;
   for (const character of id) sum = sum * 31 + character.codePointAt(0) >>> 0;
   return sum % COLORS.length;
+}
+
+// client/names.ts
+var BREAKS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
+var TURNS = /[\u202a-\u202e\u2066-\u2069]/gu;
+var PILES = new RegExp("(\\p{M}{3})\\p{M}+", "gu");
+var VISIBLE = /[^\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
+function plainName(name) {
+  const plain = name.replace(BREAKS, " ").replace(TURNS, "").replace(PILES, "$1").trim();
+  return VISIBLE.test(plain) ? plain : "";
 }
 
 // client/presence.ts
@@ -549,13 +565,13 @@ var Presence = class {
   /** Take the list of a welcome to the client `id`, and tell at once; an empty list: the connection is gone. */
   set(id, peers) {
     this.#id = id;
-    this.#peers = new Map(peers.map(({ id: id2, name, mode }) => [id2, { id: id2, name, mode }]));
+    this.#peers = new Map(peers.map((peer) => [peer.id, known(peer)]));
     this.#peers.delete(id);
     this.#tell();
   }
-  add({ id, name, mode }) {
-    this.#peers.delete(id);
-    if (id !== this.#id) this.#peers.set(id, { id, name, mode });
+  add(peer) {
+    this.#peers.delete(peer.id);
+    if (peer.id !== this.#id) this.#peers.set(peer.id, known(peer));
     this.#tellSoon();
   }
   remove(id) {
@@ -572,6 +588,9 @@ var Presence = class {
     this.#onPeers(this.all);
   }
 };
+function known({ id, name, mode }) {
+  return { id, name: plainName(name), mode };
+}
 
 // client/protocol.ts
 var SUBPROTOCOL = "pyshare.v1";
@@ -1383,6 +1402,8 @@ var Connection = class _Connection {
   #drafts;
   #WebSocket;
   #name;
+  /** Whether the others are shown no selection yet. */
+  #isHidden;
   #session = "";
   #socket = null;
   #state = "connecting";
@@ -1412,6 +1433,7 @@ var Connection = class _Connection {
     this.#drafts = options.drafts ?? noDrafts();
     this.#WebSocket = options.WebSocket ?? WebSocket;
     this.#name = (options.name ?? "").slice(0, NAME_LENGTH);
+    this.#isHidden = options.isHidden ?? false;
     const tell = (refusal) => this.#hooks.onRefused?.(refusal);
     this.#replica = new Replica(editor, {
       onRefused: tell,
@@ -1475,6 +1497,12 @@ var Connection = class _Connection {
     this.#replica.changed();
     this.#send();
     this.#keepSoon();
+  }
+  /** Show the others where one's cursor is, from now on. */
+  appear() {
+    if (!this.#isHidden) return;
+    this.#isHidden = false;
+    this.#send();
   }
   /** Leave the codespace. What is unsaved stays kept; the editor cannot be typed into any more. */
   close() {
@@ -1621,11 +1649,11 @@ var Connection = class _Connection {
   }
   #pause(code, reason) {
     const settled = this.#state === "connected" && Date.now() - this.#welcomedAt >= SETTLED_MS;
+    this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
     this.#drop();
     if (settled) this.#pauseMs = FIRST_PAUSE_MS;
     const milliseconds = this.#pauseMs * (1 - Math.random() / 2);
     this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
-    this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
     this.#ended = { code, reason };
     this.#retryAt = Date.now() + milliseconds;
     this.#timer = setTimeout(() => this.#dial(), milliseconds);
@@ -1637,10 +1665,10 @@ var Connection = class _Connection {
     this.#keep();
     if (lost !== "") this.#drafts.setAside?.(ended.reason, lost);
     this.#leftovers.close();
+    this.#state = "closed";
     this.#drop();
     clearTimeout(this.#keepTimer);
     this.#retryAt = null;
-    this.#state = "closed";
     this.#ended = ended;
     this.#replica.close();
     this.#drafts.release();
@@ -1663,7 +1691,7 @@ var Connection = class _Connection {
       this.#waits();
       this.#look();
     }
-    if (this.#selectTimer === void 0) {
+    if (this.#selectTimer === void 0 && !this.#isHidden) {
       const select = this.#replica.nextSelect();
       if (select !== null) {
         this.#sendFrame(socket, select);
@@ -1722,39 +1750,22 @@ function isOffline() {
 }
 
 // client/cursors.ts
+import { EditorSelection } from "@codemirror/state";
+import {
+  Decoration,
+  EditorView as EditorView2,
+  layer,
+  RectangleMarker,
+  WidgetType
+} from "@codemirror/view";
+
+// client/flags.ts
+import { EditorView, ViewPlugin } from "@codemirror/view";
+
+// client/peers.ts
 import { StateEffect as StateEffect2, StateField as StateField2 } from "@codemirror/state";
-import { Decoration, EditorView, WidgetType } from "@codemirror/view";
 var peerSelected = StateEffect2.define();
 var peersPresent = StateEffect2.define();
-var Caret = class extends WidgetType {
-  constructor(id, name, color, moves) {
-    super();
-    this.id = id;
-    this.name = name;
-    this.color = color;
-    this.moves = moves;
-  }
-  id;
-  name;
-  color;
-  moves;
-  eq(other) {
-    return other.id === this.id && other.name === this.name && other.color === this.color && other.moves === this.moves;
-  }
-  toDOM(view) {
-    const document2 = view.dom.ownerDocument;
-    const caret = document2.createElement("span");
-    caret.className = `cm-peer cm-peer-${this.color}`;
-    caret.ariaHidden = "true";
-    const name = caret.appendChild(document2.createElement("span"));
-    name.className = "cm-peer-name";
-    name.textContent = this.name;
-    return caret;
-  }
-  ignoreEvent() {
-    return true;
-  }
-};
 var shownPeers = StateField2.define({
   create: () => /* @__PURE__ */ new Map(),
   update(shown, transaction) {
@@ -1776,112 +1787,347 @@ var shownPeers = StateField2.define({
           moves: (before?.moves ?? 0) + 1
         });
       } else if (effect.is(peersPresent)) {
-        const known = next;
+        const known2 = next;
+        const first = known2.size === 0 ? -1 : 0;
         next = new Map(
           effect.value.map((peer) => {
-            const before = known.get(peer.id);
+            const before = known2.get(peer.id);
             const { color } = peer;
             const name = peer.name || "guest";
-            return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? 0 }];
+            return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? first }];
           })
         );
       }
     }
     return next;
-  },
-  provide: (field) => EditorView.decorations.compute([field], (state) => decorations(state, state.field(field)))
+  }
 });
-function decorations(state, shown) {
-  const { length } = state.doc;
-  const all = [];
-  for (const [id, { name, color, ranges, moves }] of shown) {
-    for (const [index, [anchor, head]] of ranges.entries()) {
-      if (Math.max(anchor, head) > length) continue;
-      if (anchor !== head) {
-        const mark = Decoration.mark({ class: `cm-peer-selection cm-peer-${color}` });
-        all.push(mark.range(Math.min(anchor, head), Math.max(anchor, head)));
+
+// client/placing.ts
+var GAP = 8;
+var BETWEEN = 4;
+function placeName(width, caret, rows, room, taken) {
+  for (const [index, row] of rows.entries()) {
+    const beside = index === 0 ? 0 : Math.min(caret, room.right - width);
+    let left = Math.max(row.end + GAP, beside);
+    for (const box of inRow(row, taken))
+      if (left < box.left + box.width + BETWEEN && box.left < left + width + BETWEEN)
+        left = box.left + box.width + BETWEEN;
+    if (left + width <= room.right) return { row, left, width };
+  }
+  for (const row of rows) {
+    const isFree = inRow(row, taken).every((box) => box.left >= room.left + room.gutter);
+    if (isFree && room.gutter > 0) return { row, left: room.left, width: Math.min(width, room.gutter) };
+  }
+  return null;
+}
+function inRow(row, taken) {
+  return taken.filter((box) => box.row.top < row.bottom && row.top < box.row.bottom).sort((one, other) => one.left - other.left);
+}
+
+// client/flags.ts
+var SHOWN_MS = 1500;
+var TOUCHED_MS = 2500;
+var NEAR = 12;
+var NEAR_FINGER = 24;
+var MOST_WIDTH = 220;
+var Flags = class {
+  #view;
+  #layer;
+  #flags = /* @__PURE__ */ new Map();
+  /** Ids of those whose carets the mouse is at. */
+  #pointed = /* @__PURE__ */ new Set();
+  /** Whether names that do not show may stand where there is no text any more. */
+  #isStale = false;
+  #timer;
+  #measure = { key: this, read: () => this.#places(), write: (places) => this.#show(places) };
+  constructor(view) {
+    this.#view = view;
+    this.#layer = view.scrollDOM.appendChild(view.dom.ownerDocument.createElement("div"));
+    this.#layer.className = "cm-peer-flags";
+    this.#layer.ariaHidden = "true";
+    view.scrollDOM.addEventListener("pointermove", this.#onMove);
+    view.scrollDOM.addEventListener("pointerleave", this.#onLeave);
+    view.scrollDOM.addEventListener("pointerdown", this.#onTouch);
+    view.scrollDOM.addEventListener("scroll", this.#onScroll, { passive: true });
+    this.#take();
+  }
+  update(update) {
+    const isNews = update.startState.field(shownPeers, false) !== update.state.field(shownPeers);
+    if (isNews) this.#take();
+    this.#isStale ||= update.docChanged || update.geometryChanged;
+    if (isNews || update.docChanged || update.viewportChanged || update.geometryChanged) this.#measureSoon();
+  }
+  destroy() {
+    clearTimeout(this.#timer);
+    this.#view.scrollDOM.removeEventListener("pointermove", this.#onMove);
+    this.#view.scrollDOM.removeEventListener("pointerleave", this.#onLeave);
+    this.#view.scrollDOM.removeEventListener("pointerdown", this.#onTouch);
+    this.#view.scrollDOM.removeEventListener("scroll", this.#onScroll);
+    this.#layer.remove();
+  }
+  /** Take over who is here, and who has done something. */
+  #take() {
+    const peers = this.#view.state.field(shownPeers);
+    for (const [id, { element }] of this.#flags) {
+      if (peers.has(id)) continue;
+      element.remove();
+      this.#flags.delete(id);
+    }
+    for (const [id, { name, color, moves }] of peers) {
+      let flag = this.#flags.get(id);
+      if (flag === void 0) {
+        const element = this.#layer.appendChild(this.#view.dom.ownerDocument.createElement("bdi"));
+        this.#flags.set(id, flag = { element, moves: Math.max(moves, 0), until: 0 });
       }
-      const caret = new Caret(id, index === 0 ? name : "", color, moves);
-      all.push(Decoration.widget({ widget: caret, side: 1 }).range(head));
+      flag.element.className = `cm-peer-name cm-peer-${color}`;
+      if (flag.element.textContent !== name) flag.element.textContent = name;
+      if (moves > flag.moves) this.#showFor(flag, SHOWN_MS);
+      flag.moves = Math.max(moves, flag.moves);
+    }
+  }
+  #showFor(flag, milliseconds) {
+    flag.until = Math.max(flag.until, Date.now() + milliseconds);
+    this.#measureSoon();
+  }
+  #measureSoon() {
+    if (this.#flags.size > 0) this.#view.requestMeasure(this.#measure);
+  }
+  /** Return where the names are that show now; a name whose caret is not on the screen does not show. */
+  #places() {
+    const view = this.#view;
+    const now = Date.now();
+    const bounds = view.scrollDOM.getBoundingClientRect();
+    const gutter = view.contentDOM.getBoundingClientRect().left + view.scrollDOM.scrollLeft - bounds.left;
+    const room = { left: bounds.left, gutter, right: bounds.left + view.scrollDOM.clientWidth };
+    const taken = [];
+    const places = /* @__PURE__ */ new Map();
+    for (const [id, { ranges }] of view.state.field(shownPeers)) {
+      const flag = this.#flags.get(id);
+      if (flag === void 0) continue;
+      const head = ranges[0]?.[1];
+      const shows = flag.until > now || this.#pointed.has(id);
+      const caret = shows && head !== void 0 && head <= view.state.doc.length ? view.coordsAtPos(head, 1) : null;
+      const rows = caret && [0, -1, 1].map((step) => this.#row(caret, step, room.right)).filter((row) => row !== null);
+      const width = Math.min(flag.element.scrollWidth, MOST_WIDTH);
+      const box = caret && rows && placeName(width, caret.left, rows, room, taken);
+      if (box) taken.push(box);
+      places.set(
+        id,
+        box && {
+          left: box.left - bounds.left + view.scrollDOM.scrollLeft,
+          top: (box.row.top + box.row.bottom) / 2 - bounds.top + view.scrollDOM.scrollTop,
+          width: box.width < width ? box.width : null
+        }
+      );
+    }
+    return places;
+  }
+  /** Return the row `step` rows below that of a caret, if there is one. */
+  #row(caret, step, right) {
+    const height = caret.bottom - caret.top;
+    const y = (caret.top + caret.bottom) / 2 + step * this.#view.defaultLineHeight;
+    const pos = this.#view.posAtCoords({ x: right - 1, y }, false);
+    const end = this.#view.coordsAtPos(pos, -1);
+    if (end === null || y < end.top - height / 4 || y > end.bottom + height / 4) return null;
+    return { top: end.top, bottom: end.bottom, end: end.right };
+  }
+  #show(places) {
+    const now = Date.now();
+    let next = Infinity;
+    for (const [id, flag] of this.#flags) {
+      const place = places.get(id) ?? null;
+      const { element } = flag;
+      if (place !== null) {
+        element.style.left = `${place.left}px`;
+        element.style.top = `${place.top}px`;
+        element.style.maxWidth = place.width === null ? "" : `${place.width}px`;
+        element.dataset["placed"] = element.dataset["shown"] = "";
+      } else {
+        delete element.dataset["shown"];
+        if (this.#isStale) {
+          delete element.dataset["placed"];
+          element.style.left = element.style.top = "";
+        }
+      }
+      if (flag.until > now) next = Math.min(next, flag.until);
+    }
+    this.#isStale = false;
+    clearTimeout(this.#timer);
+    if (next < Infinity) this.#timer = setTimeout(() => this.#measureSoon(), next - now);
+  }
+  #onMove = ({ clientX, clientY, pointerType }) => {
+    if (pointerType === "touch" || this.#flags.size === 0) return;
+    this.#point(this.#at(clientX, clientY, NEAR));
+  };
+  #onLeave = () => this.#point(/* @__PURE__ */ new Set());
+  #onTouch = ({ clientX, clientY, pointerType }) => {
+    if (pointerType === "mouse" || this.#flags.size === 0) return;
+    for (const id of this.#at(clientX, clientY, NEAR_FINGER)) this.#showFor(this.#flags.get(id), TOUCHED_MS);
+  };
+  #onScroll = () => {
+    if (this.#pointed.size > 0 || Array.from(this.#flags.values()).some(({ until }) => until > Date.now()))
+      this.#measureSoon();
+  };
+  #point(ids) {
+    const isSame = ids.size === this.#pointed.size && [...ids].every((id) => this.#pointed.has(id));
+    if (isSame) return;
+    this.#pointed = ids;
+    this.#measureSoon();
+  }
+  /** Return the ids of those with a caret near a point, or with one in the row of a point in the gutter. */
+  #at(x, y, near) {
+    const inGutter = x < this.#view.contentDOM.getBoundingClientRect().left;
+    const ids = /* @__PURE__ */ new Set();
+    for (const caret of this.#view.contentDOM.querySelectorAll(".cm-peer")) {
+      const { left, top, bottom } = caret.getBoundingClientRect();
+      const beyond = Math.max(top - y, y - bottom, 0);
+      const id = caret.dataset["peer"] ?? "";
+      if (this.#flags.has(id) && beyond <= near / 2 && (inGutter || Math.abs(x - left) <= near)) ids.add(id);
+    }
+    return ids;
+  }
+};
+var theme = EditorView.baseTheme({
+  ".cm-peer-flags": { position: "absolute", left: "0", top: "0", width: "0", height: "0", zIndex: "250" },
+  ".cm-peer-name": {
+    position: "absolute",
+    left: "0",
+    top: "0",
+    visibility: "hidden",
+    width: "max-content",
+    maxWidth: `${MOST_WIDTH}px`,
+    overflow: "hidden",
+    padding: "0 0.4em",
+    borderRadius: "0.3em",
+    background: "var(--peer)",
+    color: "var(--peer-text)",
+    font: "600 0.7rem/1.5 system-ui, sans-serif",
+    textOverflow: "ellipsis",
+    whiteSpace: "nowrap",
+    pointerEvents: "none",
+    opacity: "0",
+    transform: "translateY(-50%)",
+    transition: "opacity 0.2s ease-out",
+    forcedColorAdjust: "none"
+  },
+  ".cm-peer-name[data-placed]": { visibility: "visible" },
+  ".cm-peer-name[data-shown]": { opacity: "1", transition: "none" },
+  "@media (prefers-reduced-motion: reduce)": { ".cm-peer-name": { transition: "none" } }
+});
+function peerFlags() {
+  return [ViewPlugin.fromClass(Flags), theme];
+}
+
+// client/cursors.ts
+var Caret = class extends WidgetType {
+  constructor(id, color) {
+    super();
+    this.id = id;
+    this.color = color;
+  }
+  id;
+  color;
+  eq(other) {
+    return other.id === this.id && other.color === this.color;
+  }
+  toDOM(view) {
+    const caret = view.dom.ownerDocument.createElement("span");
+    caret.className = `cm-peer cm-peer-${this.color}`;
+    caret.dataset["peer"] = this.id;
+    caret.ariaHidden = "true";
+    return caret;
+  }
+  ignoreEvent() {
+    return true;
+  }
+};
+function carets(state) {
+  const all = [];
+  for (const [id, { color, ranges }] of state.field(shownPeers)) {
+    for (const [anchor, head] of ranges) {
+      if (Math.max(anchor, head) > state.doc.length) continue;
+      all.push(Decoration.widget({ widget: new Caret(id, color), side: 1 }).range(head));
     }
   }
   return Decoration.set(all, true);
 }
+function selections(view) {
+  const { doc } = view.state;
+  return Array.from(view.state.field(shownPeers).values()).flatMap(
+    ({ color, ranges }) => ranges.filter(([anchor, head]) => anchor !== head && Math.max(anchor, head) <= doc.length).flatMap(
+      ([anchor, head]) => RectangleMarker.forRange(view, `cm-peer-selection cm-peer-${color}`, EditorSelection.range(anchor, head))
+    )
+  );
+}
+var selectionLayer = layer({
+  above: false,
+  class: "cm-peerSelectionLayer",
+  markers: selections,
+  update: (update) => update.docChanged || update.viewportChanged || update.startState.field(shownPeers, false) !== update.state.field(shownPeers)
+});
 var colors = {};
 for (const [index, { light, dark }] of COLORS.entries()) {
   colors[`.cm-peer-${index}`] = { "--peer": light, "--peer-text": "#fff" };
   colors[`&dark .cm-peer-${index}`] = { "--peer": dark, "--peer-text": "#000" };
 }
-var theme = EditorView.baseTheme({
+var theme2 = EditorView2.baseTheme({
   ...colors,
   ".cm-peer-selection": { backgroundColor: "color-mix(in srgb, var(--peer) 25%, transparent)" },
   ".cm-peer": {
     position: "relative",
     borderLeft: "2px solid var(--peer)",
     marginLeft: "-1px",
-    marginRight: "-1px"
+    marginRight: "-1px",
+    forcedColorAdjust: "none"
   },
-  ".cm-peer-name": {
-    position: "absolute",
-    bottom: "100%",
-    left: "-2px",
-    zIndex: "5",
-    padding: "0 0.4em",
-    borderRadius: "0.3em 0.3em 0.3em 0",
-    background: "var(--peer)",
-    color: "var(--peer-text)",
-    font: "600 0.7rem/1.5 system-ui, sans-serif",
-    whiteSpace: "nowrap",
-    pointerEvents: "none",
-    opacity: "0",
-    animation: "cm-peer-name 2.5s ease-out"
-  },
-  ".cm-peer-name:empty": { display: "none" },
-  ".cm-peer:hover > .cm-peer-name": { opacity: "1" },
-  // Above the first line there is no room.
-  ".cm-line:first-child .cm-peer-name": { bottom: "auto", top: "100%", borderRadius: "0 0.3em 0.3em 0.3em" },
-  "@keyframes cm-peer-name": { "0%, 80%": { opacity: 1 }, "100%": { opacity: 0 } }
+  // Where the browser's user chooses all colours, backgrounds are none.
+  "@media (forced-colors: active)": { ".cm-peer-selection": { outline: "1px solid Highlight" } }
 });
 function peerCursors() {
-  return [shownPeers, theme];
+  return [shownPeers, EditorView2.decorations.compute([shownPeers], carets), selectionLayer, peerFlags(), theme2];
 }
 
 // client/index.ts
 function connect(view, url, options = {}) {
   const name = new URL(url, view.dom.ownerDocument.baseURI).pathname;
-  const selections = /* @__PURE__ */ new Map();
+  const selections2 = /* @__PURE__ */ new Map();
   let frame;
   const showSelections = () => {
     frame = void 0;
-    const effects = Array.from(selections, ([id, ranges]) => peerSelected.of({ id, ranges }));
-    selections.clear();
+    const effects = Array.from(selections2, ([id, ranges]) => peerSelected.of({ id, ranges }));
+    selections2.clear();
     view.dispatch({ effects });
   };
   const connection = new Connection(view, url, {
     drafts: localDrafts(name),
+    isHidden: true,
     ...options,
     onPeers(peers) {
       view.dispatch({ effects: peersPresent.of(peers) });
       options.onPeers?.(peers);
     },
     onSelection(id, ranges) {
-      selections.set(id, ranges);
+      selections2.set(id, ranges);
       frame ??= requestAnimationFrame(showSelections);
       options.onSelection?.(id, ranges);
     }
   });
-  const listener = EditorView2.updateListener.of((update) => {
+  const listener = EditorView3.updateListener.of((update) => {
     if (update.docChanged) {
       const moved = ([anchor, head]) => [
         update.changes.mapPos(anchor),
         update.changes.mapPos(head)
       ];
-      for (const [id, ranges] of selections) selections.set(id, ranges.map(moved));
+      for (const [id, ranges] of selections2) selections2.set(id, ranges.map(moved));
     }
     const local = update.transactions.some((each) => each.docChanged && !each.annotation(Transaction2.remote));
+    if (local) connection.appear();
     if (local || update.selectionSet || update.focusChanged) connection.changed();
   });
-  view.dispatch({ effects: StateEffect3.appendConfig.of([peerCursors(), listener]) });
+  const appear = () => connection.appear();
+  const first = EditorView3.domEventObservers({ keydown: appear, pointerdown: appear });
+  view.dispatch({ effects: StateEffect3.appendConfig.of([peerCursors(), listener, first]) });
   return connection;
 }
 export {
@@ -1890,5 +2136,6 @@ export {
   connect,
   localDrafts,
   newSession,
-  noDrafts
+  noDrafts,
+  plainName
 };

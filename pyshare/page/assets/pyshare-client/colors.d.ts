@@ -13,7 +13,8 @@ export interface PresentPeer extends Peer {
     readonly color: number;
 }
 /**
- * Gives each who is here a colour that nobody else has, as long as there are any, and lets them keep it.
+ * Gives each who is here a colour that nobody else has, as long as there are any, and lets them keep it. After that, each
+ * colour has about as many people as any other.
  *
  * As a rule it is the same on all screens: it follows from the public id.
  */

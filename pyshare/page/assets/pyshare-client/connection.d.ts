@@ -24,6 +24,8 @@ export declare class Connection {
     retry(): void;
     /** Tell that the editor's text or selection has changed by its user. */
     changed(): void;
+    /** Show the others where one's cursor is, from now on. */
+    appear(): void;
     /** Leave the codespace. What is unsaved stays kept; the editor cannot be typed into any more. */
     close(): void;
 }

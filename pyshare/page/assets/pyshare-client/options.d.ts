@@ -17,6 +17,8 @@ export interface ConnectionHooks {
 export interface ConnectionOptions extends ConnectionHooks {
     /** What the others are told of who this is. */
     readonly name?: string;
+    /** Whether the others see no cursor of this client before `appear` is called, as at its first key or click. */
+    readonly isHidden?: boolean;
     /** Where unsaved edits are kept; if not given, nowhere. */
     readonly drafts?: DraftStore;
     /** For where there is no `WebSocket`, as in older versions of Node. */

@@ -10,6 +10,6 @@ export declare class Presence {
     has(id: string): boolean;
     /** Take the list of a welcome to the client `id`, and tell at once; an empty list: the connection is gone. */
     set(id: string, peers: readonly Peer[]): void;
-    add({ id, name, mode }: Peer): void;
+    add(peer: Peer): void;
     remove(id: string): void;
 }

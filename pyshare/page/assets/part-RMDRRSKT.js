@@ -1,0 +1,2 @@
+/* Built from web/ by `npm run build`; its parts' licences are in licenses.txt. */
+import{a,b,c,d,e,f,g,h,i,j,k,l}from"./part-WLNRHKFK.js";import"./part-LZ2GDKQA.js";import"./part-NYL5W55B.js";import"./part-2NBN5HAH.js";export{k as autoCloseTags,d as completionPath,l as esLint,j as javascript,f as javascriptLanguage,h as jsxLanguage,c as localCompletionSource,e as scopeCompletionSource,a as snippets,i as tsxLanguage,g as typescriptLanguage,b as typescriptSnippets};

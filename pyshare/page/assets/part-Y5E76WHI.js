@@ -1,2 +1,0 @@
-/* Built from web/ by `npm run build`; its parts' licences are in licenses.txt. */
-import{a,b,c,d,e,f,g,h,i,j,k,l}from"./part-SL347HKZ.js";import"./part-YGCD723U.js";import"./part-LV3XLHH3.js";import"./part-UH4PR6VH.js";export{k as autoCloseTags,d as completionPath,l as esLint,j as javascript,f as javascriptLanguage,h as jsxLanguage,c as localCompletionSource,e as scopeCompletionSource,a as snippets,i as tsxLanguage,g as typescriptLanguage,b as typescriptSnippets};
