@@ -20,13 +20,26 @@ export function difference(from: Text, to: Text): ChangeSet {
   return ChangeSet.of(specs, from.length);
 }
 
-function splitsPair(text: string, pos: number): boolean {
+/** Return whether a position is inside a surrogate pair. */
+export function splitsPair(text: string, pos: number): boolean {
   return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
+}
+
+/** Return whether a change set for that text inserts half of a surrogate pair, or divides one: no server takes that. */
+export function hasHalves(changes: ChangeSet, doc: Text): boolean {
+  let found = false;
+  const divides = (pos: number): boolean => pos > 0 && splitsPair(doc.sliceString(pos - 1, pos + 1), 1);
+  changes.iterChanges((from, to, _fromB, _toB, inserted) => {
+    found ||= /\p{Surrogate}/u.test(inserted.toString()) || divides(from) || divides(to);
+  }, true);
+  return found;
 }
 
 /** Return several change sets, each after the one before, as one of a text of that length. */
 export function composed(sets: readonly ChangeSet[], length: number): ChangeSet {
-  return sets.length === 0 ? ChangeSet.empty(length) : sets.reduce((changes, each) => changes.compose(each));
+  if (sets.length === 0) return ChangeSet.empty(length);
+  // The last ones are joined first, since they are the small ones.
+  return sets.reduceRight((changes, each) => each.compose(changes));
 }
 
 /** Return the updates of each push: those that stand together and have sender and number in common. */
@@ -38,48 +51,6 @@ export function byPush(updates: readonly CommittedUpdate[]): CommittedUpdate[][]
     else pushes.push([update]);
   }
   return pushes;
-}
-
-/** What one part of a push may take: bytes as JSON, and sections. */
-export interface PartLimits {
-  readonly bytes: number;
-  readonly sections: number;
-}
-
-/** Bytes that one unit takes in JSON at most, and a change with what is kept before it besides its text. */
-const UNIT_BYTES = 6;
-const CHANGE_BYTES = 48;
-
-/**
- * Return a change set as a part that surely fits the limits, and the part that follows it; null if the first is all.
- *
- * The second is for the text after the first, and both together do what the whole does. A change too long for any
- * part is cut within, never inside a surrogate pair. The first part is never empty.
- */
-export function cut(changes: ChangeSet, limits: PartLimits): readonly [ChangeSet, ChangeSet | null] {
-  if (fits(changes, limits)) return [changes, null];
-  const first: ChangeSpec[] = [];
-  const rest: ChangeSpec[] = [];
-  let spent = 0;
-  // How far the first part moves what stands behind it, and how long it makes the text.
-  let shift = 0;
-  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
-    let room = limits.bytes - spent - CHANGE_BYTES;
-    if (first.length === 0) room = Math.max(room, 2 * UNIT_BYTES);
-    const full = first.length > 0 && 2 * first.length + 3 > limits.sections;
-    if (rest.length > 0 || room <= 0 || full) {
-      rest.push({ from: fromA + shift, to: toA + shift, insert: inserted });
-      return;
-    }
-    const text = inserted.toString();
-    const taken = fittingUnits(text, room);
-    first.push({ from: fromA, to: toA, insert: inserted.slice(0, taken) });
-    if (taken < text.length) rest.push({ from: fromA + shift + taken, insert: inserted.slice(taken) });
-    spent += CHANGE_BYTES + textBytes(text.slice(0, taken));
-    shift += taken - (toA - fromA);
-  });
-  const part = ChangeSet.of(first, changes.length);
-  return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
 }
 
 /**
@@ -114,32 +85,6 @@ export function shared(own: ChangeSet, done: ChangeSet): readonly [ChangeSet, Ch
   });
   const part = ChangeSet.of(first, own.length);
   return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
-}
-
-function fits(changes: ChangeSet, { bytes, sections }: PartLimits): boolean {
-  const json = changes.toJSON() as readonly unknown[];
-  if (json.length > sections) return false;
-  // Six bytes is what one unit takes at most: most edits need no closer look.
-  const most = UNIT_BYTES * changes.newLength + CHANGE_BYTES * json.length;
-  return most <= bytes || new TextEncoder().encode(JSON.stringify(json)).length <= bytes;
-}
-
-/** Return how many units of the beginning of a text take no more than so many bytes, whole pairs only. */
-function fittingUnits(text: string, roomBytes: number): number {
-  let low = Math.min(text.length, Math.floor(roomBytes / UNIT_BYTES));
-  let high = text.length;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (textBytes(text.slice(0, middle)) <= roomBytes) low = middle;
-    else high = middle - 1;
-  }
-  return splitsPair(text, low) ? low - 1 : low;
-}
-
-/** Return about how many bytes a text takes as JSON, as a list of lines; not less than it does. */
-function textBytes(text: string): number {
-  const lines = text.split("\n").length - 1;
-  return new TextEncoder().encode(JSON.stringify(text)).length + lines;
 }
 
 /** Return what a change set inserts, in parts where it inserts in several places. */

@@ -1,5 +1,9 @@
 /** Unsaved edits in a form that can be stored. */
 
+import type { ChangeSet } from "@codemirror/state";
+
+import { measure } from "./parcel.js";
+
 export interface Draft {
   readonly epoch: string;
   readonly version: number;
@@ -7,9 +11,40 @@ export interface Draft {
   readonly base: string;
   /** Changes from `base` to the committed text as of `version`, as `ChangeSet.toJSON()`; null or absent: none. */
   readonly since?: unknown;
-  /** Edits on top of the committed text, as `ChangeSet.toJSON()`; the first `inFlight.count` of them are that push. */
+  /**
+   * Edits on top of the committed text, as `ChangeSet.toJSON()`; the first `inFlight.count` of them are that push. A long
+   * one is the same object as in the draft before, as long as it can be.
+   */
   readonly changes: readonly unknown[];
-  readonly inFlight: { readonly seq: number; readonly count: number } | null;
+  /** `isPart`: the push is the beginning of an edit that goes on in the next one of `changes`. */
+  readonly inFlight: { readonly seq: number; readonly count: number; readonly isPart?: boolean } | null;
   /** Number of the last push. */
   readonly seq: number;
+}
+
+/** Bytes of edits above which they stand apart in a draft: what is typed behind them is then written without them. */
+const LONG_BYTES = 16_384;
+
+/** Edits on their way into drafts. */
+export class Drafted {
+  readonly #json = new WeakMap<ChangeSet, unknown>();
+
+  /** Return a chain as it stands in a draft, short edits together; the first one stays apart if `isFlying`. */
+  of(chain: readonly ChangeSet[], isFlying: boolean): readonly unknown[] {
+    const sets: ChangeSet[] = [];
+    let wasShort = false;
+    chain.forEach((changes, index) => {
+      const isShort = measure(changes).bytes <= LONG_BYTES && !(isFlying && index === 0);
+      if (isShort && wasShort) sets.push(sets.pop()!.compose(changes));
+      else sets.push(changes);
+      wasShort = isShort;
+    });
+    return sets.map((changes) => this.#jsonOf(changes));
+  }
+
+  #jsonOf(changes: ChangeSet): unknown {
+    const json = this.#json.get(changes) ?? (changes.toJSON() as unknown);
+    this.#json.set(changes, json);
+    return json;
+  }
 }

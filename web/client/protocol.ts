@@ -137,22 +137,22 @@ export const SELECTION_RANGES = 64;
 /** Characters that a name may have. */
 export const NAME_LENGTH = 64;
 
-/** Close codes after which the same client may come back by itself, after a pause. All others are for good. */
-const COME_BACK: ReadonlySet<number> = new Set([
-  1001, // the server, or a proxy, goes away
-  1005, // closed without a code
-  1006, // lost
-  1011, // the server failed
-  1012, // the server restarts
-  1013, // try again later
-  1014, // a proxy has no server
-  4408, // too slow or silent
-  4429, // too many
+/** Close codes after which the same client may not come back by itself: the same would happen again, or it is over. */
+const FOR_GOOD: ReadonlySet<number> = new Set([
+  1000, // done
+  1003, // binary frame
+  1007, // not text
+  1009, // message too big
 ]);
 
-/** Return whether a client whose connection ended with `code` should connect again by itself. */
+/** Codes from here on are those of this protocol: a client may come back after these two only. */
+const OWN_CODES = 4000;
+const TOO_SLOW = 4408;
+const TOO_MANY = 4429;
+
+/** Return whether a client whose connection ended with `code` should connect again by itself, after a pause. */
 export function mayComeBack(code: number): boolean {
-  return COME_BACK.has(code);
+  return code < OWN_CODES ? !FOR_GOOD.has(code) : code === TOO_SLOW || code === TOO_MANY;
 }
 
 const TYPES: ReadonlySet<unknown> = new Set<ServerFrame["type"]>([
@@ -175,5 +175,14 @@ export function parseFrame(text: string): ServerFrame | null {
   const frame: unknown = JSON.parse(text);
   if (typeof frame !== "object" || frame === null || !("type" in frame))
     throw new SyntaxError("a message without type");
-  return TYPES.has(frame.type) ? (frame as ServerFrame) : null;
+  return TYPES.has(frame.type) ? known(frame as ServerFrame) : null;
+}
+
+/** Return a frame in words that are known: a new mode permits nothing but to look, a new state of the storage promises nothing. */
+function known(frame: ServerFrame): ServerFrame {
+  const looking = <T extends { readonly mode: Mode }>(one: T): T =>
+    one.mode === "edit" ? one : { ...one, mode: "view_only" };
+  if (frame.type === "welcome") return looking({ ...frame, peers: frame.peers.map(looking) });
+  if (frame.type === "peer") return looking(frame);
+  return frame.type === "status" && frame.storage !== "ok" ? { ...frame, storage: "down" } : frame;
 }

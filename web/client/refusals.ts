@@ -14,6 +14,11 @@ export interface Refusal {
   readonly forget?: () => void;
 }
 
+/** Reasons that need no figures. */
+export const VIEW_ONLY = "this link is for viewing only";
+export const HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
+export const STRAY = "it was made upon one that cannot be saved; make it again";
+
 /** Return the reason for an edit that makes a text too long. */
 export function tooLong(limits: Limits | null): string {
   const most = limits === null ? "" : ` of ${limits.text_units} characters`;
@@ -28,7 +33,9 @@ export function reasonOf(frame: RefusedFrame, limits: Limits | null): string {
     case "too_much":
       return "it changes too many places at once while others type; change one part of the text after the other";
     case "view_only":
-      return "this link is for viewing only";
+      return VIEW_ONLY;
+    case "invalid":
+      return `the server cannot place it in the text (${frame.reason}); copy it, and insert it again`;
     default:
       return frame.reason;
   }

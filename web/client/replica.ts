@@ -7,9 +7,10 @@
 
 import { ChangeSet, Text, type Transaction, type TransactionSpec } from "@codemirror/state";
 
-import { byPush, composed, difference, insertedBy, sizeOf } from "./changes.js";
+import { byPush, composed, difference, hasHalves, insertedBy, sizeOf } from "./changes.js";
 import { Committed } from "./committed.js";
-import type { Draft } from "./draft.js";
+import { Drafted, type Draft } from "./draft.js";
+import { partLimits, pushLimits } from "./parcel.js";
 import {
   SELECTION_RANGES,
   type CommittedUpdate,
@@ -22,8 +23,8 @@ import {
   type UpdatesFrame,
   type Welcome,
 } from "./protocol.js";
-import { reasonOf, tooLong, type Refusal } from "./refusals.js";
-import { NOTHING, Screen, setTyped, type Editor } from "./screen.js";
+import { HALVES, reasonOf, STRAY, tooLong, VIEW_ONLY, type Refusal } from "./refusals.js";
+import { NOTHING, Screen, setTyped, type Editor, type Unit } from "./screen.js";
 import { Unconfirmed } from "./unconfirmed.js";
 
 /** What a replica tells of itself, in the middle of what it does: do not change the editor from there. */
@@ -39,15 +40,6 @@ export class OutOfStep extends Error {}
 
 /** The codespace has had another life: the text of the earlier one is on this screen, and perhaps nowhere else. */
 export class AnotherLife extends Error {}
-
-/** Of the limits of a push, what one may take when it is made; one that is rebased can grow a little. */
-const PUSH_SHARE = 2;
-
-/** Sections of a push for servers that do not say. */
-const PUSH_SECTIONS = 16_384;
-
-/** Sections of a push that this client makes, at most: others rebase over so many without a pause. */
-const PART_SECTIONS = 8192;
 
 /** Refusals that say nothing of the edits: with the newest text under them they may be pushed again. */
 const STALE: ReadonlySet<string> = new Set(["too_old", "too_new", "seq", "in_flight"]);
@@ -76,11 +68,12 @@ export class Replica {
   /** Whether the selection is to be sent, and whether it was sent when unconfirmed edits hid where it really is. */
   #selectDue = true;
   #selectRough = false;
+  readonly #drafted = new Drafted();
 
   /** The editor cannot be typed into until there is a text to type into. */
   constructor(editor: Editor, hooks: ReplicaHooks) {
     this.#hooks = hooks;
-    this.#screen = new Screen(editor, (transaction) => this.#allows(transaction));
+    this.#screen = new Screen(editor, (transaction, isStray) => this.#allows(transaction, isStray));
     this.#unconfirmed = new Unconfirmed(this.#screen);
   }
 
@@ -115,6 +108,11 @@ export class Replica {
   /** Whether a push was sent and its fate is not known. */
   get awaits(): boolean {
     return this.#unconfirmed.inFlight?.sent === true;
+  }
+
+  /** What was typed and has not gone into a push: another object after each edit. */
+  get typed(): readonly Unit[] {
+    return this.#screen.typed;
   }
 
   /** The text on the screen, and what of it the unconfirmed edits have inserted. */
@@ -153,18 +151,16 @@ export class Replica {
   nextPush(): PushFrame | null {
     if (this.#version === null || this.#limits === null || this.#mode !== "edit") return null;
     if (this.#mustFetch || this.#taking) return null;
-    if (this.#unconfirmed.inFlight === null) this.#launch(this.#limits);
+    const limits = this.#limits;
+    if (this.#unconfirmed.inFlight?.sent === false) this.#unconfirmed.fit(pushLimits(limits));
+    if (this.#unconfirmed.inFlight === null) {
+      const { length } = this.#committed.text;
+      this.#take(() => this.#unconfirmed.launch(this.#seq + 1, partLimits(limits), length) && this.#seq++);
+    }
     const flying = this.#unconfirmed.inFlight;
     if (flying === null || flying.sent) return null;
     this.#unconfirmed.mark(true);
     return { type: "push", seq: flying.seq, version: this.#version, updates: [flying.changes.toJSON() as unknown] };
-  }
-
-  #launch(limits: Limits): void {
-    const sections = Math.min((limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE, PART_SECTIONS);
-    const part = { bytes: limits.message_bytes / PUSH_SHARE, sections };
-    const { length } = this.#committed.text;
-    this.#take(() => this.#unconfirmed.launch(this.#seq + 1, part, length) && this.#seq++);
   }
 
   /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
@@ -189,16 +185,12 @@ export class Replica {
   draft(): Draft | null {
     const { inFlight, chain } = this.#unconfirmed;
     if (this.#version === null || chain.length === 0) return null;
-    const flying = inFlight === null ? [] : [inFlight.changes];
-    const following = chain.slice(flying.length);
-    const length = flying[0]?.newLength ?? this.#committed.text.length;
-    const changes = following.length > 0 ? [...flying, composed(following, length)] : flying;
     return {
       epoch: this.#epoch,
       version: this.#version,
       ...this.#committed.based(),
-      changes: changes.map((each) => each.toJSON() as unknown),
-      inFlight: inFlight && { seq: inFlight.seq, count: 1 },
+      changes: this.#drafted.of(chain, inFlight !== null),
+      inFlight: inFlight && { seq: inFlight.seq, count: 1, isPart: inFlight.isPart },
       seq: this.#seq,
     };
   }
@@ -216,13 +208,13 @@ export class Replica {
     composed(changes, length).apply(committed.text);
     const count = draft.inFlight?.count ?? 0;
     const flying = count > 0 ? composed(changes.slice(0, count), length) : null;
-    const rest = changes.length > count ? composed(changes.slice(count), length) : null;
+    const isPart = draft.inFlight?.isPart === true && changes.length > count;
     this.#committed.restore({ base: draft.base, since: draft.since });
     this.#epoch = draft.epoch;
     this.#version = draft.version;
     this.#seq = draft.seq;
     this.#mode = "edit";
-    this.#unconfirmed.restore(flying, draft.inFlight?.seq ?? 0, rest, changes.length);
+    this.#unconfirmed.restore(flying, draft.inFlight?.seq ?? 0, isPart, changes.slice(count));
     const unsaved = changes.map((each) => ({ changes: each }));
     this.#take(() => this.#show({ effects: this.#screen.access(true) }, ...unsaved));
   }
@@ -252,16 +244,14 @@ export class Replica {
     this.#limits = welcome.limits;
     this.#selectDue = true;
     this.#unconfirmed.mark(false);
-    this.#screen.shorten();
     if (welcome.text !== undefined) this.#merge(welcome, this.#screen.state.toText(welcome.text));
     else this.#follow(welcome);
     this.#seq = Math.max(this.#seq, welcome.acked);
     const flying = this.#unconfirmed.inFlight;
     // The number was used for a push of which the log here knows nothing.
     if (flying && flying.seq <= welcome.acked) this.#unconfirmed.mark(false, ++this.#seq);
-    const { chain } = this.#unconfirmed;
-    if (welcome.mode === "view_only" && chain.length > 0) {
-      this.#takeBack(chain, "view_only", "this link is for viewing only");
+    if (welcome.mode !== "edit" && this.#unconfirmed.chain.length > 0) {
+      this.#takeBack(this.#unconfirmed.takeAll(this.#committed.text.length), "view_only", VIEW_ONLY);
     }
     if (welcome.mode !== this.#mode) this.#screen.dispatch({ effects: this.#screen.access(welcome.mode === "edit") });
     this.#mode = welcome.mode;
@@ -281,8 +271,11 @@ export class Replica {
     const flying = this.#unconfirmed.inFlight;
     if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
     this.#mustFetch = true;
-    if (STALE.has(frame.code)) this.#unconfirmed.recall();
-    else this.#take(() => this.#takeBack(this.#unconfirmed.pushed, frame.code, reasonOf(frame, this.#limits)));
+    if (STALE.has(frame.code)) return this.#unconfirmed.recall();
+    // Of several edits it shows which is refused when each is sent by itself; what is too much is sent in parts.
+    if (this.#unconfirmed.divide() || (frame.code === "too_much" && this.#unconfirmed.shrink())) return;
+    const refused = this.#unconfirmed.takeFlying(this.#committed.text.length);
+    this.#take(() => this.#takeBack(refused, frame.code, reasonOf(frame, this.#limits)));
   }
 
   /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
@@ -318,6 +311,7 @@ export class Replica {
       this.#mustFetch = true;
       throw new OutOfStep("the welcome has no text, and nothing that this client could go on from");
     }
+    this.#unconfirmed.shorten();
     this.#advance(welcome.version, welcome.updates ?? []);
     if (this.#version !== welcome.version) {
       this.#mustFetch = true;
@@ -367,19 +361,20 @@ export class Replica {
     const after = changes.apply(this.#committed.text);
     const isOwn = sender === this.#id;
     const isFlying = isOwn && seq === this.#unconfirmed.inFlight?.seq;
-    if (isFlying && this.#unconfirmed.isFlyingIn(changes)) {
+    const isDone = isFlying && this.#unconfirmed.isFlyingIn(changes);
+    // An earlier page has used the number for a push of its own: perhaps for a part of this one, and more.
+    if (isFlying && !isDone) this.#unconfirmed.recall();
+    if (isDone) {
       this.#confirm();
       // As a rule it is the same: unless it was rebased on a text that was merged in another way, and the log is right.
       this.#replaceCommitted(after);
-    } else if (isOwn && seq > this.#seq && this.#settle(changes)) {
+    } else if (isOwn && (isFlying || seq > this.#seq) && this.#settle(changes)) {
       this.#replaceCommitted(after);
     } else {
       this.#committed.change(changes);
       this.#unconfirmed.passOver(changes);
     }
     if (isOwn) this.#seq = Math.max(this.#seq, seq);
-    // An earlier page has used the number for a push of its own.
-    if (isFlying && this.#unconfirmed.inFlight !== null) this.#unconfirmed.mark(false, ++this.#seq);
     this.#version = this.version + push.length;
   }
 
@@ -416,13 +411,10 @@ export class Replica {
     this.#unconfirmed.passOver(changes);
   }
 
-  /** Take back the first change sets of the chain, which are `refused`; what was typed since stays. */
-  #takeBack(refused: readonly ChangeSet[], code: string, reason: string): void {
-    const { text } = this.#committed;
-    const changes = composed(refused, text.length);
-    this.#unconfirmed.forget(refused.length === this.#unconfirmed.chain.length);
-    this.#unconfirmed.passOver(changes.invert(text));
-    this.#hooks.onRefused({ code, reason, inserted: insertedBy(changes) });
+  /** Take edits that were refused out of the text on the screen; what was typed since stays. */
+  #takeBack(refused: ChangeSet, code: string, reason: string): void {
+    this.#unconfirmed.passOver(refused.invert(this.#committed.text));
+    this.#hooks.onRefused({ code, reason, inserted: insertedBy(refused) });
   }
 
   /** Have the committed text on the screen, whatever was there, and what follows it in the same step. */
@@ -434,16 +426,20 @@ export class Replica {
     this.#screen.dispatch(...specs, { effects: setTyped.of(NOTHING) }, ...following);
   }
 
-  /** Whether the text has room for an edit of the user. */
-  #allows(transaction: Transaction): boolean {
+  /** Whether an edit of the user can be sent; `isStray`: it is made upon one that cannot. */
+  #allows(transaction: Transaction, isStray: boolean): boolean {
     if (this.#limits === null) return true;
-    const { text_units } = this.#limits;
     const { length } = transaction.newDoc;
-    if (length <= text_units || length <= transaction.startState.doc.length) return true;
-    const reason = tooLong(this.#limits);
+    const isTooLong = length > Math.max(this.#limits.text_units, transaction.startState.doc.length);
+    const [code, reason] = isStray
+      ? ["stray", STRAY]
+      : isTooLong
+        ? ["too_large", tooLong(this.#limits)]
+        : ["invalid", hasHalves(transaction.changes, transaction.startState.doc) ? HALVES : ""];
+    if (reason === "") return true;
     const inserted = insertedBy(transaction.changes);
     // Later: a filter may only look.
-    queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
+    queueMicrotask(() => this.#hooks.onRefused({ code, reason, inserted }));
     return false;
   }
 }

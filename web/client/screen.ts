@@ -1,8 +1,9 @@
 /**
  * The editor as a replica uses it: it collects what the user types, and takes the replica's own changes.
  *
- * Where the user may not edit, no other change stays. Commands ask whether an editor is read-only, some completions and
- * extensions do not: a filter stops those. A change that passes by filters, as an undo does, is taken back at once.
+ * Where the user may not edit, no other change stays, nor does an edit that can never be sent. Commands ask whether an
+ * editor is read-only, some completions and extensions do not: a filter stops those. A change that passes by filters, as
+ * an undo does, is taken back at once.
  */
 
 import {
@@ -26,16 +27,16 @@ export interface Editor {
   dispatch(transactions: readonly Transaction[]): void;
 }
 
-/** Edits that have not gone into a push: change sets, each after the one before, and the number of edits in them. */
-export interface Typed {
-  readonly sets: readonly ChangeSet[];
+/** Edits that go into one push together, and their number. */
+export interface Unit {
+  readonly changes: ChangeSet;
   readonly edits: number;
 }
 
-export const NOTHING: Typed = { sets: [], edits: 0 };
+export const NOTHING: readonly Unit[] = [];
 
-/** Something of what was typed was taken, moved or put back. */
-export const setTyped = StateEffect.define<Typed>();
+/** Something of what was typed was taken, moved or put back: these are the edits that have not gone into a push. */
+export const setTyped = StateEffect.define<readonly Unit[]>();
 
 /** The transactions of this module; all others are the user's. */
 const byReplica = Annotation.define<boolean>();
@@ -43,26 +44,30 @@ const byReplica = Annotation.define<boolean>();
 /** Whether changes of the user are barred. */
 const barred = Facet.define<boolean, boolean>({ combine: (values) => values.some(Boolean) });
 
-/** Change sets of what was typed that are kept before they are composed. */
-const TYPED_SETS = 64;
+/** Whether an edit of the user is taken; `isStray`: it is made upon one that is not, and cannot be. */
+export type Rule = (transaction: Transaction, isStray: boolean) => boolean;
 
-const typed = StateField.define<Typed>({
+const rules = Facet.define<Rule>();
+
+/** Edits of what was typed that are kept apart. */
+const APART = 64;
+
+const typed = StateField.define<readonly Unit[]>({
   create: () => NOTHING,
   update(before, transaction) {
     for (const effect of transaction.effects) if (effect.is(setTyped)) return effect.value;
-    if (!isUsers(transaction) || transaction.startState.facet(barred)) return before;
-    const sets = [...before.sets, transaction.changes];
-    const short = sets.length > TYPED_SETS ? [composed(sets, 0)] : sets;
-    return { sets: short, edits: before.edits + 1 };
+    if (!isUsers(transaction) || !isTaken(transaction)) return before;
+    const units = [...before, { changes: transaction.changes, edits: 1 }];
+    return units.length > APART ? joined(units) : units;
   },
 });
 
-/** The way back from changes that passed the bar. */
+/** The way back from changes that are not taken, and that no filter has stopped. */
 const stray = StateField.define<ChangeSet | null>({
   create: () => null,
   update(before, transaction) {
     if (transaction.annotation(byReplica)) return null;
-    if (!transaction.docChanged || !transaction.startState.facet(barred)) return before;
+    if (!transaction.docChanged || isTaken(transaction)) return before;
     const back = transaction.changes.invert(transaction.startState.doc);
     return before === null ? back : back.compose(before);
   },
@@ -72,20 +77,43 @@ function isUsers(transaction: Transaction): boolean {
   return transaction.docChanged && !transaction.annotation(byReplica);
 }
 
+/** What was found of each transaction: a rule is asked once. */
+const verdicts = new WeakMap<Transaction, boolean>();
+
+function isTaken(transaction: Transaction): boolean {
+  const known = verdicts.get(transaction);
+  if (known !== undefined) return known;
+  const { startState } = transaction;
+  const isStray = startState.field(stray, false) != null;
+  const verdict = !startState.facet(barred) && startState.facet(rules).every((rule) => rule(transaction, isStray));
+  verdicts.set(transaction, verdict);
+  return verdict;
+}
+
+/** Return units as one. */
+export function joined(units: readonly Unit[]): readonly Unit[] {
+  if (units.length < 2) return units;
+  const changes = composed(
+    units.map((unit) => unit.changes),
+    0,
+  );
+  return [{ changes, edits: units.reduce((sum, { edits }) => sum + edits, 0) }];
+}
+
 export class Screen {
   readonly #editor: Editor;
   readonly #access = new Compartment();
 
-  /** Nothing can be typed until that is allowed. `allows` says whether an edit of the user is taken. */
-  constructor(editor: Editor, allows: (transaction: Transaction) => boolean) {
+  /** Nothing can be typed until that is allowed. */
+  constructor(editor: Editor, rule: Rule) {
     this.#editor = editor;
-    const passes = (transaction: Transaction): boolean =>
-      !isUsers(transaction) || (!transaction.startState.facet(barred) && allows(transaction));
+    const passes = (transaction: Transaction): boolean => !isUsers(transaction) || isTaken(transaction);
     this.dispatch({
       effects: StateEffect.appendConfig.of([
         typed,
         stray,
         this.#access.of(access(false)),
+        rules.of(rule),
         EditorState.transactionFilter.of((transaction) => (passes(transaction) ? transaction : [])),
       ]),
     });
@@ -95,14 +123,8 @@ export class Screen {
     return this.#editor.state;
   }
 
-  get typed(): Typed {
+  get typed(): readonly Unit[] {
     return this.#editor.state.field(typed);
-  }
-
-  /** Compose what was typed, so that little has to be moved behind changes of others. */
-  shorten(): void {
-    const { sets, edits } = this.typed;
-    if (sets.length > 1) this.dispatch({ effects: setTyped.of({ sets: [composed(sets, 0)], edits }) });
   }
 
   /** Return the effect that lets the user edit, or bars the user from it. */
@@ -110,7 +132,7 @@ export class Screen {
     return this.#access.reconfigure(access(mayEdit));
   }
 
-  /** Take back what passed the bar. */
+  /** Take back what is not taken. */
   clear(): void {
     const back = this.#editor.state.field(stray, false);
     if (back) this.#editor.dispatch([this.#editor.state.update(own({ changes: back }))]);

@@ -13,7 +13,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const folder = await mkdtemp(`${here}/built-`);
 await build({
   stdin: {
-    contents: `export {cut} from "../client/changes.ts"; export {Replica} from "../client/replica.ts";
+    contents: `export {cut, shed, fits} from "../client/parcel.ts"; export {Replica} from "../client/replica.ts";
       export {ChangeSet, EditorState, Text} from "@codemirror/state"`,
     resolveDir: here,
   },
@@ -22,7 +22,9 @@ await build({
   platform: "node",
   outfile: `${folder}/cut.mjs`,
 });
-const { cut, Replica, ChangeSet, EditorState, Text } = await import(pathToFileURL(`${folder}/cut.mjs`).href);
+const { cut, shed, fits, Replica, ChangeSet, EditorState, Text } = await import(
+  pathToFileURL(`${folder}/cut.mjs`).href
+);
 await rm(folder, { recursive: true });
 
 let state = Number(process.argv[2] ?? 1) >>> 0;
@@ -68,6 +70,14 @@ for (let round = 0; round < 300; round++) {
     demand(!LONE.test(now.toString()), "a pair is split between two parts");
   }
   demand(now.eq(whole.apply(text)), "the parts do something else than the whole");
+  const deleting = Array.from({ length: 50 }, (_, k) => ({ from: 4 * k, to: 4 * k + 2 }));
+  const grown = whole.compose(ChangeSet.of(deleting, length).map(whole));
+  const room = { bytes: 6000, sections: 45 + below(20) };
+  const [part, left] = shed(grown, room);
+  demand(fits(part, room), `a push of ${part.toJSON().length} sections after others made it larger`);
+  const both = left === null ? part : part.compose(left);
+  demand(both.apply(text).eq(grown.apply(text)), "what is left and the rest do something else than the whole");
+  left?.iterChanges((_fromA, _toA, _fromB, _toB, { length }) => demand(length === 0, "something to insert is left"));
 }
 
 const LIMITS = {

@@ -5,8 +5,8 @@
 
 import { demand, demandEqual, LIMITS, load, play, rest, screen, welcome } from "./world.mjs";
 
-const { AnotherLife, ChangeSet, EditorState, Replica, history, undo } = await load(
-  `export {AnotherLife, Replica} from "../client/replica.ts"; export {ChangeSet, EditorState} from "@codemirror/state";
+const { AnotherLife, ChangeSet, EditorState, Replica, history, mayComeBack, parseFrame, undo } = await load(
+  `export {mayComeBack, parseFrame} from "../client/protocol.ts"; export {AnotherLife, Replica} from "../client/replica.ts"; export {ChangeSet, EditorState} from "@codemirror/state";
    export {history, undo} from "@codemirror/commands"`,
 );
 
@@ -256,5 +256,183 @@ await play({
     demandEqual(refused.length, 1, "refusals");
     demand(refused[0].reason.includes("10 characters; insert less"), refused[0].reason);
     demandEqual([refused[0].inserted, editor.text], ["long", "!123456789"], "what was not taken, and the text");
+  },
+
+  "an edit that is refused takes no other with it"() {
+    const { editor, replica, refused } = open();
+    replica.resume(welcome({ text: "ab" }));
+    editor.change(insert("-"));
+    const first = replica.nextPush();
+    for (const text of ["one ", "poison ", "two "]) editor.change(insert(text, editor.text.length));
+    let version = 0;
+    let text = "ab";
+    let refusals = 0;
+    for (let push = first; push !== null; push = replica.nextPush()) {
+      if (JSON.stringify(push).includes("poison")) {
+        refusals++;
+        replica.refuse({ type: "refused", seq: push.seq, code: "invalid", reason: "no" });
+        demand(replica.mustFetch, "the text is not fetched anew");
+        replica.resume(welcome({ text, version, acked: push.seq - 1 }));
+      } else {
+        text = ChangeSet.fromJSON(push.updates[0])
+          .apply(EditorState.create({ doc: text }).doc)
+          .toString();
+        replica.receive({ type: "updates", version: ++version, updates: committed(push) });
+      }
+    }
+    demandEqual(
+      [text, editor.text, replica.unconfirmed],
+      ["-abone two ", "-abone two ", 0],
+      "texts, and unconfirmed edits",
+    );
+    demandEqual([refusals, refused.map(({ inserted }) => inserted)], [2, ["poison "]], "refusals, and what is offered");
+  },
+
+  async "an edit that can never be sent is refused when it is made, be it an undo, and typing goes on"() {
+    const { editor, replica, refused } = open([history()]);
+    const told = async (changes) => {
+      editor.change(changes, { filter: false });
+      replica.changed();
+      await rest();
+    };
+    replica.resume(welcome({ limits: { ...LIMITS, text_units: 10 }, text: "12345678" }));
+    editor.change({ from: 0, to: 8 });
+    settle({ editor, replica }, "");
+    replica.receive({ type: "updates", version: 2, updates: [other(1, [[0, "others"]])] });
+    undo({ state: editor.state, dispatch: (each) => editor.dispatch([each]) });
+    editor.change(insert("upon it"));
+    replica.changed();
+    await rest();
+    demandEqual(
+      refused.map(({ code, inserted }) => [code, inserted]),
+      [
+        ["too_large", "12345678"],
+        ["stray", "upon it"],
+      ],
+      "refusals",
+    );
+    demandEqual([editor.text, replica.unconfirmed], ["others", 0], "text, and unconfirmed edits");
+    await told(insert("\ud83d"));
+    await told(insert("\u{1f600}"));
+    await told(insert("x", 1));
+    await told({ from: 1, to: 3 });
+    demandEqual(
+      refused.slice(2).map(({ code }) => code),
+      ["invalid", "invalid", "invalid"],
+      "refusals of halves",
+    );
+    demandEqual(editor.text, "\u{1f600}others", "text");
+    await told({ from: 0, to: 2 });
+    replica.resume(welcome({ limits: { ...LIMITS, text_units: 3 }, version: 2, text: "others" }));
+    editor.change({ from: 0, to: 2, insert: "OT" });
+    demandEqual([refused.length, editor.text], [5, "OThers"], "what makes a text that is too long no longer");
+  },
+
+  "what is too much for one push is sent in smaller parts until it is one change"() {
+    const { editor, replica, refused } = open();
+    const text = "a,".repeat(32);
+    replica.resume(welcome({ text }));
+    editor.change(Array.from({ length: 32 }, (_, k) => ({ from: 2 * k, to: 2 * k + 1, insert: "b" })));
+    const sizes = [];
+    let [version, now] = [0, EditorState.create({ doc: text }).doc];
+    for (let push = replica.nextPush(); push !== null; push = replica.nextPush()) {
+      const [changes] = push.updates;
+      sizes.push(changes.length);
+      if (changes.length > 12) {
+        replica.refuse({ type: "refused", seq: push.seq, code: "too_much", reason: "send it in smaller parts" });
+        replica.resume(welcome({ text: now.toString(), version }));
+      } else {
+        now = ChangeSet.fromJSON(changes).apply(now);
+        replica.receive({ type: "updates", version: ++version, updates: committed(push) });
+      }
+    }
+    demandEqual([now.toString(), editor.text], ["b,".repeat(32), "b,".repeat(32)], "texts");
+    demandEqual([sizes[0], Math.max(...sizes), refused.length], [64, 64, 0], "sections, and refusals");
+  },
+
+  "a push is cut to half of the sections that the welcome says"() {
+    for (const push_sections of [4, 20, 100]) {
+      const next = open();
+      next.replica.resume(welcome({ text: "a,".repeat(64), limits: { ...LIMITS, push_sections } }));
+      next.editor.change(Array.from({ length: 64 }, (_, k) => ({ from: 2 * k, to: 2 * k + 1, insert: "b" })));
+      let version = 0;
+      for (let push = next.replica.nextPush(); push !== null; push = next.replica.nextPush()) {
+        const { length } = push.updates[0];
+        demand(length <= Math.max(push_sections / 2, 3), `${length} sections of ${push_sections}`);
+        next.replica.receive({ type: "updates", version: ++version, updates: committed(push) });
+      }
+      demandEqual([next.editor.text, next.replica.unconfirmed], ["b,".repeat(64), 0], "text, and unconfirmed edits");
+    }
+  },
+
+  "a push that others have made larger fits when it is sent again, and is made once"() {
+    const limits = { ...LIMITS, push_sections: 20 };
+    const typing = Array.from({ length: 24 }, (_, k) => ({ from: 4 * k + 2, insert: "x" }));
+    for (const hasMore of [false, true]) {
+      for (const arrives of ["not", "in the welcome", "later"]) {
+        const { editor, replica, refused } = open();
+        const begin = ".".repeat(100) + "tail".repeat(20);
+        replica.resume(welcome({ limits, text: begin }));
+        const more = hasMore ? Array.from({ length: 20 }, (_, k) => ({ from: 102 + 4 * k, insert: "y" })) : [];
+        editor.change([{ from: 0, to: 100, insert: "NEW" }, ...more]);
+        const first = replica.nextPush();
+        const whole = ChangeSet.fromJSON(first.updates[0]);
+        const theirs = ChangeSet.of(typing, begin.length);
+        const log = [other(1, theirs.toJSON())];
+        const late = own(first.seq, whole.map(theirs).toJSON());
+        if (arrives === "in the welcome") log.push(late);
+        replica.resume(welcome({ limits, version: log.length, updates: log, acked: log.length - 1 }));
+        const again = replica.nextPush();
+        if (arrives !== "in the welcome") demandEqual(again.seq, first.seq, "number");
+        if (again) demand(again.updates[0].length <= 20, `${again.updates[0].length} sections`);
+        let version = log.length;
+        if (arrives === "later") replica.receive({ type: "updates", version: ++version, updates: [late] });
+        else if (again) replica.receive({ type: "updates", version: ++version, updates: committed(again) });
+        settle({ editor, replica }, `NEW${"x".repeat(24)}${(hasMore ? "tayil" : "tail").repeat(20)}`);
+        demandEqual(refused, [], "refusals");
+      }
+    }
+  },
+
+  "a push that a server with smaller limits does not take is sent in parts"() {
+    const { editor, replica } = open();
+    replica.resume(welcome());
+    editor.change(insert("x".repeat(3000)));
+    replica.nextPush();
+    replica.resume(welcome({ limits: { ...LIMITS, message_bytes: 2000 }, updates: [] }));
+    const push = replica.nextPush();
+    demand(JSON.stringify(push).length <= 2000, "it is as large as it was");
+    replica.receive({ type: "updates", version: 1, updates: committed(push) });
+    settle({ editor, replica }, "x".repeat(3000));
+  },
+
+  "a deletion under a number that an earlier page used for another one is made"() {
+    for (const [theirs, between] of [
+      [[[1], 3], "d"],
+      [[2, [1], 1], "d"],
+      [[1, [1], 1, [1]], ""],
+    ]) {
+      const { editor, replica } = open();
+      replica.resume(welcome({ text: "abcd" }));
+      editor.change({ from: 0, to: 3 });
+      replica.nextPush();
+      replica.receive({ type: "updates", version: 1, updates: [own(1, theirs)] });
+      demandEqual(editor.text, between, "text");
+      settle({ editor, replica }, between);
+    }
+  },
+
+  "a mode that is not known is to look, and a state of the storage to wait"() {
+    const frame = parseFrame(JSON.stringify(welcome({ mode: "host", peers: [{ id: "b", name: "B", mode: "host" }] })));
+    demandEqual([frame.mode, frame.peers[0].mode], ["view_only", "view_only"], "modes of a welcome");
+    demandEqual(parseFrame('{"type":"peer","id":"a","name":"A","mode":"host"}').mode, "view_only", "mode of a peer");
+    demandEqual(parseFrame('{"type":"status","storage":"full"}').storage, "down", "state of the storage");
+  },
+
+  "a client comes back after each code that does not say that it is of no use"() {
+    for (const code of [1001, 1002, 1005, 1006, 1008, 1011, 1012, 1013, 1014, 3000, 4408, 4429])
+      demand(mayComeBack(code), `${code} is for good`);
+    for (const code of [1000, 1003, 1007, 1009, 4400, 4401, 4403, 4404, 4410, 4999])
+      demand(!mayComeBack(code), `${code} is not for good`);
   },
 });

@@ -13,14 +13,14 @@ function socketAddress(url) {
   address.hash = "";
   return address;
 }
-function joiningAddress(address, session, name, known2) {
+function joiningAddress(address, session, name, known3) {
   const url = new URL(address);
   url.searchParams.set("session", session);
   url.searchParams.set("name", name);
   url.searchParams.set("progress", "1");
-  if (known2 !== null) {
-    url.searchParams.set("epoch", known2.epoch);
-    url.searchParams.set("version", String(known2.version));
+  if (known3 !== null) {
+    url.searchParams.set("epoch", known3.epoch);
+    url.searchParams.set("version", String(known3.version));
   }
   return url;
 }
@@ -73,8 +73,8 @@ var Records = class {
     return read(ADDRESS + address);
   }
   static rememberCodespace(address, codespace, mode) {
-    const known2 = { codespace, mode, at: Date.now() };
-    write(ADDRESS + address, known2);
+    const known3 = { codespace, mode, at: Date.now() };
+    write(ADDRESS + address, known3);
   }
   /** Keep a text for the next page. Return its key; null if there is no room. */
   static setAside(place, reason, text) {
@@ -178,9 +178,9 @@ var LocalDrafts = class _LocalDrafts {
   }
   async take() {
     await Records.sweep(heldLocks);
-    const known2 = Records.codespaceAt(this.#address);
-    this.#codespace = known2?.codespace ?? null;
-    const home = known2 === null || known2.mode === "view_only" ? this.#address : placeOf(known2.codespace);
+    const known3 = Records.codespaceAt(this.#address);
+    this.#codespace = known3?.codespace ?? null;
+    const home = known3 === null || known3.mode === "view_only" ? this.#address : placeOf(known3.codespace);
     const own2 = attempt(() => sessionStorage.getItem(ownKey(this.#address))) ?? null;
     const places = /* @__PURE__ */ new Set([home, this.#address]);
     const spots = [...places].flatMap((place) => Records.sessions(place).map((session) => ({ place, session })));
@@ -596,28 +596,21 @@ function known({ id, name, mode }) {
 var SUBPROTOCOL = "pyshare.v1";
 var SELECTION_RANGES = 64;
 var NAME_LENGTH = 64;
-var COME_BACK = /* @__PURE__ */ new Set([
-  1001,
-  // the server, or a proxy, goes away
-  1005,
-  // closed without a code
-  1006,
-  // lost
-  1011,
-  // the server failed
-  1012,
-  // the server restarts
-  1013,
-  // try again later
-  1014,
-  // a proxy has no server
-  4408,
-  // too slow or silent
-  4429
-  // too many
+var FOR_GOOD = /* @__PURE__ */ new Set([
+  1e3,
+  // done
+  1003,
+  // binary frame
+  1007,
+  // not text
+  1009
+  // message too big
 ]);
+var OWN_CODES = 4e3;
+var TOO_SLOW = 4408;
+var TOO_MANY = 4429;
 function mayComeBack(code) {
-  return COME_BACK.has(code);
+  return code < OWN_CODES ? !FOR_GOOD.has(code) : code === TOO_SLOW || code === TOO_MANY;
 }
 var TYPES = /* @__PURE__ */ new Set([
   "welcome",
@@ -633,11 +626,17 @@ function parseFrame(text) {
   const frame = JSON.parse(text);
   if (typeof frame !== "object" || frame === null || !("type" in frame))
     throw new SyntaxError("a message without type");
-  return TYPES.has(frame.type) ? frame : null;
+  return TYPES.has(frame.type) ? known2(frame) : null;
+}
+function known2(frame) {
+  const looking = (one) => one.mode === "edit" ? one : { ...one, mode: "view_only" };
+  if (frame.type === "welcome") return looking({ ...frame, peers: frame.peers.map(looking) });
+  if (frame.type === "peer") return looking(frame);
+  return frame.type === "status" && frame.storage !== "ok" ? { ...frame, storage: "down" } : frame;
 }
 
 // client/replica.ts
-import { ChangeSet as ChangeSet4 } from "@codemirror/state";
+import { ChangeSet as ChangeSet5 } from "@codemirror/state";
 
 // client/changes.ts
 import { diff } from "@codemirror/merge";
@@ -655,8 +654,17 @@ function difference(from, to) {
 function splitsPair(text, pos) {
   return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
 }
+function hasHalves(changes, doc) {
+  let found = false;
+  const divides = (pos) => pos > 0 && splitsPair(doc.sliceString(pos - 1, pos + 1), 1);
+  changes.iterChanges((from, to, _fromB, _toB, inserted) => {
+    found ||= new RegExp("\\p{Surrogate}", "u").test(inserted.toString()) || divides(from) || divides(to);
+  }, true);
+  return found;
+}
 function composed(sets, length) {
-  return sets.length === 0 ? ChangeSet.empty(length) : sets.reduce((changes, each) => changes.compose(each));
+  if (sets.length === 0) return ChangeSet.empty(length);
+  return sets.reduceRight((changes, each) => each.compose(changes));
 }
 function byPush(updates) {
   const pushes = [];
@@ -666,32 +674,6 @@ function byPush(updates) {
     else pushes.push([update]);
   }
   return pushes;
-}
-var UNIT_BYTES = 6;
-var CHANGE_BYTES = 48;
-function cut(changes, limits) {
-  if (fits(changes, limits)) return [changes, null];
-  const first = [];
-  const rest = [];
-  let spent = 0;
-  let shift = 0;
-  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
-    let room = limits.bytes - spent - CHANGE_BYTES;
-    if (first.length === 0) room = Math.max(room, 2 * UNIT_BYTES);
-    const full = first.length > 0 && 2 * first.length + 3 > limits.sections;
-    if (rest.length > 0 || room <= 0 || full) {
-      rest.push({ from: fromA + shift, to: toA + shift, insert: inserted });
-      return;
-    }
-    const text = inserted.toString();
-    const taken = fittingUnits(text, room);
-    first.push({ from: fromA, to: toA, insert: inserted.slice(0, taken) });
-    if (taken < text.length) rest.push({ from: fromA + shift + taken, insert: inserted.slice(taken) });
-    spent += CHANGE_BYTES + textBytes(text.slice(0, taken));
-    shift += taken - (toA - fromA);
-  });
-  const part = ChangeSet.of(first, changes.length);
-  return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
 }
 function shared(own2, done) {
   const all = [];
@@ -720,32 +702,12 @@ function shared(own2, done) {
   const part = ChangeSet.of(first, own2.length);
   return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
 }
-function fits(changes, { bytes, sections }) {
-  const json = changes.toJSON();
-  if (json.length > sections) return false;
-  const most = UNIT_BYTES * changes.newLength + CHANGE_BYTES * json.length;
-  return most <= bytes || new TextEncoder().encode(JSON.stringify(json)).length <= bytes;
-}
-function fittingUnits(text, roomBytes) {
-  let low = Math.min(text.length, Math.floor(roomBytes / UNIT_BYTES));
-  let high = text.length;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (textBytes(text.slice(0, middle)) <= roomBytes) low = middle;
-    else high = middle - 1;
-  }
-  return splitsPair(text, low) ? low - 1 : low;
-}
-function textBytes(text) {
-  const lines = text.split("\n").length - 1;
-  return new TextEncoder().encode(JSON.stringify(text)).length + lines;
-}
 function insertedBy(changes) {
-  const parts = [];
+  const parts2 = [];
   changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
-    if (inserted.length > 0) parts.push(inserted.toString());
+    if (inserted.length > 0) parts2.push(inserted.toString());
   });
-  return parts.join("\n");
+  return parts2.join("\n");
 }
 function sizeOf(changes) {
   let size = 0;
@@ -801,7 +763,128 @@ var Committed = class {
   }
 };
 
+// client/parcel.ts
+import { ChangeSet as ChangeSet3 } from "@codemirror/state";
+var SHARE = 2;
+var PART_SECTIONS = 8192;
+var FRAME_BYTES = 100;
+var UNIT_BYTES = 6;
+var CHANGE_BYTES = 48;
+function partLimits({ message_bytes, push_sections }) {
+  const sections = Math.min(Math.floor((push_sections ?? Infinity) / SHARE), PART_SECTIONS);
+  return { bytes: Math.floor(message_bytes / SHARE), sections };
+}
+function pushLimits({ message_bytes, push_sections }) {
+  return { bytes: message_bytes - FRAME_BYTES, sections: push_sections ?? Infinity };
+}
+function cut(changes, limits) {
+  if (fits(changes, limits)) return [changes, null];
+  const first = [];
+  const rest = [];
+  let spent = 0;
+  let shift = 0;
+  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
+    let room = limits.bytes - spent - CHANGE_BYTES;
+    if (first.length === 0) room = Math.max(room, 2 * UNIT_BYTES);
+    const full = first.length > 0 && 2 * first.length + 3 > limits.sections;
+    if (rest.length > 0 || room <= 0 || full) {
+      rest.push({ from: fromA + shift, to: toA + shift, insert: inserted });
+      return;
+    }
+    const text = inserted.toString();
+    const taken = fittingUnits(text, room);
+    first.push({ from: fromA, to: toA, insert: inserted.slice(0, taken) });
+    if (taken < text.length) rest.push({ from: fromA + shift + taken, insert: inserted.slice(taken) });
+    spent += CHANGE_BYTES + textBytes(text.slice(0, taken));
+    shift += taken - (toA - fromA);
+  });
+  return parts(changes, first, rest);
+}
+function shed(changes, limits) {
+  if (fits(changes, limits)) return [changes, null];
+  let inserting = 0;
+  let bytes = 0;
+  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
+    if (inserted.length === 0) return;
+    inserting++;
+    bytes += textBytes(inserted.toString());
+  });
+  const most = Math.min((limits.sections - 1) / 2, (limits.bytes - bytes) / CHANGE_BYTES);
+  let room = Math.floor(most) - inserting;
+  const first = [];
+  const rest = [];
+  let shift = 0;
+  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
+    if (inserted.length === 0 && room-- <= 0) {
+      rest.push({ from: fromA + shift, to: toA + shift });
+      return;
+    }
+    first.push({ from: fromA, to: toA, insert: inserted });
+    shift += inserted.length - (toA - fromA);
+  });
+  return parts(changes, first, rest);
+}
+function parts(whole, first, rest) {
+  const part = ChangeSet3.of(first, whole.length);
+  return [part, rest.length > 0 ? ChangeSet3.of(rest, part.newLength) : null];
+}
+function measure(changes) {
+  let sections = 1;
+  let bytes = CHANGE_BYTES;
+  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
+    sections += 2;
+    bytes += 2 * CHANGE_BYTES + UNIT_BYTES * inserted.length;
+  }, true);
+  return { bytes, sections };
+}
+function fits(changes, { bytes, sections }) {
+  const most = measure(changes);
+  if (most.bytes <= bytes && most.sections <= sections) return true;
+  const json = changes.toJSON();
+  return json.length <= sections && new TextEncoder().encode(JSON.stringify(json)).length <= bytes;
+}
+function fittingUnits(text, roomBytes) {
+  let low = Math.min(text.length, Math.floor(roomBytes / UNIT_BYTES));
+  let high = text.length;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (textBytes(text.slice(0, middle)) <= roomBytes) low = middle;
+    else high = middle - 1;
+  }
+  return splitsPair(text, low) ? low - 1 : low;
+}
+function textBytes(text) {
+  const lines = text.split("\n").length - 1;
+  return new TextEncoder().encode(JSON.stringify(text)).length + lines;
+}
+
+// client/draft.ts
+var LONG_BYTES = 16384;
+var Drafted = class {
+  #json = /* @__PURE__ */ new WeakMap();
+  /** Return a chain as it stands in a draft, short edits together; the first one stays apart if `isFlying`. */
+  of(chain, isFlying) {
+    const sets = [];
+    let wasShort = false;
+    chain.forEach((changes, index) => {
+      const isShort = measure(changes).bytes <= LONG_BYTES && !(isFlying && index === 0);
+      if (isShort && wasShort) sets.push(sets.pop().compose(changes));
+      else sets.push(changes);
+      wasShort = isShort;
+    });
+    return sets.map((changes) => this.#jsonOf(changes));
+  }
+  #jsonOf(changes) {
+    const json = this.#json.get(changes) ?? changes.toJSON();
+    this.#json.set(changes, json);
+    return json;
+  }
+};
+
 // client/refusals.ts
+var VIEW_ONLY = "this link is for viewing only";
+var HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
+var STRAY = "it was made upon one that cannot be saved; make it again";
 function tooLong(limits) {
   const most = limits === null ? "" : ` of ${limits.text_units} characters`;
   return `it makes the text longer than the limit${most}; insert less, or delete something first`;
@@ -813,7 +896,9 @@ function reasonOf(frame, limits) {
     case "too_much":
       return "it changes too many places at once while others type; change one part of the text after the other";
     case "view_only":
-      return "this link is for viewing only";
+      return VIEW_ONLY;
+    case "invalid":
+      return `the server cannot place it in the text (${frame.reason}); copy it, and insert it again`;
     default:
       return frame.reason;
   }
@@ -829,26 +914,26 @@ import {
   StateField,
   Transaction
 } from "@codemirror/state";
-var NOTHING = { sets: [], edits: 0 };
+var NOTHING = [];
 var setTyped = StateEffect.define();
 var byReplica = Annotation.define();
 var barred = Facet.define({ combine: (values) => values.some(Boolean) });
-var TYPED_SETS = 64;
+var rules = Facet.define();
+var APART = 64;
 var typed = StateField.define({
   create: () => NOTHING,
   update(before, transaction) {
     for (const effect of transaction.effects) if (effect.is(setTyped)) return effect.value;
-    if (!isUsers(transaction) || transaction.startState.facet(barred)) return before;
-    const sets = [...before.sets, transaction.changes];
-    const short = sets.length > TYPED_SETS ? [composed(sets, 0)] : sets;
-    return { sets: short, edits: before.edits + 1 };
+    if (!isUsers(transaction) || !isTaken(transaction)) return before;
+    const units = [...before, { changes: transaction.changes, edits: 1 }];
+    return units.length > APART ? joined(units) : units;
   }
 });
 var stray = StateField.define({
   create: () => null,
   update(before, transaction) {
     if (transaction.annotation(byReplica)) return null;
-    if (!transaction.docChanged || !transaction.startState.facet(barred)) return before;
+    if (!transaction.docChanged || isTaken(transaction)) return before;
     const back = transaction.changes.invert(transaction.startState.doc);
     return before === null ? back : back.compose(before);
   }
@@ -856,18 +941,37 @@ var stray = StateField.define({
 function isUsers(transaction) {
   return transaction.docChanged && !transaction.annotation(byReplica);
 }
+var verdicts = /* @__PURE__ */ new WeakMap();
+function isTaken(transaction) {
+  const known3 = verdicts.get(transaction);
+  if (known3 !== void 0) return known3;
+  const { startState } = transaction;
+  const isStray = startState.field(stray, false) != null;
+  const verdict = !startState.facet(barred) && startState.facet(rules).every((rule) => rule(transaction, isStray));
+  verdicts.set(transaction, verdict);
+  return verdict;
+}
+function joined(units) {
+  if (units.length < 2) return units;
+  const changes = composed(
+    units.map((unit) => unit.changes),
+    0
+  );
+  return [{ changes, edits: units.reduce((sum, { edits }) => sum + edits, 0) }];
+}
 var Screen = class {
   #editor;
   #access = new Compartment();
-  /** Nothing can be typed until that is allowed. `allows` says whether an edit of the user is taken. */
-  constructor(editor, allows) {
+  /** Nothing can be typed until that is allowed. */
+  constructor(editor, rule) {
     this.#editor = editor;
-    const passes = (transaction) => !isUsers(transaction) || !transaction.startState.facet(barred) && allows(transaction);
+    const passes = (transaction) => !isUsers(transaction) || isTaken(transaction);
     this.dispatch({
       effects: StateEffect.appendConfig.of([
         typed,
         stray,
         this.#access.of(access(false)),
+        rules.of(rule),
         EditorState2.transactionFilter.of((transaction) => passes(transaction) ? transaction : [])
       ])
     });
@@ -878,16 +982,11 @@ var Screen = class {
   get typed() {
     return this.#editor.state.field(typed);
   }
-  /** Compose what was typed, so that little has to be moved behind changes of others. */
-  shorten() {
-    const { sets, edits } = this.typed;
-    if (sets.length > 1) this.dispatch({ effects: setTyped.of({ sets: [composed(sets, 0)], edits }) });
-  }
   /** Return the effect that lets the user edit, or bars the user from it. */
   access(mayEdit) {
     return this.#access.reconfigure(access(mayEdit));
   }
-  /** Take back what passed the bar. */
+  /** Take back what is not taken. */
   clear() {
     const back = this.#editor.state.field(stray, false);
     if (back) this.#editor.dispatch([this.#editor.state.update(own({ changes: back }))]);
@@ -915,12 +1014,18 @@ function own(spec) {
 }
 
 // client/unconfirmed.ts
+var MOVES = 64;
+var ONE_CHANGE = 3;
 var Unconfirmed = class {
   #screen;
   #inFlight = null;
-  /** What waits behind the push in flight, and the edits that are confirmed with the last of it. */
-  #rest = null;
-  #restEdits = 0;
+  /** What waits behind the push in flight and is not typed any more, each after the one before. */
+  #waiting = [];
+  /** Pushes of others that single edits were moved behind. */
+  #moves = 0;
+  /** Units that are launched one at a time; and sections of a push, where fewer are taken than the limits say. */
+  #alone = 0;
+  #sections = Infinity;
   constructor(screen) {
     this.#screen = screen;
   }
@@ -929,109 +1034,205 @@ var Unconfirmed = class {
   }
   /** The number of edits. */
   get edits() {
-    return (this.#inFlight?.edits ?? 0) + this.#restEdits + this.#screen.typed.edits;
+    return (this.#inFlight?.edits ?? 0) + count(this.#waiting) + count(this.#screen.typed);
   }
-  /** All change sets, each after the one before. */
+  /** All change sets, each after the one before; that in flight is the first one. */
   get chain() {
-    return [...this.pushed, ...this.#screen.typed.sets];
-  }
-  /** The change sets that are not typed any more: what is in flight and what waits behind it. */
-  get pushed() {
-    return [this.#inFlight?.changes, this.#rest].filter((each) => each != null);
+    const flying = this.#inFlight === null ? [] : [this.#inFlight.changes];
+    return [...flying, ...setsOf(this.#waiting), ...setsOf(this.#screen.typed)];
   }
   /** Take up the edits of an earlier page, the first of them in flight under `seq` if there is such a push. */
-  restore(inFlight, seq, rest, edits) {
-    this.#inFlight = inFlight && { seq, changes: inFlight, edits: rest === null ? edits : 0, sent: false };
-    this.#rest = rest;
-    this.#restEdits = rest === null ? 0 : edits;
+  restore(inFlight, seq, isPart, waiting) {
+    this.#inFlight = inFlight && { seq, changes: inFlight, edits: isPart ? 0 : 1, isPart, units: [], sent: false };
+    this.#waiting = waiting.map((changes) => ({ changes, edits: 1 }));
   }
   /** Let edits go into flight under `seq`, as far as the limits allow. Return false if they come to nothing. */
   launch(seq, limits, length) {
-    while (this.#rest === null || this.#rest.empty) {
-      const { sets, edits } = this.#screen.typed;
-      this.#rest = sets.length > 0 ? composed(sets, length) : null;
-      this.#restEdits = edits;
-      if (this.#rest === null) return false;
-      this.#screen.dispatch({ effects: setTyped.of(NOTHING) });
+    if (this.#sections >= limits.sections) this.#sections = Infinity;
+    const { bytes, sections } = { ...limits, sections: Math.min(limits.sections, this.#sections) };
+    for (; ; ) {
+      if (this.#waiting.length === 0) {
+        this.#waiting = this.#screen.typed;
+        if (this.#waiting.length === 0) return false;
+        this.#screen.dispatch({ effects: setTyped.of(NOTHING) });
+      }
+      const units = this.#takeUnits({ bytes, sections });
+      const whole = composed(setsOf(units), length);
+      if (whole.empty) continue;
+      const [changes, rest] = cut(whole, { bytes, sections });
+      const isPart = rest !== null;
+      if (isPart) this.#waiting = [{ changes: rest, edits: count(units) }, ...this.#waiting];
+      else this.#alone = Math.max(0, this.#alone - 1);
+      const apart = units.length > 1 && !isPart ? units : [];
+      this.#inFlight = { seq, changes, edits: isPart ? 0 : count(units), isPart, units: apart, sent: false };
+      return true;
     }
-    const [changes, rest] = cut(this.#rest, limits);
-    this.#inFlight = { seq, changes, edits: rest ? 0 : this.#restEdits, sent: false };
-    this.#rest = rest;
-    if (rest === null) this.#restEdits = 0;
-    return true;
+  }
+  /** Take the units of the next push from what waits: as many as surely fit, or one. */
+  #takeUnits(limits) {
+    let taken = 0;
+    let [bytes, sections] = [0, 0];
+    for (const { changes } of this.#waiting) {
+      const more = measure(changes);
+      bytes += more.bytes;
+      sections += more.sections;
+      if (taken > 0 && (this.#alone > 0 || bytes > limits.bytes || sections > limits.sections)) break;
+      taken++;
+    }
+    const units = this.#waiting.slice(0, taken);
+    this.#waiting = this.#waiting.slice(taken);
+    return units;
+  }
+  /**
+   * Have the push in flight, which others may have made larger, fit the limits.
+   *
+   * It may have arrived as it was. So it keeps its number and all that it inserts, and leaves deletions to the next
+   * push. Where that does not do, it is put back.
+   */
+  fit(limits) {
+    const flying = this.#inFlight;
+    if (flying === null) return;
+    const [changes, rest] = shed(flying.changes, limits);
+    if (rest !== null) {
+      const [first, ...others] = this.#waiting;
+      const left = flying.isPart && first ? { ...first, changes: rest.compose(first.changes) } : null;
+      this.#waiting = left ? [left, ...others] : [{ changes: rest, edits: flying.edits }, ...this.#waiting];
+      this.#inFlight = { ...flying, changes, edits: 0, isPart: true, units: [] };
+    }
+    if (!fits(changes, limits)) this.recall();
   }
   /** Note whether the push in flight was sent on this connection, and its number. */
   mark(sent, seq = this.#inFlight?.seq ?? 0) {
     if (this.#inFlight) this.#inFlight = { ...this.#inFlight, sent, seq };
   }
-  /** Whether the push in flight is what `done` does, which is committed under its number, rebased in some way. */
+  /**
+   * Whether the push in flight is what `done` does, which is committed under its number, rebased in some way.
+   *
+   * It inserts the same then. One that only deletes is done where nothing is left for it to delete.
+   */
   isFlyingIn(done) {
     const flying = this.#inFlight?.changes;
     if (flying === void 0) return false;
-    return insertedBy(flying) === insertedBy(done) || !shared(flying, done)[0].empty;
+    const inserted = insertedBy(flying);
+    return inserted === "" ? flying.map(done).empty : inserted === insertedBy(done);
   }
   /** The push in flight is committed: return what it does, and forget it. */
   land() {
     const changes = this.#inFlight?.changes ?? null;
     this.#inFlight = null;
+    this.#sections *= 2;
     return changes;
   }
   /** What waits while no push is in flight. */
   get waiting() {
-    return this.#inFlight === null ? this.#rest : null;
+    return this.#inFlight === null && this.#waiting.length > 0 ? composed(setsOf(this.#waiting), 0) : null;
   }
   /** Return the part of what waits that `done` does as well, and forget that part; null if there is none. */
   settle(done) {
-    if (this.waiting === null) return null;
-    const [settled, rest] = shared(this.waiting, done);
+    const { waiting } = this;
+    if (waiting === null) return null;
+    const [settled, rest] = shared(waiting, done);
     if (settled.empty) return null;
-    this.#rest = rest;
-    if (rest === null) this.#restEdits = 0;
+    this.#waiting = rest === null ? [] : [{ changes: rest, edits: count(this.#waiting) }];
     return settled;
   }
-  /** Put the push in flight back to what waits. */
+  /** Put the push in flight back to what waits, to be launched again. */
   recall() {
     const flying = this.#inFlight;
     if (flying === null) return;
-    this.#restEdits += flying.edits;
-    this.#rest = this.#rest === null ? flying.changes : flying.changes.compose(this.#rest);
     this.#inFlight = null;
+    const [first, ...others] = this.#waiting;
+    if (flying.isPart && first)
+      this.#waiting = [{ ...first, changes: flying.changes.compose(first.changes) }, ...others];
+    else this.#waiting = [...unitsOf(flying), ...this.#waiting];
   }
-  /** Forget the push in flight and what waits behind it, and what was typed since too if `all`. */
-  forget(all) {
+  /** Put the push in flight, which was refused, back to be launched edit by edit. Return false if it is one edit. */
+  divide() {
+    const units = this.#inFlight === null ? [] : unitsOf(this.#inFlight);
+    if (units.length < 2) return false;
+    this.#alone = units.length;
+    this.recall();
+    return true;
+  }
+  /** Put the push in flight, which was refused, back to be launched in parts. Return false if it is one change. */
+  shrink() {
+    const sections = this.#inFlight === null ? 0 : this.#inFlight.changes.toJSON().length;
+    if (sections <= ONE_CHANGE) return false;
+    this.#sections = Math.floor(sections / 2);
+    this.recall();
+    return true;
+  }
+  /** Forget the push in flight and what it left to the next one. Return what they do. */
+  takeFlying(length) {
+    const flying = this.#inFlight;
+    const first = flying?.isPart ? this.#waiting[0] : void 0;
+    if (first) this.#waiting = this.#waiting.slice(1);
     this.#inFlight = null;
-    this.#rest = null;
-    this.#restEdits = 0;
-    if (all && this.#screen.typed.edits > 0) this.#screen.dispatch({ effects: setTyped.of(NOTHING) });
+    return composed(
+      [flying?.changes, first?.changes].filter((each) => each !== void 0),
+      length
+    );
+  }
+  /** Forget everything. Return what it does. */
+  takeAll(length) {
+    const all = composed(this.chain, length);
+    this.#inFlight = null;
+    this.#waiting = [];
+    if (this.#screen.typed.length > 0) this.#screen.dispatch({ effects: setTyped.of(NOTHING) });
+    return all;
+  }
+  /** Compose what waits and what was typed, so that little has to be moved behind changes of others. */
+  shorten() {
+    this.#moves = 0;
+    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, units: [] };
+    const [first, ...others] = this.#waiting;
+    this.#waiting = this.#inFlight?.isPart && first ? [first, ...joined(others)] : joined(this.#waiting);
+    const { typed: typed2 } = this.#screen;
+    if (typed2.length > 1) this.#screen.dispatch({ effects: setTyped.of(joined(typed2)) });
   }
   /**
    * Move the chain behind `changes`, which others have made to the text where it starts, and the text on the screen.
    * At a tie others stay left, since they are in the log and these are not.
    */
   passOver(changes) {
-    let others = changes;
-    const moved = (own2) => {
-      const mapped = own2.map(others);
-      others = others.map(own2, true);
-      return mapped;
-    };
     this.#screen.clear();
-    if (this.#inFlight) this.#inFlight = { ...this.#inFlight, changes: moved(this.#inFlight.changes) };
-    if (this.#rest) this.#rest = moved(this.#rest);
-    const { sets, edits } = this.#screen.typed;
-    const effects = sets.length > 0 ? [setTyped.of({ sets: sets.map(moved), edits })] : [];
+    let others = changes;
+    const move = (own2) => {
+      const moved = own2.map(others);
+      others = others.map(own2, true);
+      return moved;
+    };
+    const moveAll = (units) => units.map((unit) => ({ ...unit, changes: move(unit.changes) }));
+    if (this.#inFlight) {
+      const units = moveAll(this.#inFlight.units);
+      others = changes;
+      this.#inFlight = { ...this.#inFlight, units, changes: move(this.#inFlight.changes) };
+    }
+    this.#waiting = moveAll(this.#waiting);
+    const { typed: typed2 } = this.#screen;
+    const effects = typed2.length > 0 ? [setTyped.of(moveAll(typed2))] : [];
     this.#screen.dispatch({ changes: others, effects });
+    const isApart = [this.#inFlight?.units ?? [], this.#waiting, typed2].some((units) => units.length > 1);
+    if (isApart && ++this.#moves >= MOVES) this.shorten();
   }
 };
+function count(units) {
+  return units.reduce((sum, { edits }) => sum + edits, 0);
+}
+function setsOf(units) {
+  return units.map(({ changes }) => changes);
+}
+function unitsOf({ changes, edits, units }) {
+  const whole = units.length > 0 ? composed(setsOf(units), 0) : null;
+  const isSame = whole !== null && JSON.stringify(whole) === JSON.stringify(changes);
+  return isSame ? units : [{ changes, edits }];
+}
 
 // client/replica.ts
 var OutOfStep = class extends Error {
 };
 var AnotherLife = class extends Error {
 };
-var PUSH_SHARE = 2;
-var PUSH_SECTIONS = 16384;
-var PART_SECTIONS = 8192;
 var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
 var Replica = class {
   #screen;
@@ -1057,10 +1258,11 @@ var Replica = class {
   /** Whether the selection is to be sent, and whether it was sent when unconfirmed edits hid where it really is. */
   #selectDue = true;
   #selectRough = false;
+  #drafted = new Drafted();
   /** The editor cannot be typed into until there is a text to type into. */
   constructor(editor, hooks) {
     this.#hooks = hooks;
-    this.#screen = new Screen(editor, (transaction) => this.#allows(transaction));
+    this.#screen = new Screen(editor, (transaction, isStray) => this.#allows(transaction, isStray));
     this.#unconfirmed = new Unconfirmed(this.#screen);
   }
   /** This client's public id; empty before the first welcome. */
@@ -1088,6 +1290,10 @@ var Replica = class {
   /** Whether a push was sent and its fate is not known. */
   get awaits() {
     return this.#unconfirmed.inFlight?.sent === true;
+  }
+  /** What was typed and has not gone into a push: another object after each edit. */
+  get typed() {
+    return this.#screen.typed;
   }
   /** The text on the screen, and what of it the unconfirmed edits have inserted. */
   get text() {
@@ -1120,17 +1326,16 @@ var Replica = class {
   nextPush() {
     if (this.#version === null || this.#limits === null || this.#mode !== "edit") return null;
     if (this.#mustFetch || this.#taking) return null;
-    if (this.#unconfirmed.inFlight === null) this.#launch(this.#limits);
+    const limits = this.#limits;
+    if (this.#unconfirmed.inFlight?.sent === false) this.#unconfirmed.fit(pushLimits(limits));
+    if (this.#unconfirmed.inFlight === null) {
+      const { length } = this.#committed.text;
+      this.#take(() => this.#unconfirmed.launch(this.#seq + 1, partLimits(limits), length) && this.#seq++);
+    }
     const flying = this.#unconfirmed.inFlight;
     if (flying === null || flying.sent) return null;
     this.#unconfirmed.mark(true);
     return { type: "push", seq: flying.seq, version: this.#version, updates: [flying.changes.toJSON()] };
-  }
-  #launch(limits) {
-    const sections = Math.min((limits.push_sections ?? PUSH_SECTIONS) / PUSH_SHARE, PART_SECTIONS);
-    const part = { bytes: limits.message_bytes / PUSH_SHARE, sections };
-    const { length } = this.#committed.text;
-    this.#take(() => this.#unconfirmed.launch(this.#seq + 1, part, length) && this.#seq++);
   }
   /** Return the selection to be sent now, if any, in the text that is committed; it counts as sent. */
   nextSelect() {
@@ -1153,16 +1358,12 @@ var Replica = class {
   draft() {
     const { inFlight, chain } = this.#unconfirmed;
     if (this.#version === null || chain.length === 0) return null;
-    const flying = inFlight === null ? [] : [inFlight.changes];
-    const following = chain.slice(flying.length);
-    const length = flying[0]?.newLength ?? this.#committed.text.length;
-    const changes = following.length > 0 ? [...flying, composed(following, length)] : flying;
     return {
       epoch: this.#epoch,
       version: this.#version,
       ...this.#committed.based(),
-      changes: changes.map((each) => each.toJSON()),
-      inFlight: inFlight && { seq: inFlight.seq, count: 1 },
+      changes: this.#drafted.of(chain, inFlight !== null),
+      inFlight: inFlight && { seq: inFlight.seq, count: 1, isPart: inFlight.isPart },
       seq: this.#seq
     };
   }
@@ -1175,17 +1376,17 @@ var Replica = class {
     const committed = new Committed();
     committed.restore({ base: draft.base, since: draft.since });
     const { length } = committed.text;
-    const changes = draft.changes.map((each) => ChangeSet4.fromJSON(each));
+    const changes = draft.changes.map((each) => ChangeSet5.fromJSON(each));
     composed(changes, length).apply(committed.text);
-    const count = draft.inFlight?.count ?? 0;
-    const flying = count > 0 ? composed(changes.slice(0, count), length) : null;
-    const rest = changes.length > count ? composed(changes.slice(count), length) : null;
+    const count2 = draft.inFlight?.count ?? 0;
+    const flying = count2 > 0 ? composed(changes.slice(0, count2), length) : null;
+    const isPart = draft.inFlight?.isPart === true && changes.length > count2;
     this.#committed.restore({ base: draft.base, since: draft.since });
     this.#epoch = draft.epoch;
     this.#version = draft.version;
     this.#seq = draft.seq;
     this.#mode = "edit";
-    this.#unconfirmed.restore(flying, draft.inFlight?.seq ?? 0, rest, changes.length);
+    this.#unconfirmed.restore(flying, draft.inFlight?.seq ?? 0, isPart, changes.slice(count2));
     const unsaved = changes.map((each) => ({ changes: each }));
     this.#take(() => this.#show({ effects: this.#screen.access(true) }, ...unsaved));
   }
@@ -1210,15 +1411,13 @@ var Replica = class {
     this.#limits = welcome.limits;
     this.#selectDue = true;
     this.#unconfirmed.mark(false);
-    this.#screen.shorten();
     if (welcome.text !== void 0) this.#merge(welcome, this.#screen.state.toText(welcome.text));
     else this.#follow(welcome);
     this.#seq = Math.max(this.#seq, welcome.acked);
     const flying = this.#unconfirmed.inFlight;
     if (flying && flying.seq <= welcome.acked) this.#unconfirmed.mark(false, ++this.#seq);
-    const { chain } = this.#unconfirmed;
-    if (welcome.mode === "view_only" && chain.length > 0) {
-      this.#takeBack(chain, "view_only", "this link is for viewing only");
+    if (welcome.mode !== "edit" && this.#unconfirmed.chain.length > 0) {
+      this.#takeBack(this.#unconfirmed.takeAll(this.#committed.text.length), "view_only", VIEW_ONLY);
     }
     if (welcome.mode !== this.#mode) this.#screen.dispatch({ effects: this.#screen.access(welcome.mode === "edit") });
     this.#mode = welcome.mode;
@@ -1236,8 +1435,10 @@ var Replica = class {
     const flying = this.#unconfirmed.inFlight;
     if (flying === null || !flying.sent || flying.seq !== frame.seq) return;
     this.#mustFetch = true;
-    if (STALE.has(frame.code)) this.#unconfirmed.recall();
-    else this.#take(() => this.#takeBack(this.#unconfirmed.pushed, frame.code, reasonOf(frame, this.#limits)));
+    if (STALE.has(frame.code)) return this.#unconfirmed.recall();
+    if (this.#unconfirmed.divide() || frame.code === "too_much" && this.#unconfirmed.shrink()) return;
+    const refused = this.#unconfirmed.takeFlying(this.#committed.text.length);
+    this.#take(() => this.#takeBack(refused, frame.code, reasonOf(frame, this.#limits)));
   }
   /** Take a peer's selection; one of another version than the log is known to cannot be placed. */
   select(id, version, ranges) {
@@ -1269,6 +1470,7 @@ var Replica = class {
       this.#mustFetch = true;
       throw new OutOfStep("the welcome has no text, and nothing that this client could go on from");
     }
+    this.#unconfirmed.shorten();
     this.#advance(welcome.version, welcome.updates ?? []);
     if (this.#version !== welcome.version) {
       this.#mustFetch = true;
@@ -1309,23 +1511,24 @@ var Replica = class {
   #advanceBy(push) {
     const { sender, seq } = push[0];
     const changes = composed(
-      push.map((update) => ChangeSet4.fromJSON(update.changes)),
+      push.map((update) => ChangeSet5.fromJSON(update.changes)),
       this.#committed.text.length
     );
     const after = changes.apply(this.#committed.text);
     const isOwn = sender === this.#id;
     const isFlying = isOwn && seq === this.#unconfirmed.inFlight?.seq;
-    if (isFlying && this.#unconfirmed.isFlyingIn(changes)) {
+    const isDone = isFlying && this.#unconfirmed.isFlyingIn(changes);
+    if (isFlying && !isDone) this.#unconfirmed.recall();
+    if (isDone) {
       this.#confirm();
       this.#replaceCommitted(after);
-    } else if (isOwn && seq > this.#seq && this.#settle(changes)) {
+    } else if (isOwn && (isFlying || seq > this.#seq) && this.#settle(changes)) {
       this.#replaceCommitted(after);
     } else {
       this.#committed.change(changes);
       this.#unconfirmed.passOver(changes);
     }
     if (isOwn) this.#seq = Math.max(this.#seq, seq);
-    if (isFlying && this.#unconfirmed.inFlight !== null) this.#unconfirmed.mark(false, ++this.#seq);
     this.#version = this.version + push.length;
   }
   /** The push in flight is committed. */
@@ -1357,13 +1560,10 @@ var Replica = class {
     this.#committed.change(changes);
     this.#unconfirmed.passOver(changes);
   }
-  /** Take back the first change sets of the chain, which are `refused`; what was typed since stays. */
+  /** Take edits that were refused out of the text on the screen; what was typed since stays. */
   #takeBack(refused, code, reason) {
-    const { text } = this.#committed;
-    const changes = composed(refused, text.length);
-    this.#unconfirmed.forget(refused.length === this.#unconfirmed.chain.length);
-    this.#unconfirmed.passOver(changes.invert(text));
-    this.#hooks.onRefused({ code, reason, inserted: insertedBy(changes) });
+    this.#unconfirmed.passOver(refused.invert(this.#committed.text));
+    this.#hooks.onRefused({ code, reason, inserted: insertedBy(refused) });
   }
   /** Have the committed text on the screen, whatever was there, and what follows it in the same step. */
   #show(...following) {
@@ -1373,15 +1573,15 @@ var Replica = class {
     const specs = text.eq(doc) ? [] : [{ changes: { from: 0, to: doc.length, insert: text } }];
     this.#screen.dispatch(...specs, { effects: setTyped.of(NOTHING) }, ...following);
   }
-  /** Whether the text has room for an edit of the user. */
-  #allows(transaction) {
+  /** Whether an edit of the user can be sent; `isStray`: it is made upon one that cannot. */
+  #allows(transaction, isStray) {
     if (this.#limits === null) return true;
-    const { text_units } = this.#limits;
     const { length } = transaction.newDoc;
-    if (length <= text_units || length <= transaction.startState.doc.length) return true;
-    const reason = tooLong(this.#limits);
+    const isTooLong = length > Math.max(this.#limits.text_units, transaction.startState.doc.length);
+    const [code, reason] = isStray ? ["stray", STRAY] : isTooLong ? ["too_large", tooLong(this.#limits)] : ["invalid", hasHalves(transaction.changes, transaction.startState.doc) ? HALVES : ""];
+    if (reason === "") return true;
     const inserted = insertedBy(transaction.changes);
-    queueMicrotask(() => this.#hooks.onRefused({ code: "too_large", reason, inserted }));
+    queueMicrotask(() => this.#hooks.onRefused({ code, reason, inserted }));
     return false;
   }
 };
@@ -1787,11 +1987,11 @@ var shownPeers = StateField2.define({
           moves: (before?.moves ?? 0) + 1
         });
       } else if (effect.is(peersPresent)) {
-        const known2 = next;
-        const first = known2.size === 0 ? -1 : 0;
+        const known3 = next;
+        const first = known3.size === 0 ? -1 : 0;
         next = new Map(
           effect.value.map((peer) => {
-            const before = known2.get(peer.id);
+            const before = known3.get(peer.id);
             const { color } = peer;
             const name = peer.name || "guest";
             return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? first }];

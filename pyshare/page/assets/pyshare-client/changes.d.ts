@@ -3,22 +3,14 @@ import { ChangeSet, type Text } from "@codemirror/state";
 import type { CommittedUpdate } from "./protocol.js";
 /** Return what leads from one text to another. */
 export declare function difference(from: Text, to: Text): ChangeSet;
+/** Return whether a position is inside a surrogate pair. */
+export declare function splitsPair(text: string, pos: number): boolean;
+/** Return whether a change set for that text inserts half of a surrogate pair, or divides one: no server takes that. */
+export declare function hasHalves(changes: ChangeSet, doc: Text): boolean;
 /** Return several change sets, each after the one before, as one of a text of that length. */
 export declare function composed(sets: readonly ChangeSet[], length: number): ChangeSet;
 /** Return the updates of each push: those that stand together and have sender and number in common. */
 export declare function byPush(updates: readonly CommittedUpdate[]): CommittedUpdate[][];
-/** What one part of a push may take: bytes as JSON, and sections. */
-export interface PartLimits {
-    readonly bytes: number;
-    readonly sections: number;
-}
-/**
- * Return a change set as a part that surely fits the limits, and the part that follows it; null if the first is all.
- *
- * The second is for the text after the first, and both together do what the whole does. A change too long for any
- * part is cut within, never inside a surrogate pair. The first part is never empty.
- */
-export declare function cut(changes: ChangeSet, limits: PartLimits): readonly [ChangeSet, ChangeSet | null];
 /**
  * Return the part of `own` that `done` does as well, and the part that follows it; null if the first is all.
  *

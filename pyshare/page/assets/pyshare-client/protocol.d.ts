@@ -113,7 +113,7 @@ export type ClientFrame = PushFrame | SelectFrame | AskFrame;
 export declare const SELECTION_RANGES = 64;
 /** Characters that a name may have. */
 export declare const NAME_LENGTH = 64;
-/** Return whether a client whose connection ended with `code` should connect again by itself. */
+/** Return whether a client whose connection ended with `code` should connect again by itself, after a pause. */
 export declare function mayComeBack(code: number): boolean;
 /**
  * Return the frame in a text; null for one of a type that is not known, which is passed over.

@@ -11,6 +11,10 @@ export interface Refusal {
     /** Let a text that an earlier page kept be offered no more. */
     readonly forget?: () => void;
 }
+/** Reasons that need no figures. */
+export declare const VIEW_ONLY = "this link is for viewing only";
+export declare const HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
+export declare const STRAY = "it was made upon one that cannot be saved; make it again";
 /** Return the reason for an edit that makes a text too long. */
 export declare function tooLong(limits: Limits | null): string;
 /** Return the reason of a server for the person who made the edit. */

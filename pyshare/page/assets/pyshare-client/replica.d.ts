@@ -4,10 +4,10 @@
  * A push in flight is sent again after a lost connection. No socket, no clock. Whatever the server does, no edit is lost
  * in silence: it is unconfirmed, or committed, or handed to `onRefused`.
  */
-import type { Draft } from "./draft.js";
+import { type Draft } from "./draft.js";
 import { type Limits, type Mode, type PushFrame, type RefusedFrame, type SelectedRange, type SelectFrame, type UpdatesFrame, type Welcome } from "./protocol.js";
 import { type Refusal } from "./refusals.js";
-import { type Editor } from "./screen.js";
+import { type Editor, type Unit } from "./screen.js";
 /** What a replica tells of itself, in the middle of what it does: do not change the editor from there. */
 export interface ReplicaHooks {
     /** Edits are taken back. */
@@ -37,6 +37,8 @@ export declare class Replica {
     get unconfirmed(): number;
     /** Whether a push was sent and its fate is not known. */
     get awaits(): boolean;
+    /** What was typed and has not gone into a push: another object after each edit. */
+    get typed(): readonly Unit[];
     /** The text on the screen, and what of it the unconfirmed edits have inserted. */
     get text(): string;
     get inserted(): string;
