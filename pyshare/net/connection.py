@@ -331,15 +331,29 @@ class _Connection:
             known = arrival.epoch, arrival.version
             await self._tell(Join(self._outlet, peer, *known, stock=dialect.stock, pieces=arrival.progress))
             logger.info("joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None})
+            self._stream.open_lane(partial(self._on_lane_message, dialect))
             while True:
-                await self._on_message(await ws.get_message(), dialect)
-                self._bucket.take(1, trio.current_time())
-                await self._stream.pause()
+                message = await ws.get_message()
+                self._stream.message_taken()
+                await self._on_message(message, dialect)
         finally:
             logger.info("left", extra=self._who)
 
+    async def _on_lane_message(self, dialect: Dialect, message: str) -> None:
+        """Take a message in the task that reads. What ends the connection ends each wait here (see `_tell`)."""
+        if self._outlet.ended:
+            return
+        try:
+            await self._on_message(message, dialect)
+        except ConnectionRefused as refused:
+            self._outlet.close_nowait(refused.closing)
+
     async def _on_message(self, message: str | bytes, dialect: Dialect) -> None:
-        self._stream.message_taken()
+        await self._take_message(message, dialect)
+        self._bucket.take(1, trio.current_time())
+        await self._stream.pause()
+
+    async def _take_message(self, message: str | bytes, dialect: Dialect) -> None:
         limit = self._limits.message_bytes
         if isinstance(message, bytes):
             raise ConnectionRefused(_BINARY)

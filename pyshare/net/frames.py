@@ -45,6 +45,11 @@ class Frames:
         """Whether a part of a frame or of a message has passed, and not all of it."""
         return bool(self._head or self._left or self._unfinished)
 
+    @property
+    def idle(self) -> bool:
+        """True if the next byte begins a frame, and every message that has passed was taken."""
+        return not (self._head or self._left or self._unfinished or self._whole) and self._request is None
+
     def message_taken(self) -> None:
         """A whole message was taken, the oldest one."""
         if self._whole:

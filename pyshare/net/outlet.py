@@ -21,6 +21,7 @@ from pyshare.net.addresses import SharedBucket
 from pyshare.net.bucket import TokenBucket
 from pyshare.net.frames import Frames
 from pyshare.net.held import HeldBytes
+from pyshare.net.lane import take_messages
 
 #: First byte of a close frame, and a whole ping: RFC 6455, section 5.2. Control frames are
 #: never split, and `H`, with which an HTTP response begins, is none of them.
@@ -320,12 +321,22 @@ class OutletStream(trio.abc.Stream):
         self.peer_closed = False
         # Called at the end.
         self._on_end: Callable[[], None] = _nothing
+        # Takes the text messages of the lane, once it is open.
+        self._on_message: Callable[[str], Awaitable[None]] | None = None
 
     def call_at_end(self, on_end: Callable[[], None]) -> None:
         """Have `on_end` called when nothing more can be read, now if that is so; the last one counts."""
         self._on_end = on_end
         if self.ended:
             on_end()
+
+    def open_lane(self, on_message: Callable[[str], Awaitable[None]]) -> None:
+        """From now on, have `on_message` take whole text messages as they are read, in the task that reads.
+
+        All other bytes go to trio-websocket. While one of its messages has not arrived whole, or was not taken, the
+        lane is closed, so that messages stay in their order.
+        """
+        self._on_message = on_message
 
     def message_taken(self) -> None:
         """A message was taken: begin a new count of the bytes that one may take in all its frames."""
@@ -349,30 +360,49 @@ class OutletStream(trio.abc.Stream):
 
     @override
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Return what was received, nothing at the end of it."""
-        await self.pause()
-        if self.ended:
-            raise trio.ClosedResourceError("trio-websocket closed this stream")
-        try:
-            data = await self._listen(max_bytes or TOKEN_BYTES)
-        except OSError as error:
-            self._end()
-            raise trio.BrokenResourceError(f"the connection broke: {error}") from error
-        if self._outlet.was_shed:
-            data = b""
+        """Return what was received and does not go by the lane, nothing at the end of it."""
+        while True:
+            await self.pause()
+            if self.ended:
+                raise trio.ClosedResourceError("trio-websocket closed this stream")
+            try:
+                data = await self._listen(max_bytes or TOKEN_BYTES)
+            except OSError as error:
+                self._end()
+                raise trio.BrokenResourceError(f"the connection broke: {error}") from error
+            if self._outlet.was_shed:
+                data = b""
+            self.received_bytes += len(data)
+            self._bucket.take(len(data) / TOKEN_BYTES, trio.current_time())
+            rest = await self._pass_lane(data)
+            if rest or not data:
+                self._follow(rest)
+                return rest
+            self._note_arrival()
+
+    async def _pass_lane(self, data: bytes) -> bytes:
+        """Have the messages taken with which `data` begins, if the lane is open; return the rest."""
+        if self._on_message is None or not self._frames.idle or self._outlet.ended:
+            return data
+        messages, taken_bytes = take_messages(data)
+        for message in messages:
+            await self._on_message(message)
+        return data[taken_bytes:]
+
+    def _follow(self, data: bytes) -> None:
+        """Follow what goes to trio-websocket, and bound what is kept of it."""
         extra = -self._frames.extra
         self._frames.pass_by(data)
         extra += self._frames.extra
         self._outlet.held.hold_unfinished(self._outlet, self._frames.weight_bytes)
-        self._bucket.take(len(data) / TOKEN_BYTES + extra, trio.current_time())
+        self._bucket.take(extra, trio.current_time())
         self._unfinished_bytes += len(data)
-        self._note_arrival(len(data))
+        self._note_arrival()
         # Two messages may be read ahead, and frames take some bytes themselves.
         if self._unfinished_bytes > 4 * self._message_bytes + _DISCARD_BYTES:
             self._refuse_size()
         if not data:
             self._end()
-        return data
 
     @override
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -397,8 +427,7 @@ class OutletStream(trio.abc.Stream):
         self._end()
         await trio.lowlevel.checkpoint()
 
-    def _note_arrival(self, count: int) -> None:
-        self.received_bytes += count
+    def _note_arrival(self) -> None:
         if self._frames.unfinished or self.debt_seconds():
             self._fall_behind()
         else:
