@@ -238,14 +238,15 @@ export class Connection {
   #onMessage(data: unknown): void {
     this.#heardAt = Date.now();
     this.#life.heard(this.#heardAt);
-    let frame: ServerFrame | null;
+    let text: string | null;
+    let frame: ServerFrame | null = null;
     try {
-      const text = this.#pieces.add(data);
-      if (text === null) return;
-      frame = parseFrame(text);
+      text = this.#pieces.add(data);
+      if (text !== null) frame = parseFrame(text);
     } catch {
       return this.#end({ code: 4400, reason: "the server speaks another protocol" });
     }
+    if (text === null) return this.#told();
     try {
       if (frame !== null) this.#onFrame(frame);
     } catch (error) {

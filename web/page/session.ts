@@ -58,6 +58,8 @@ export class Session {
   #awaySince: number | null = Date.now();
   /** Time since which the browser says that there is no network. */
   #offlineSince: number | null = null;
+  /** Time since which there are unsaved edits at each moment; 0 where the first of them met no connection. */
+  #unsavedSince: number | null = null;
   #awayTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the banner of being away was shown since the last connection. */
   #wasAway = false;
@@ -155,7 +157,10 @@ export class Session {
     chip.textContent = state === "closed" ? "Read-only" : "View only";
     part("share", HTMLElement).hidden = state === "closed";
     this.#offlineSince = status.offline ? (this.#offlineSince ?? Date.now()) : null;
-    this.#status.update({ ...status, awaySince: this.#awaySince, offlineSince: this.#offlineSince });
+    if (status.unsaved === 0) this.#unsavedSince = null;
+    else this.#unsavedSince ??= state === "connected" ? Date.now() : 0;
+    const since = { awaySince: this.#awaySince, offlineSince: this.#offlineSince, unsavedSince: this.#unsavedSince };
+    this.#status.update({ ...status, ...since });
     if (state === "closed") this.#onClosed(status);
     else this.#onAway(status);
   }

@@ -20,6 +20,8 @@ export interface Known extends Status {
   readonly awaySince: number | null;
   /** Time since which the browser says that there is no network; null while it does not. */
   readonly offlineSince: number | null;
+  /** Time since which there are unsaved edits at each moment, whatever the connection; null while there are none. */
+  readonly unsavedSince: number | null;
 }
 
 export interface Shown {
@@ -33,9 +35,9 @@ export interface Shown {
   readonly again: number | null;
 }
 
-/** Milliseconds for which edits may be on their way before that is worth a word. */
+/** Milliseconds for which edits may be unsaved before that is worth a word. */
 export const SAVING_MS = 600;
-/** Milliseconds without an answer after which saving counts as slow. */
+/** Milliseconds without an answer, to a push or to a question, after which the server counts as slow. */
 export const SLOW_MS = 3000;
 /** Milliseconds of silence after which the text may be old: the server speaks every 20 seconds, and its word travels. */
 export const SILENT_MS = 25_000;
@@ -62,7 +64,7 @@ export function shownOf(known: Known, now: number): Shown {
 }
 
 function connected(known: Known, now: number): Shown {
-  const { storage, unsaved, mode, heardAt, waitingSince } = known;
+  const { storage, unsaved, mode, heardAt, askedAt, waitingSince, unsavedSince } = known;
   if (storage === "down") {
     const text = unsaved > 0 ? `The server cannot save now, ${edits(unsaved)} waiting` : "The server cannot save now";
     return {
@@ -79,7 +81,7 @@ function connected(known: Known, now: number): Shown {
     return { look: "slow", text: `Slow, ${edits(unsaved)} waiting`, detail, canRetry: false, again: now + STEP_MS };
   }
   const silence = heardAt === null ? 0 : now - heardAt;
-  if (silence >= SILENT_MS) {
+  if (silence >= SILENT_MS || (askedAt !== null && now - askedAt >= SLOW_MS)) {
     const detail = "The server has said nothing since; the text on this screen may be old.";
     return {
       look: "slow",
@@ -89,17 +91,16 @@ function connected(known: Known, now: number): Shown {
       again: now + STEP_MS,
     };
   }
-  if (waited >= SAVING_MS) {
+  const slow = earliest([unsaved > 0 ? waitingSince : null, SLOW_MS], [heardAt, SILENT_MS], [askedAt, SLOW_MS]);
+  if (unsavedSince !== null && now - unsavedSince >= SAVING_MS) {
     const detail = `${capital(edits(unsaved))} on the way to the server.`;
-    return { look: "saving", text: "Saving…", detail, canRetry: false, again: waitingSince! + SLOW_MS };
+    return { look: "saving", text: "Saving…", detail, canRetry: false, again: slow };
   }
-  const silent = heardAt === null ? null : heardAt + SILENT_MS;
-  const saving = unsaved > 0 && waitingSince !== null ? waitingSince + SAVING_MS : null;
   const [text, detail] =
     mode === "view_only"
       ? ["Up to date", "This screen shows the text as it is on the server."]
       : ["Saved", "All edits are on the server."];
-  return { look: "saved", text, detail, canRetry: false, again: saving ?? silent };
+  return { look: "saved", text, detail, canRetry: false, again: earliest([slow, 0], [unsavedSince, SAVING_MS]) };
 }
 
 function away(known: Known, now: number, word: string, why: string): Shown {
@@ -129,6 +130,12 @@ export function fate({ mode, kept }: Pick<Known, "mode" | "kept">): string {
   return kept
     ? "What you type is kept in this browser and sent later."
     : "Keep this page open: what you type cannot be kept in this browser.";
+}
+
+/** Return the earliest of times, each so many milliseconds behind something that may not have been. */
+function earliest(...times: readonly (readonly [number | null, number])[]): number | null {
+  const all = times.flatMap(([since, milliseconds]) => (since === null ? [] : [since + milliseconds]));
+  return all.length > 0 ? Math.min(...all) : null;
 }
 
 function edits(count: number): string {

@@ -11,10 +11,10 @@ const clock = new Clock();
 let browser;
 
 /** Open a codespace; the scene has the other end of `Socket.last`. */
-async function dial() {
+async function dial(hooks = {}) {
   browser = new Browser();
   const editor = screen(EditorState);
-  const connection = new Connection(editor, "/codespace/token/", { WebSocket: Socket });
+  const connection = new Connection(editor, "/codespace/token/", { WebSocket: Socket, ...hooks });
   await rest();
   return { editor, connection };
 }
@@ -87,6 +87,20 @@ await play({
       demandEqual([connection.status.heardAt, connection.status.askedAt], [clock.now, null], "heard, and asked");
     }
     demandEqual([connection.status.state, socket.all("alive").length], ["connected", 0], "state and questions");
+    connection.close();
+  },
+
+  async "each piece of a frame is told as a word of the server"() {
+    const told = [];
+    const { connection } = await dial({ onStatus: ({ heardAt, askedAt }) => told.push([heardAt, askedAt]) });
+    const socket = Socket.last.open().say(welcome());
+    await clock.pass(26_000);
+    demand(told.at(-1)[1] !== null, "no question is told");
+    for (const piece of pieces({ type: "updates", version: 0, updates: [] }, 10).slice(0, 3)) {
+      await clock.pass(8000);
+      socket.say(piece);
+      demandEqual(told.at(-1), [clock.now, null], "heard, and asked");
+    }
     connection.close();
   },
 

@@ -39,6 +39,7 @@ const KNOWN = {
   waitingSince: null,
   awaySince: null,
   offlineSince: null,
+  unsavedSince: null,
 };
 const shown = (known, now = NOW) => page.shownOf({ ...KNOWN, ...known }, now);
 
@@ -70,7 +71,7 @@ test("a device without a network is told at once, whatever the connection says, 
 });
 
 test("an edit on its way is worth a word after a moment, and slow after three seconds", () => {
-  const waiting = { unsaved: 3, waitingSince: NOW };
+  const waiting = { unsaved: 3, waitingSince: NOW, unsavedSince: NOW };
   const steps = [];
   for (let at = NOW; steps.length < 3;) {
     const { look, text, again } = shown({ ...waiting, heardAt: at }, at);
@@ -82,6 +83,21 @@ test("an edit on its way is worth a word after a moment, and slow after three se
     [page.SAVING_MS, "saving", "Saving…"],
     [page.SLOW_MS, "slow", "Slow, 3 edits waiting"],
   ]);
+});
+
+test("edits that were unsaved for a moment are not called saved because their push has just been sent", () => {
+  const back = { unsaved: 3, waitingSince: NOW, unsavedSince: NOW - page.SAVING_MS };
+  const first = shown(back);
+  assert.deepEqual([first.text, first.again], ["Saving…", NOW + page.SLOW_MS]);
+  assert.equal(shown({ ...back, waitingSince: null }).text, "Saving…");
+});
+
+test("a question that the server does not answer is told as soon as an edit that it does not answer", () => {
+  const asked = { heardAt: NOW - 6000, askedAt: NOW };
+  const first = shown(asked);
+  assert.deepEqual([first.text, first.again], ["Saved", NOW + page.SLOW_MS]);
+  const then = shown(asked, first.again);
+  assert.deepEqual([then.look, then.text], ["slow", "Last heard 9 s ago"]);
 });
 
 test("a connection that was lost a moment ago is not yet away", () => {
