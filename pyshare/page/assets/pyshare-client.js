@@ -1768,14 +1768,15 @@ var Connection = class _Connection {
   #onMessage(data) {
     this.#heardAt = Date.now();
     this.#life.heard(this.#heardAt);
-    let frame;
+    let text;
+    let frame = null;
     try {
-      const text = this.#pieces.add(data);
-      if (text === null) return;
-      frame = parseFrame(text);
+      text = this.#pieces.add(data);
+      if (text !== null) frame = parseFrame(text);
     } catch {
       return this.#end({ code: 4400, reason: "the server speaks another protocol" });
     }
+    if (text === null) return this.#told();
     try {
       if (frame !== null) this.#onFrame(frame);
     } catch (error) {
