@@ -27,7 +27,9 @@ import {
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 
+import type { Mode } from "../client/index.js";
 import type { Language } from "./languages.js";
+import { searchInPanel } from "./search.js";
 
 const highlightStyle = HighlightStyle.define([
   { tag: [tags.keyword, tags.operatorKeyword, tags.modifier, tags.self], color: "var(--syntax-keyword)" },
@@ -68,18 +70,6 @@ const theme = {
   ".cm-selectionMatch, .cm-searchMatch": { backgroundColor: "color-mix(in srgb, var(--wait) 25%, transparent)" },
   ".cm-searchMatch-selected": { backgroundColor: "color-mix(in srgb, var(--wait) 55%, transparent)" },
   ".cm-panels": { backgroundColor: "var(--raised)", color: "var(--text)" },
-  ".cm-panels-top": { borderBottom: "1px solid var(--line)" },
-  ".cm-panels-bottom": { borderTop: "1px solid var(--line)" },
-  ".cm-panel.cm-search": { fontFamily: "var(--sans)", fontSize: "0.84rem", padding: "0.5rem 2rem 0.5rem 0.6rem" },
-  ".cm-panel.cm-search [name=close]": { fontSize: "1.2rem", padding: "0.2rem 0.5rem", color: "inherit" },
-  ".cm-panel.cm-search input, .cm-panel.cm-search button": { fontSize: "inherit", padding: "0.2rem 0.5rem" },
-  ".cm-textfield": { backgroundColor: "var(--ground)", border: "1px solid var(--line)", borderRadius: "0.3rem" },
-  ".cm-button": {
-    background: "var(--ground)",
-    border: "1px solid var(--line)",
-    borderRadius: "0.3rem",
-    color: "inherit",
-  },
   ".cm-tooltip": {
     backgroundColor: "var(--ground)",
     border: "1px solid var(--line)",
@@ -91,6 +81,7 @@ const theme = {
     backgroundColor: "var(--selection)",
     color: "var(--text)",
   },
+  "@media (prefers-reduced-motion: reduce)": { ".cm-cursorLayer": { animation: "none !important" } },
   ".cm-foldPlaceholder": { backgroundColor: "var(--raised)", border: "1px solid var(--line)", color: "var(--quiet)" },
 };
 
@@ -112,6 +103,7 @@ const EDITING: Extension = [
   crosshairCursor(),
   highlightActiveLine(),
   highlightSelectionMatches(),
+  searchInPanel(),
   keymap.of([
     ...closeBracketsKeymap,
     ...defaultKeymap,
@@ -126,8 +118,14 @@ const EDITING: Extension = [
     autocapitalize: "off",
     autocorrect: "off",
     spellcheck: "false",
+    // It is so already; a long text is a region that scrolls, of which checkers ask that it says so.
+    tabindex: "0",
   }),
 ];
+
+function wrapped(isWrapped: boolean): Extension {
+  return isWrapped ? EditorView.lineWrapping : [];
+}
 
 /** A CodeMirror editor in a page. */
 export class PageEditor {
@@ -135,23 +133,37 @@ export class PageEditor {
   readonly #language = new Compartment();
   readonly #colors = new Compartment();
   readonly #wrapping = new Compartment();
+  readonly #mode = new Compartment();
+  /** Whether lines are wrapped, and whether somebody has said so. */
+  #isWrapped: boolean;
+  #isChosen: boolean;
   /** The last language that was asked for: one that comes later than another is not shown. */
   #wanted: Language | null = null;
 
-  /** `onMove` is called when the cursor stands elsewhere, counted from 1; `onText` when the text has changed. */
-  constructor(host: HTMLElement, onMove: (line: number, column: number) => void, onText: () => void) {
+  /**
+   * `onMove` is called when the cursor stands elsewhere, counted from 1; `onText` when the text has changed. Lines are
+   * wrapped as `wrapping` says; null: in narrow windows.
+   */
+  constructor(
+    host: HTMLElement,
+    wrapping: boolean | null,
+    onMove: (line: number, column: number) => void,
+    onText: () => void,
+  ) {
     // In a shadow root CodeMirror needs no <style>, which a strict Content-Security-Policy forbids.
     const root = host.attachShadow({ mode: "open" });
     const dark = matchMedia("(prefers-color-scheme: dark)");
     const narrow = matchMedia("(max-width: 40rem)");
     const colors = (): Extension => EditorView.theme(theme, { dark: dark.matches });
-    const wrapping = (): Extension => (narrow.matches ? EditorView.lineWrapping : []);
+    this.#isChosen = wrapping !== null;
+    this.#isWrapped = wrapping ?? narrow.matches;
     this.view = new EditorView({
       extensions: [
         EDITING,
         this.#language.of([]),
         this.#colors.of(colors()),
-        this.#wrapping.of(wrapping()),
+        this.#wrapping.of(wrapped(this.#isWrapped)),
+        this.#mode.of([]),
         EditorView.updateListener.of(({ state, docChanged, selectionSet }) => {
           if (docChanged) onText();
           if (!docChanged && !selectionSet) return;
@@ -164,7 +176,31 @@ export class PageEditor {
       parent: root,
     });
     dark.addEventListener("change", () => this.view.dispatch({ effects: this.#colors.reconfigure(colors()) }));
-    narrow.addEventListener("change", () => this.view.dispatch({ effects: this.#wrapping.reconfigure(wrapping()) }));
+    narrow.addEventListener("change", () => {
+      if (!this.#isChosen) this.#wrap(narrow.matches);
+    });
+  }
+
+  get isWrapped(): boolean {
+    return this.#isWrapped;
+  }
+
+  /** Wrap lines, or do not, however narrow the window is. */
+  chooseWrapping(isWrapped: boolean): void {
+    this.#isChosen = true;
+    this.#wrap(isWrapped);
+  }
+
+  /** Tell screen readers and keyboards of phones whether one may type. */
+  setMode(mode: Mode): void {
+    const attributes = { inputmode: "none", "aria-readonly": "true" };
+    const extension = mode === "view_only" ? EditorView.contentAttributes.of(attributes) : [];
+    this.view.dispatch({ effects: this.#mode.reconfigure(extension) });
+  }
+
+  #wrap(isWrapped: boolean): void {
+    this.#isWrapped = isWrapped;
+    this.view.dispatch({ effects: this.#wrapping.reconfigure(wrapped(isWrapped)) });
   }
 
   get text(): string {

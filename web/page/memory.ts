@@ -1,4 +1,4 @@
-/** What the page remembers in this browser: one's name, and the codespaces that were open. Where nothing can be kept, nothing is. */
+/** What the page remembers in this browser: one's name, choices, and the codespaces that were open. Where nothing can be kept, nothing is. */
 
 import type { Mode } from "../client/index.js";
 
@@ -18,6 +18,7 @@ export interface Recent {
 
 const NAME = "pyshare.name";
 const RECENT = "pyshare.recent";
+const WRAPPING = "pyshare.wrapping";
 /** Codespaces that are remembered: a link may be the only key to a text, so these are many. */
 const MOST_RECENT = 100;
 /** Characters of a title and of a name. */
@@ -44,6 +45,16 @@ export function loadName(): string {
 
 export function saveName(name: string): void {
   write(NAME, name);
+}
+
+/** Return whether lines are to be wrapped; null: nothing was chosen. */
+export function loadWrapping(): boolean | null {
+  const kept = read(WRAPPING);
+  return kept === null ? null : kept === "on";
+}
+
+export function saveWrapping(isWrapped: boolean): void {
+  write(WRAPPING, isWrapped ? "on" : "off");
 }
 
 /** Return the codespaces that were open here, the last one first. */

@@ -3,14 +3,18 @@
 import { part } from "./elements.js";
 import { backToText } from "./focus.js";
 
-/** Let the menu's buttons, by their ids, do something. */
-export function setUpMenu(actions: Readonly<Record<string, () => void>>): void {
+/** Let the menu's buttons, by their ids, do something; `checks` say of some whether they are on. */
+export function setUpMenu(
+  actions: Readonly<Record<string, () => void>>,
+  checks: Readonly<Record<string, () => boolean>>,
+): void {
   const button = part("menu-button", HTMLButtonElement);
   const list = part("menu-list", HTMLElement);
   const items = [...list.querySelectorAll("button")];
   const open = (isOpen: boolean): void => {
     list.hidden = !isOpen;
     button.ariaExpanded = String(isOpen);
+    for (const [id, isOn] of Object.entries(checks)) part(id, HTMLButtonElement).ariaChecked = String(isOn());
     if (isOpen) items[0]?.focus();
   };
   button.addEventListener("click", () => open(list.hidden !== false));

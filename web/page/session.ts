@@ -1,6 +1,6 @@
 /** The editor of one codespace, kept connected, and all that the page says about the two. */
 
-import { connect, type Connection, type Refusal, type Status } from "../client/index.js";
+import { connect, type Connection, type Mode, type Refusal, type Status } from "../client/index.js";
 import { formatHash, type Place } from "./address.js";
 import { ApiError } from "./api.js";
 import { hideBanner, showBanner, type Action } from "./banner.js";
@@ -13,18 +13,20 @@ import { showFailure } from "./failed.js";
 import { failureOf } from "./failure.js";
 import { keepFocus } from "./focus.js";
 import { Hint } from "./hint.js";
-import { findRecent, forgetRecent, isNamed, loadName, titleOf } from "./memory.js";
+import { findRecent, forgetRecent, isNamed, loadName, loadWrapping, saveWrapping, titleOf } from "./memory.js";
 import { setUpMenu } from "./menu.js";
 import { isolated } from "./names.js";
 import { News } from "./news.js";
 import { Notes } from "./notes.js";
 import { People } from "./people.js";
+import { setUpPrint } from "./print.js";
 import { setUpShare } from "./share.js";
 import { goToNew } from "./start.js";
 import { fate } from "./state.js";
 import { StatusLine } from "./status.js";
 import { markNews, setTitle } from "./titles.js";
 import { showToast } from "./toast.js";
+import { answerTyping } from "./viewing.js";
 import { OwnWindows } from "./windows.js";
 
 /** Milliseconds of being away before it is worth a banner: a restart of a server takes less. */
@@ -54,6 +56,8 @@ export class Session {
   #hint: Hint | null = null;
   /** Whether the codespace's text has been here. */
   #joined = false;
+  /** The mode that the editor shows. */
+  #mode: Mode = "edit";
   /** Time since which there is no connection. */
   #awaySince: number | null = Date.now();
   /** Time since which the browser says that there is no network. */
@@ -72,6 +76,7 @@ export class Session {
     const position = part("place", HTMLElement);
     this.#editor = new PageEditor(
       part("editor", HTMLElement),
+      loadWrapping(),
       (line, column) => (position.textContent = `${line}:${column}`),
       () => this.#onText(),
     );
@@ -97,6 +102,10 @@ export class Session {
     });
     this.#setUpMenu();
     this.#setUpKeys();
+    setUpPrint(
+      () => findRecent(place.token)?.name ?? (this.#title || "Codespace"),
+      () => this.#editor.text,
+    );
     if (this.#endsAt !== null) this.#linkEnd = new LinkEnd(this.#endsAt, this.#waysToKeep());
     const state = history.state as { isNew?: boolean } | null;
     if (state?.isNew) {
@@ -105,7 +114,8 @@ export class Session {
     }
     this.#nameWindow();
     keepFocus(this.#editor.view);
-    this.#editor.view.focus();
+    // On a phone, only where something can be typed.
+    if (!isTouched()) this.#editor.view.focus();
   }
 
   get #title(): string {
@@ -149,10 +159,16 @@ export class Session {
     else this.#awaySince ??= Date.now();
     if (state === "connected" && !this.#joined) {
       this.#joined = true;
+      if (isTouched() && mode === "edit" && document.activeElement === document.body) this.#editor.view.focus();
       this.#notes.write();
       this.#nameWindow();
     }
     const chip = part("mode", HTMLElement);
+    if (mode !== this.#mode) {
+      this.#mode = mode;
+      // The editor may be in the middle of an update.
+      queueMicrotask(() => this.#editor.setMode(mode));
+    }
     chip.hidden = state !== "closed" && (mode === "edit" || state === "connecting");
     chip.textContent = state === "closed" ? "Read-only" : "View only";
     part("share", HTMLElement).hidden = state === "closed";
@@ -224,15 +240,33 @@ export class Session {
   }
 
   #setUpMenu(): void {
-    setUpMenu({
+    const actions = {
       copy: () => void this.#copy(this.#editor.text),
       download: () => this.#download(),
+      print: () => print(),
+      wrap: () => this.#wrap(),
       search: () => this.#editor.openSearch(),
       new: () => this.#makeNew(""),
-    });
+    };
+    setUpMenu(actions, { wrap: () => this.#editor.isWrapped });
+  }
+
+  #wrap(): void {
+    this.#editor.chooseWrapping(!this.#editor.isWrapped);
+    saveWrapping(this.#editor.isWrapped);
   }
 
   #setUpKeys(): void {
+    answerTyping(
+      this.#editor.view.contentDOM,
+      () => this.#joined && this.#editor.view.state.readOnly,
+      () =>
+        showToast(
+          this.#connection.status.state === "closed"
+            ? "This text is read-only now. It can be copied."
+            : "You can view this text and not change it. Ask for a link for editing.",
+        ),
+    );
     document.addEventListener("keydown", (event) => {
       const key = event.key.toLowerCase();
       const isModified = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
@@ -276,4 +310,9 @@ export class Session {
       showBanner("failed", "bad", `No codespace was made: ${error.message}.`, [["Close", () => hideBanner("failed")]]);
     });
   }
+}
+
+/** Whether the device is used with fingers first. */
+function isTouched(): boolean {
+  return matchMedia("(pointer: coarse)").matches;
 }
