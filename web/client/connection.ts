@@ -5,6 +5,7 @@
 
 import type { PresentPeer } from "./colors.js";
 import { joiningAddress, socketAddress } from "./address.js";
+import { textIn, type Draft } from "./draft.js";
 import { noDrafts, type DraftStore } from "./drafts.js";
 import { Leftovers } from "./leftovers.js";
 import { Liveness } from "./liveness.js";
@@ -21,17 +22,17 @@ import {
   type Storage,
 } from "./protocol.js";
 import type { ConnectionHooks, ConnectionOptions } from "./options.js";
-import type { Refusal } from "./refusals.js";
+import { unreadable, type Refusal } from "./refusals.js";
 import { AnotherLife, OutOfStep, Replica } from "./replica.js";
 import type { Editor } from "./screen.js";
-import type { Status } from "./status.js";
+import { isOffline, type Status } from "./status.js";
 
 /** Milliseconds before the next attempt: at first and, doubled each time, at most; less up to a half by chance. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 /** Milliseconds that a connection has to last for the next pause to be a first one. */
 const SETTLED_MS = 1000;
-/** Milliseconds between two writings of what is unsaved. */
+/** Milliseconds between two writings of what is unsaved, where it has only moved behind what others did. */
 const KEEP_MS = 300;
 /** A connection that ended without the server's saying so. */
 const LOST = 1006;
@@ -61,6 +62,8 @@ export class Connection {
   #ended: Status["ended"] = null;
   #retryAt: number | null = null;
   #kept = true;
+  /** What was typed when the draft was written last. */
+  #keptTyped: unknown = null;
   /** Connections that came as far as the welcome, and when the last one did. */
   #welcomes = 0;
   #welcomedAt = 0;
@@ -111,6 +114,7 @@ export class Connection {
       unsaved: this.#replica.unconfirmed,
       kept: this.#kept,
       heardAt: this.#heardAt,
+      silentAt: this.#heardAt === null ? null : this.#life.silentAt(this.#heardAt),
       offline: this.#offline,
       askedAt: this.#socket === null ? null : this.#life.askedAt,
       waitingSince: this.#waitingSince,
@@ -155,7 +159,9 @@ export class Connection {
   changed(): void {
     this.#replica.changed();
     this.#send();
-    this.#keepSoon();
+    // At once: a crash of the browser leaves no time for more.
+    if (this.#replica.typed !== this.#keptTyped) this.#keep();
+    this.#told();
   }
 
   /** Show the others where one's cursor is, from now on. */
@@ -180,13 +186,21 @@ export class Connection {
         this.#replica.restore(draft);
         this.#state = "reconnecting";
       } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        // It was not written by this program.
-        this.#drafts.keep(null);
+        if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+        this.#setAside(draft);
       }
     }
     this.#offer();
     this.#dial();
+  }
+
+  /** Have the text of a draft offered, which was not written by this program, or not whole. */
+  #setAside(draft: Draft): void {
+    const text = textIn(JSON.stringify(draft));
+    const reason = unreadable(text);
+    if (this.#drafts.setAside?.(reason, text, false)) return;
+    this.#drafts.keep(null);
+    this.#hooks.onRefused?.({ code: "set_aside", reason, inserted: text });
   }
 
   /** Offer what earlier pages could not send. */
@@ -341,7 +355,7 @@ export class Connection {
   #end(ended: { code: number; reason: string }, lost = ""): void {
     if (this.#state === "closed") return;
     this.#keep();
-    if (lost !== "") this.#drafts.setAside?.(ended.reason, lost);
+    if (lost !== "") this.#drafts.setAside?.(ended.reason, lost, true);
     this.#leftovers.close();
     this.#state = "closed";
     this.#drop();
@@ -420,6 +434,7 @@ export class Connection {
     clearTimeout(this.#keepTimer);
     this.#keepTimer = undefined;
     if (this.#session === "" || this.#state === "closed") return;
+    this.#keptTyped = this.#replica.typed;
     const kept = this.#drafts.keep(this.#replica.draft());
     if (kept !== this.#kept) {
       this.#kept = kept;
@@ -430,9 +445,4 @@ export class Connection {
   #told(): void {
     this.#hooks.onStatus?.(this.status);
   }
-}
-
-/** Whether the browser says that there is no network; where nothing says so, there is one. */
-function isOffline(): boolean {
-  return typeof navigator !== "undefined" && navigator.onLine === false;
 }

@@ -52,6 +52,11 @@ export class Liveness {
     return this.#askedAt;
   }
 
+  /** Return the time at which a server that was heard then should have said something again; null: it need not. */
+  silentAt(heardAt: number): number | null {
+    return this.#aliveMs === null ? null : heardAt + this.#aliveMs + LATE_MS;
+  }
+
   /** Take note of a message, a piece of one, or the opening of the socket. */
   heard(now: number): void {
     this.#progressAt = now;

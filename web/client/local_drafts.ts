@@ -10,6 +10,7 @@ import type { Aside, DraftStore } from "./drafts.js";
 import type { Mode } from "./protocol.js";
 import type { Draft } from "./draft.js";
 import { attempt, Records } from "./records.js";
+import { unreadable } from "./refusals.js";
 
 /** Milliseconds between two signs of life of a page, and without one after which a page is taken to be gone. */
 const ALIVE_MS = 20_000;
@@ -118,11 +119,14 @@ export class LocalDrafts implements DraftStore {
     return null;
   }
 
-  setAside(reason: string, text: string): void {
+  setAside(reason: string, text: string, isOnScreen: boolean): boolean {
     this.#kept = null;
+    const kept = Records.setAside(this.#home, reason, text);
     this.#records?.clear();
-    const key = Records.setAside(this.#home, reason, text);
-    if (key !== null) this.#told.add(key);
+    // Where storage was full, there is room now.
+    const key = kept ?? Records.setAside(this.#home, reason, text);
+    if (key !== null && isOnScreen) this.#told.add(key);
+    return key !== null;
   }
 
   asides(): readonly Aside[] {
@@ -144,7 +148,7 @@ export class LocalDrafts implements DraftStore {
       take: async () => this.#settle(spot, false),
       keep: (draft) => this.keep(draft),
       release: () => this.release(),
-      setAside: (reason, text) => this.setAside(reason, text),
+      setAside: (reason, text, isOnScreen) => this.setAside(reason, text, isOnScreen),
     };
   }
 
@@ -152,6 +156,8 @@ export class LocalDrafts implements DraftStore {
     this.#spot = spot;
     this.#records = new Records(spot.place, spot.session);
     if (own) attempt(() => sessionStorage.setItem(ownKey(this.#address), spot.session));
+    const scraps = this.#records.scraps();
+    if (scraps !== null) this.setAside(unreadable(scraps), scraps, false);
     this.#kept = this.#records.get()?.draft ?? null;
     this.#alive = setInterval(() => this.#kept && this.keep(this.#kept), ALIVE_MS);
     return { session: spot.session, draft: this.#kept };
@@ -159,8 +165,11 @@ export class LocalDrafts implements DraftStore {
 
   /** Hold a session if no other page does; `own`: it was this window's. */
   async #claim(spot: Spot, own: boolean): Promise<boolean> {
-    const kept = new Records(spot.place, spot.session).get();
+    const records = new Records(spot.place, spot.session);
+    const kept = records.get();
     if (hasLocks()) return this.#hold(spot, own && kept !== null);
+    // A page that lives keeps what can be read.
+    if (records.scraps() !== null) return true;
     // A window that was duplicated has the same memory as the one that lives on: only a reload is sure to be alone.
     const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
     return (own && navigation?.type === "reload") || (kept !== null && Date.now() - kept.at > GONE_MS);

@@ -19,6 +19,12 @@ export const VIEW_ONLY = "this link is for viewing only";
 export const HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
 export const STRAY = "it was made upon one that cannot be saved; make it again";
 
+/** Return the reason for a text that was found in edits of an earlier page, which cannot be read. */
+export function unreadable(text: string): string {
+  const found = text === "" ? "no text was found in it" : "this text was found in it";
+  return `it was kept in a form that this page cannot read, and ${found}`;
+}
+
 /** Return the reason for an edit that makes a text too long. */
 export function tooLong(limits: Limits | null): string {
   const most = limits === null ? "" : ` of ${limits.text_units} characters`;

@@ -201,6 +201,7 @@ export class Replica {
    * @throws RangeError if they do not fit one another; nothing is changed then.
    */
   restore(draft: Draft): void {
+    if (typeof draft.epoch !== "string" || !(draft.version >= 0 && draft.seq >= 0)) throw new RangeError("not a draft");
     const committed = new Committed();
     committed.restore({ base: draft.base, since: draft.since });
     const { length } = committed.text;

@@ -39,8 +39,6 @@ export interface Shown {
 export const SAVING_MS = 600;
 /** Milliseconds without an answer, to a push or to a question, after which the server counts as slow. */
 export const SLOW_MS = 3000;
-/** Milliseconds of silence after which the text may be old: the server speaks every 20 seconds, and its word travels. */
-export const SILENT_MS = 25_000;
 /** Milliseconds in which most connections that were lost are back. */
 export const BRIEF_MS = 1000;
 /** Milliseconds between two new counts of seconds. */
@@ -64,7 +62,7 @@ export function shownOf(known: Known, now: number): Shown {
 }
 
 function connected(known: Known, now: number): Shown {
-  const { storage, unsaved, mode, heardAt, askedAt, waitingSince, unsavedSince } = known;
+  const { storage, unsaved, mode, heardAt, silentAt, askedAt, waitingSince, unsavedSince } = known;
   if (storage === "down") {
     const text = unsaved > 0 ? `The server cannot save now, ${edits(unsaved)} waiting` : "The server cannot save now";
     return {
@@ -81,7 +79,7 @@ function connected(known: Known, now: number): Shown {
     return { look: "slow", text: `Slow, ${edits(unsaved)} waiting`, detail, canRetry: false, again: now + STEP_MS };
   }
   const silence = heardAt === null ? 0 : now - heardAt;
-  if (silence >= SILENT_MS || (askedAt !== null && now - askedAt >= SLOW_MS)) {
+  if ((silentAt !== null && now >= silentAt) || (askedAt !== null && now - askedAt >= SLOW_MS)) {
     const detail = "The server has said nothing since; the text on this screen may be old.";
     return {
       look: "slow",
@@ -91,7 +89,7 @@ function connected(known: Known, now: number): Shown {
       again: now + STEP_MS,
     };
   }
-  const slow = earliest([unsaved > 0 ? waitingSince : null, SLOW_MS], [heardAt, SILENT_MS], [askedAt, SLOW_MS]);
+  const slow = earliest([unsaved > 0 ? waitingSince : null, SLOW_MS], [silentAt, 0], [askedAt, SLOW_MS]);
   if (unsavedSince !== null && now - unsavedSince >= SAVING_MS) {
     const detail = `${capital(edits(unsaved))} on the way to the server.`;
     return { look: "saving", text: "Saving…", detail, canRetry: false, again: slow };

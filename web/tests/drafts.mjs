@@ -194,6 +194,61 @@ await play({
     close();
   },
 
+  async "letters behind a large push in flight are kept at once, and each writes little"() {
+    for (const isOffline of [false, true]) {
+      const [server, browser] = [new Server("x".repeat(500_000)), new Browser()];
+      server.limits = { ...LIMITS, text_units: 1_500_000 };
+      const first = page(browser);
+      await server.serve();
+      server.answer = () => undefined;
+      if (isOffline) server.isThere = false;
+      await server.serve();
+      const paste = "paste ".repeat(80_000);
+      first.type(paste);
+      let written = 0;
+      let most = 0;
+      const { setItem } = Object.getPrototypeOf(browser.local);
+      Object.defineProperty(browser.local, "setItem", {
+        configurable: true,
+        value: (key, value) => {
+          written += value.length;
+          most = Math.max(most, value.length);
+          setItem.call(browser.local, key, value);
+        },
+      });
+      for (let k = 0; k < 50; k++) first.type("k");
+      demand(written < 50 * 1000, `${written} characters were written for 50 letters, ${most} at once`);
+      for (let k = 0; k < 450; k++) first.type("k");
+      demand(written < 500 * 16_384, `${written} characters were written for 500 letters, ${most} at once`);
+      delete browser.local.setItem;
+      // No timer has run since the first letter.
+      first.crash();
+      server.isThere = true;
+      server.answer = "commit";
+      const second = page(browser, EDIT, first.window);
+      await server.serve();
+      const text = server.begin + paste + "k".repeat(500);
+      demand(server.text === text && second.editor.text === text, `texts of ${server.text.length} units`);
+      await clock.pass(6000);
+      demandEqual(keysOf(browser, "pyshare.base"), [], "records that are left");
+      second.close();
+    }
+  },
+
+  async "to move the cursor writes nothing"() {
+    const [server, browser] = [new Server("base"), new Browser()];
+    const { connection, type, close } = page(browser);
+    await server.serve();
+    server.answer = () => undefined;
+    type("A");
+    let writes = 0;
+    Object.defineProperty(browser.local, "setItem", { configurable: true, value: () => writes++ });
+    for (let k = 0; k < 9; k++) connection.changed();
+    delete browser.local.setItem;
+    demandEqual(writes, 0, "writes");
+    close();
+  },
+
   async "of closed windows all edits are sent when one is opened, in the order in which they were kept"() {
     const [server, browser] = [new Server("start\n"), new Browser()];
     await leave(server, browser, EDIT, "by the first\n", "by the second\n", "by the third\n");
@@ -382,15 +437,82 @@ await play({
     next.close();
   },
 
-  async "a record that is not a draft is passed over"() {
-    for (const record of ["null", "7", '{"draft":{}}', '{"draft":{"changes":[]},"base":3,"at":1900000000000}', "{"]) {
+  async "a draft that cannot be read is offered as the text that is found in it, until taken, and shuts nobody out"() {
+    const draft = (changed) => ({
+      epoch: "e",
+      version: 0,
+      base: "start\n",
+      inFlight: null,
+      seq: 0,
+      changes: [],
+      ...changed,
+    });
+    const typed = [6, [0, 'new "text"', "and more"]];
+    const whole = JSON.stringify({ draft: draft({ changes: [typed] }), at: clock.now });
+    const records = {
+      null: "",
+      7: "",
+      "{": "",
+      '{"draft":{}}': "",
+      '{"draft":{"changes":[]},"base":3,"at":1900000000000}': "",
+      '{"draft":{"changes":[[6,[0,"of a lost text"]]]},"base":3,"at":1900000000000}': "of a lost text",
+      '{"draft":{"changes":[{"record":7},[6,[0,"of a lost edit"]]]},"base":3,"at":1900000000000}': "of a lost edit",
+      [whole.slice(0, whole.indexOf("and more") + 5)]: 'new "text"\nand m',
+      [whole.replace("[6,", "[60,")]: 'new "text"\nand more',
+      [whole.replace('"version":0', '"version":"x"')]: 'new "text"\nand more',
+      [whole.replace("[6,", "[null,")]: 'new "text"\nand more',
+    };
+    for (const [record, text] of Object.entries(records)) {
       const [server, browser] = [new Server("start\n"), new Browser()];
-      browser.local.setItem(`pyshare:${EDIT}:${"a".repeat(22)}`, record);
-      const next = page(browser);
-      await server.serve();
-      demandEqual([next.connection.status.state, next.editor.text], ["connected", "start\n"], record);
-      next.close();
+      for (const session of ["a".repeat(22), "b".repeat(22)])
+        browser.local.setItem(`pyshare:${EDIT}:${session}`, record);
+      for (let visit = 0; visit < 2; visit++) {
+        const next = page(browser);
+        await server.serve();
+        await clock.pass(400);
+        await server.serve();
+        demandEqual([next.connection.status.state, next.editor.text], ["connected", "start\n"], record);
+        const offered = next.refused.map(({ code, inserted }) => [code, inserted]);
+        demandEqual(
+          offered,
+          [
+            ["set_aside", text],
+            ["set_aside", text],
+          ].slice(0, 2 - visit),
+          record,
+        );
+        demand(next.refused[0].reason.includes(text === "" ? "no text" : "this text"), next.refused[0].reason);
+        next.refused[0].forget();
+        next.close();
+      }
+      demandEqual(keysOf(browser, "pyshare:"), [], "drafts that are left");
     }
+  },
+
+  async "a draft of another store that does not fit is offered too"() {
+    const [server, browser] = [new Server("start\n"), new Browser()];
+    const draft = { epoch: "e", version: 0, base: "other", changes: [[6, [0, "kept"]]], inFlight: null, seq: 0 };
+    const kept = [];
+    const drafts = {
+      take: async () => ({ session: "s".repeat(22), draft }),
+      keep: (each) => kept.push(each) > 0,
+      release: () => undefined,
+    };
+    const refused = [];
+    const connection = new Connection(screen(EditorState), EDIT, {
+      WebSocket: Socket,
+      drafts,
+      onRefused: (refusal) => refused.push(refusal),
+    });
+    await server.serve();
+    demandEqual([connection.status.state, kept[0]], ["connected", null], "state, and what is kept");
+    demandEqual(
+      refused.map(({ code, inserted }) => [code, inserted]),
+      [["set_aside", "kept"]],
+      "what is offered",
+    );
+    connection.close();
+    demand(browser !== null, "");
   },
 
   async "the text of a page that has crashed with everything saved is swept away by the next page"() {

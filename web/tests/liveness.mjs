@@ -79,6 +79,19 @@ await play({
     connection.close();
   },
 
+  async "a server that says it is quiet for minutes is not asked, nor called silent, before they are over"() {
+    const { connection, socket } = await join({ ...LIMITS, alive_ms: 120_000 });
+    demandEqual(connection.status.silentAt, clock.now + 125_000, "time from which the server is silent");
+    await clock.pass(124_900);
+    demandEqual([socket.all("alive").length, connection.status.askedAt], [0, null], "asked before");
+    await clock.pass(200);
+    demandEqual(socket.all("alive").length, 1, "questions after");
+    connection.close();
+    const quiet = await join({ ...LIMITS, alive_ms: 0 });
+    demandEqual(quiet.connection.status.silentAt, null, "silence of a server that gives no signs of life");
+    quiet.connection.close();
+  },
+
   async "signs of life keep a connection, and the page knows when it heard them"() {
     const { connection, socket } = await join();
     for (let k = 0; k < 20; k++) {
