@@ -67,6 +67,8 @@ export class Session {
   #awayTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the banner of being away was shown since the last connection. */
   #wasAway = false;
+  /** Refused edits and texts of earlier visits, until they are closed. */
+  readonly #refusals: Refusal[] = [];
 
   constructor(place: Place) {
     this.#place = place;
@@ -184,9 +186,11 @@ export class Session {
   /** Say so when the connection is away for long, and when it is back. */
   #onAway({ state, unsaved }: Status): void {
     if (state === "connected") {
+      const wasTimed = this.#awayTimer !== undefined;
       clearTimeout(this.#awayTimer);
       this.#awayTimer = undefined;
       hideBanner("away");
+      if (wasTimed) this.#showRefusals();
       if (this.#wasAway && unsaved === 0) {
         this.#wasAway = false;
         showToast("Back, everything is saved.");
@@ -225,11 +229,25 @@ export class Session {
     );
   }
 
-  #onRefused({ code, reason, inserted, forget }: Refusal): void {
-    const actions: Action[] = [["Close", () => (forget?.(), hideBanner("refused"))]];
-    if (inserted !== "") actions.unshift(["Copy what was taken back", () => void this.#copy(inserted)]);
-    const what = code === "set_aside" ? "Text of an earlier visit could not be saved" : "An edit was taken back";
-    showBanner("refused", "bad", `${what}: ${reason}.`, actions);
+  #onRefused(refusal: Refusal): void {
+    this.#refusals.push(refusal);
+    this.#showRefusals();
+  }
+
+  /** Say what was refused and nobody has closed yet: the last reason, and the texts of all. */
+  #showRefusals(): void {
+    const last = this.#refusals.at(-1);
+    if (last === undefined) return;
+    const close = (): void => {
+      for (const { forget } of this.#refusals.splice(0)) forget?.();
+      hideBanner("refused");
+    };
+    const texts = this.#refusals.map(({ inserted }) => inserted).filter((text) => text !== "");
+    const actions: Action[] = [["Close", close]];
+    if (texts.length > 0) actions.unshift(["Copy what was taken back", () => void this.#copy(texts.join("\n"))]);
+    const what = last.code === "set_aside" ? "Text of an earlier visit could not be saved" : "An edit was taken back";
+    const count = this.#refusals.length > 1 ? ` (this is the last of ${this.#refusals.length})` : "";
+    showBanner("refused", "bad", `${what}: ${last.reason}${count}.`, actions);
   }
 
   #waysToKeep(): readonly Action[] {

@@ -25,9 +25,222 @@ function joiningAddress(address, session, name, known3) {
   return url;
 }
 
+// client/parcel.ts
+import { ChangeSet as ChangeSet2 } from "@codemirror/state";
+
+// client/changes.ts
+import { diff } from "@codemirror/merge";
+import { ChangeSet } from "@codemirror/state";
+var DIFFERENCE = { scanLimit: 1e3, timeout: 200 };
+function difference(from, to) {
+  const [before, after] = [from.toString(), to.toString()];
+  const specs = diff(before, after, DIFFERENCE).map(({ fromA, toA, fromB, toB }) => {
+    const start = splitsPair(before, fromA) || splitsPair(after, fromB) ? 1 : 0;
+    const end = splitsPair(before, toA) || splitsPair(after, toB) ? 1 : 0;
+    return { from: fromA - start, to: toA + end, insert: to.slice(fromB - start, toB + end) };
+  });
+  return ChangeSet.of(specs, from.length);
+}
+function splitsPair(text, pos) {
+  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
+}
+function hasHalves(changes, doc) {
+  let found = false;
+  const divides = (pos) => pos > 0 && splitsPair(doc.sliceString(pos - 1, pos + 1), 1);
+  changes.iterChanges((from, to, _fromB, _toB, inserted) => {
+    found ||= new RegExp("\\p{Surrogate}", "u").test(inserted.toString()) || divides(from) || divides(to);
+  }, true);
+  return found;
+}
+function composed(sets, length) {
+  if (sets.length === 0) return ChangeSet.empty(length);
+  return sets.reduceRight((changes, each) => each.compose(changes));
+}
+function byPush(updates) {
+  const pushes = [];
+  for (const update of updates) {
+    const last = pushes.at(-1);
+    if (last && last[0].sender === update.sender && last[0].seq === update.seq) last.push(update);
+    else pushes.push([update]);
+  }
+  return pushes;
+}
+function shared(own2, done) {
+  const all = [];
+  done.iterChanges((from, to, _fromB, _toB, inserted) => all.push({ from, to, text: inserted.toString() }));
+  const first = [];
+  const rest = [];
+  let shift = 0;
+  let index = 0;
+  own2.iterChanges((from, to, _fromB, _toB, inserted) => {
+    while (index + 1 < all.length && all[index + 1].from <= from) index++;
+    const other = all[index];
+    const text = inserted.toString();
+    let taken = null;
+    if (other && other.from <= from && other.to >= to) {
+      if (other.text.includes(text)) taken = text.length;
+      else if (other.from === from && other.to === to && text.startsWith(other.text)) taken = other.text.length;
+    }
+    if (taken === null) {
+      rest.push({ from: from + shift, to: to + shift, insert: inserted });
+      return;
+    }
+    first.push({ from, to, insert: inserted.slice(0, taken) });
+    if (taken < text.length) rest.push({ from: from + shift + taken, insert: inserted.slice(taken) });
+    shift += taken - (to - from);
+  });
+  const part = ChangeSet.of(first, own2.length);
+  return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
+}
+function insertedBy(changes) {
+  const parts2 = [];
+  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
+    if (inserted.length > 0) parts2.push(inserted.toString());
+  });
+  return parts2.join("\n");
+}
+function sizeOf(changes) {
+  let size = 0;
+  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => size += toA - fromA + inserted.length);
+  return size;
+}
+
+// client/parcel.ts
+var SHARE = 2;
+var PART_SECTIONS = 8192;
+var FRAME_BYTES = 100;
+var UNIT_BYTES = 6;
+var CHANGE_BYTES = 48;
+function partLimits({ message_bytes, push_sections }) {
+  const sections = Math.min(Math.floor((push_sections ?? Infinity) / SHARE), PART_SECTIONS);
+  return { bytes: Math.floor(message_bytes / SHARE), sections };
+}
+function pushLimits({ message_bytes, push_sections }) {
+  return { bytes: message_bytes - FRAME_BYTES, sections: push_sections ?? Infinity };
+}
+function cut(changes, limits) {
+  if (fits(changes, limits)) return [changes, null];
+  const first = [];
+  const rest = [];
+  let spent = 0;
+  let shift = 0;
+  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
+    let room = limits.bytes - spent - CHANGE_BYTES;
+    if (first.length === 0) room = Math.max(room, 2 * UNIT_BYTES);
+    const full = first.length > 0 && 2 * first.length + 3 > limits.sections;
+    if (rest.length > 0 || room <= 0 || full) {
+      rest.push({ from: fromA + shift, to: toA + shift, insert: inserted });
+      return;
+    }
+    const text = inserted.toString();
+    const taken = fittingUnits(text, room);
+    first.push({ from: fromA, to: toA, insert: inserted.slice(0, taken) });
+    if (taken < text.length) rest.push({ from: fromA + shift + taken, insert: inserted.slice(taken) });
+    spent += CHANGE_BYTES + textBytes(text.slice(0, taken));
+    shift += taken - (toA - fromA);
+  });
+  return parts(changes, first, rest);
+}
+function shed(changes, limits) {
+  if (fits(changes, limits)) return [changes, null];
+  let inserting = 0;
+  let bytes = 0;
+  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
+    if (inserted.length === 0) return;
+    inserting++;
+    bytes += textBytes(inserted.toString());
+  });
+  const most = Math.min((limits.sections - 1) / 2, (limits.bytes - bytes) / CHANGE_BYTES);
+  let room = Math.floor(most) - inserting;
+  const first = [];
+  const rest = [];
+  let shift = 0;
+  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
+    if (inserted.length === 0 && room-- <= 0) {
+      rest.push({ from: fromA + shift, to: toA + shift });
+      return;
+    }
+    first.push({ from: fromA, to: toA, insert: inserted });
+    shift += inserted.length - (toA - fromA);
+  });
+  return parts(changes, first, rest);
+}
+function parts(whole, first, rest) {
+  const part = ChangeSet2.of(first, whole.length);
+  return [part, rest.length > 0 ? ChangeSet2.of(rest, part.newLength) : null];
+}
+function measure(changes) {
+  let sections = 1;
+  let bytes = CHANGE_BYTES;
+  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
+    sections += 2;
+    bytes += 2 * CHANGE_BYTES + UNIT_BYTES * inserted.length;
+  }, true);
+  return { bytes, sections };
+}
+function fits(changes, { bytes, sections }) {
+  const most = measure(changes);
+  if (most.bytes <= bytes && most.sections <= sections) return true;
+  const json = changes.toJSON();
+  return json.length <= sections && new TextEncoder().encode(JSON.stringify(json)).length <= bytes;
+}
+function fittingUnits(text, roomBytes) {
+  let low = Math.min(text.length, Math.floor(roomBytes / UNIT_BYTES));
+  let high = text.length;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (textBytes(text.slice(0, middle)) <= roomBytes) low = middle;
+    else high = middle - 1;
+  }
+  return splitsPair(text, low) ? low - 1 : low;
+}
+function textBytes(text) {
+  const lines = text.split("\n").length - 1;
+  return new TextEncoder().encode(JSON.stringify(text)).length + lines;
+}
+
+// client/draft.ts
+var LONG_BYTES = 16384;
+var Drafted = class {
+  #json = /* @__PURE__ */ new WeakMap();
+  /** Return a chain as it stands in a draft, short edits together; the first one stays apart if `isFlying`. */
+  of(chain, isFlying) {
+    const sets = [];
+    let wasShort = false;
+    chain.forEach((changes, index) => {
+      const isShort = measure(changes).bytes <= LONG_BYTES && !(isFlying && index === 0);
+      if (isShort && wasShort) sets.push(sets.pop().compose(changes));
+      else sets.push(changes);
+      wasShort = isShort;
+    });
+    return sets.map((changes) => this.#jsonOf(changes));
+  }
+  #jsonOf(changes) {
+    const json = this.#json.get(changes) ?? changes.toJSON();
+    this.#json.set(changes, json);
+    return json;
+  }
+};
+function textIn(json) {
+  const start = json.indexOf('"changes"');
+  const end = json.indexOf('"inFlight"', start);
+  const changes = json.slice(start < 0 ? 0 : start + '"changes"'.length, start < 0 || end < 0 ? void 0 : end);
+  const literals = [...changes.matchAll(/"((?:[^"\\]|\\.)*)(?:"(\s*:)?|$)/g)];
+  const strings = literals.flatMap(([, string, colon]) => colon === void 0 ? [unescaped(string)] : []);
+  return start < 0 ? "" : strings.join("\n").trim();
+}
+function unescaped(string) {
+  try {
+    return JSON.parse(`"${string}"`);
+  } catch {
+    return string;
+  }
+}
+
 // client/records.ts
 var FORGOTTEN_MS = 90 * 24 * 3600 * 1e3;
 var STALE_MS = 24 * 3600 * 1e3;
+var LONG_JSON = 4096;
 var DRAFT = "pyshare:";
 var BASE = "pyshare.base:";
 var ASIDE = "pyshare.aside:";
@@ -38,6 +251,9 @@ var Records = class {
   /** The base that is written, and its number; 0: none. */
   #base = null;
   #number = 0;
+  /** Long edits that are written, with their numbers; and the last number that was used. */
+  #long = /* @__PURE__ */ new Map();
+  #last = 0;
   constructor(place, session) {
     this.#name = `${place}:${session}`;
   }
@@ -49,7 +265,8 @@ var Records = class {
       const session = key.slice(start.length);
       const kept = read(key);
       if (!SESSION.test(session)) continue;
-      if (kept && Date.now() - kept.at < FORGOTTEN_MS) found.push({ session, at: kept.at });
+      const at = typeof kept?.at === "number" ? kept.at : Date.now();
+      if (Date.now() - at < FORGOTTEN_MS) found.push({ session, at });
       else remove(key);
     }
     return found.sort((one, other) => one.at - other.at).map(({ session }) => session);
@@ -78,7 +295,8 @@ var Records = class {
   }
   /** Keep a text for the next page. Return its key; null if there is no room. */
   static setAside(place, reason, text) {
-    const key = `${ASIDE}${place}:${Date.now()}`;
+    let key = `${ASIDE}${place}:${Date.now()}`;
+    while (attempt(() => localStorage.getItem(key)) != null) key += "+";
     return write(key, { reason, text, at: Date.now() }) ? key : null;
   }
   static asides(place) {
@@ -91,45 +309,73 @@ var Records = class {
   get() {
     const kept = read(DRAFT + this.#name);
     if (!Array.isArray(kept?.draft?.changes)) return null;
-    const base = kept.draft.base ?? read(this.#baseKey(kept.base ?? 0))?.text;
-    if (typeof base !== "string") return null;
+    const base = kept.draft.base ?? this.#read(kept.base)?.text;
+    const changes = kept.draft.changes.map((each) => isNamed(each) ? this.#read(each.record)?.changes : each);
+    if (typeof base !== "string" || changes.includes(void 0)) return null;
     this.#base = kept.draft.base === void 0 ? base : null;
     this.#number = kept.base ?? 0;
-    return { draft: { ...kept.draft, base }, at: kept.at };
+    kept.draft.changes.forEach((each, index) => isNamed(each) && this.#long.set(changes[index], each.record));
+    return { draft: { ...kept.draft, base, changes }, at: kept.at };
+  }
+  /** Return the text that can be found in a draft that is not whole; null if there is none, or a whole one. */
+  scraps() {
+    const draft = attempt(() => localStorage.getItem(DRAFT + this.#name)) ?? null;
+    if (draft === null || this.get() !== null) return null;
+    const records = [...draft.matchAll(/\{"record":(\d+)\}/g)].map(([, number]) => this.#key(Number(number)));
+    const long = records.map((key) => attempt(() => localStorage.getItem(key)) ?? "");
+    return [draft, ...long].map(textIn).filter((text) => text !== "").join("\n");
   }
   /** Keep a draft; return whether there is room. */
   put(draft) {
-    const { base, ...small } = draft;
     const at = Date.now();
-    const before = this.#number;
-    if (base !== this.#base) {
-      const text = { text: base, at };
-      if (!write(this.#baseKey(before + 1), text)) return false;
-      this.#number = before + 1;
-    }
-    const kept = { draft: small, base: this.#number, at };
-    if (!write(DRAFT + this.#name, kept)) {
-      if (this.#number !== before) remove(this.#baseKey(this.#number));
-      this.#number = before;
+    const added = [];
+    const add = (what) => {
+      added.push(++this.#last);
+      return write(this.#key(this.#last), { ...what, at }) ? this.#last : 0;
+    };
+    this.#last = Math.max(this.#last, this.#number, ...this.#long.values());
+    const number = draft.base === this.#base ? this.#number : add({ text: draft.base });
+    const long = /* @__PURE__ */ new Map();
+    const changes = draft.changes.map((each) => {
+      const isLong = this.#long.has(each) || JSON.stringify(each).length > LONG_JSON;
+      if (!isLong) return each;
+      const named = { record: this.#long.get(each) ?? add({ changes: each }) };
+      long.set(each, named.record);
+      return named;
+    });
+    const { base, ...small } = draft;
+    const kept = { draft: { ...small, changes }, base: number, at };
+    if (number === 0 || [...long.values()].includes(0) || !write(DRAFT + this.#name, kept)) {
+      for (const each of added) remove(this.#key(each));
       return false;
     }
-    this.#base = base;
-    if (this.#number !== before) remove(this.#baseKey(before));
+    const before = [this.#number, ...this.#long.values()];
+    [this.#base, this.#number, this.#long] = [base, number, long];
+    const needed = /* @__PURE__ */ new Set([number, ...long.values()]);
+    for (const each of before) if (!needed.has(each)) remove(this.#key(each));
     return true;
   }
   /** Keep no draft, but the text below the next one. */
   empty() {
     remove(DRAFT + this.#name);
+    for (const number of this.#long.values()) remove(this.#key(number));
+    this.#long.clear();
   }
   clear() {
     this.empty();
-    remove(this.#baseKey(this.#number));
+    for (const key of keysWith(this.#key(""))) remove(key);
     this.#base = null;
   }
-  #baseKey(number) {
+  #key(number) {
     return `${BASE}${this.#name}:${number}`;
   }
+  #read(number = 0) {
+    return read(this.#key(number));
+  }
 };
+function isNamed(changes) {
+  return typeof changes?.record === "number";
+}
 function attempt(act) {
   try {
     return act();
@@ -148,6 +394,33 @@ function write(key, value) {
 }
 function remove(key) {
   attempt(() => localStorage.removeItem(key));
+}
+
+// client/refusals.ts
+var VIEW_ONLY = "this link is for viewing only";
+var HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
+var STRAY = "it was made upon one that cannot be saved; make it again";
+function unreadable(text) {
+  const found = text === "" ? "no text was found in it" : "this text was found in it";
+  return `it was kept in a form that this page cannot read, and ${found}`;
+}
+function tooLong(limits) {
+  const most = limits === null ? "" : ` of ${limits.text_units} characters`;
+  return `it makes the text longer than the limit${most}; insert less, or delete something first`;
+}
+function reasonOf(frame, limits) {
+  switch (frame.code) {
+    case "too_long":
+      return tooLong(limits);
+    case "too_much":
+      return "it changes too many places at once while others type; change one part of the text after the other";
+    case "view_only":
+      return VIEW_ONLY;
+    case "invalid":
+      return `the server cannot place it in the text (${frame.reason}); copy it, and insert it again`;
+    default:
+      return frame.reason;
+  }
 }
 
 // client/local_drafts.ts
@@ -237,11 +510,13 @@ var LocalDrafts = class _LocalDrafts {
     }
     return null;
   }
-  setAside(reason, text) {
+  setAside(reason, text, isOnScreen) {
     this.#kept = null;
+    const kept = Records.setAside(this.#home, reason, text);
     this.#records?.clear();
-    const key = Records.setAside(this.#home, reason, text);
-    if (key !== null) this.#told.add(key);
+    const key = kept ?? Records.setAside(this.#home, reason, text);
+    if (key !== null && isOnScreen) this.#told.add(key);
+    return key !== null;
   }
   asides() {
     const places = /* @__PURE__ */ new Set([this.#address, this.#home]);
@@ -260,21 +535,25 @@ var LocalDrafts = class _LocalDrafts {
       take: async () => this.#settle(spot, false),
       keep: (draft) => this.keep(draft),
       release: () => this.release(),
-      setAside: (reason, text) => this.setAside(reason, text)
+      setAside: (reason, text, isOnScreen) => this.setAside(reason, text, isOnScreen)
     };
   }
   #settle(spot, own2 = true) {
     this.#spot = spot;
     this.#records = new Records(spot.place, spot.session);
     if (own2) attempt(() => sessionStorage.setItem(ownKey(this.#address), spot.session));
+    const scraps = this.#records.scraps();
+    if (scraps !== null) this.setAside(unreadable(scraps), scraps, false);
     this.#kept = this.#records.get()?.draft ?? null;
     this.#alive = setInterval(() => this.#kept && this.keep(this.#kept), ALIVE_MS);
     return { session: spot.session, draft: this.#kept };
   }
   /** Hold a session if no other page does; `own`: it was this window's. */
   async #claim(spot, own2) {
-    const kept = new Records(spot.place, spot.session).get();
+    const records = new Records(spot.place, spot.session);
+    const kept = records.get();
     if (hasLocks()) return this.#hold(spot, own2 && kept !== null);
+    if (records.scraps() !== null) return true;
     const [navigation] = performance.getEntriesByType("navigation");
     return own2 && navigation?.type === "reload" || kept !== null && Date.now() - kept.at > GONE_MS;
   }
@@ -406,6 +685,10 @@ var Liveness = class {
   /** When the server was asked for a word, while it owes one. */
   get askedAt() {
     return this.#askedAt;
+  }
+  /** Return the time at which a server that was heard then should have said something again; null: it need not. */
+  silentAt(heardAt) {
+    return this.#aliveMs === null ? null : heardAt + this.#aliveMs + LATE_MS;
   }
   /** Take note of a message, a piece of one, or the opening of the socket. */
   heard(now) {
@@ -638,85 +921,8 @@ function known2(frame) {
 // client/replica.ts
 import { ChangeSet as ChangeSet5 } from "@codemirror/state";
 
-// client/changes.ts
-import { diff } from "@codemirror/merge";
-import { ChangeSet } from "@codemirror/state";
-var DIFFERENCE = { scanLimit: 1e3, timeout: 200 };
-function difference(from, to) {
-  const [before, after] = [from.toString(), to.toString()];
-  const specs = diff(before, after, DIFFERENCE).map(({ fromA, toA, fromB, toB }) => {
-    const start = splitsPair(before, fromA) || splitsPair(after, fromB) ? 1 : 0;
-    const end = splitsPair(before, toA) || splitsPair(after, toB) ? 1 : 0;
-    return { from: fromA - start, to: toA + end, insert: to.slice(fromB - start, toB + end) };
-  });
-  return ChangeSet.of(specs, from.length);
-}
-function splitsPair(text, pos) {
-  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
-}
-function hasHalves(changes, doc) {
-  let found = false;
-  const divides = (pos) => pos > 0 && splitsPair(doc.sliceString(pos - 1, pos + 1), 1);
-  changes.iterChanges((from, to, _fromB, _toB, inserted) => {
-    found ||= new RegExp("\\p{Surrogate}", "u").test(inserted.toString()) || divides(from) || divides(to);
-  }, true);
-  return found;
-}
-function composed(sets, length) {
-  if (sets.length === 0) return ChangeSet.empty(length);
-  return sets.reduceRight((changes, each) => each.compose(changes));
-}
-function byPush(updates) {
-  const pushes = [];
-  for (const update of updates) {
-    const last = pushes.at(-1);
-    if (last && last[0].sender === update.sender && last[0].seq === update.seq) last.push(update);
-    else pushes.push([update]);
-  }
-  return pushes;
-}
-function shared(own2, done) {
-  const all = [];
-  done.iterChanges((from, to, _fromB, _toB, inserted) => all.push({ from, to, text: inserted.toString() }));
-  const first = [];
-  const rest = [];
-  let shift = 0;
-  let index = 0;
-  own2.iterChanges((from, to, _fromB, _toB, inserted) => {
-    while (index + 1 < all.length && all[index + 1].from <= from) index++;
-    const other = all[index];
-    const text = inserted.toString();
-    let taken = null;
-    if (other && other.from <= from && other.to >= to) {
-      if (other.text.includes(text)) taken = text.length;
-      else if (other.from === from && other.to === to && text.startsWith(other.text)) taken = other.text.length;
-    }
-    if (taken === null) {
-      rest.push({ from: from + shift, to: to + shift, insert: inserted });
-      return;
-    }
-    first.push({ from, to, insert: inserted.slice(0, taken) });
-    if (taken < text.length) rest.push({ from: from + shift + taken, insert: inserted.slice(taken) });
-    shift += taken - (to - from);
-  });
-  const part = ChangeSet.of(first, own2.length);
-  return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
-}
-function insertedBy(changes) {
-  const parts2 = [];
-  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
-    if (inserted.length > 0) parts2.push(inserted.toString());
-  });
-  return parts2.join("\n");
-}
-function sizeOf(changes) {
-  let size = 0;
-  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => size += toA - fromA + inserted.length);
-  return size;
-}
-
 // client/committed.ts
-import { ChangeSet as ChangeSet2, Text } from "@codemirror/state";
+import { ChangeSet as ChangeSet3, Text } from "@codemirror/state";
 var MOST_SINCE = 8192;
 var CHANGE_UNITS = 48;
 var SHARE_OF_TEXT = 16;
@@ -755,154 +961,13 @@ var Committed = class {
    */
   restore({ base, since }) {
     const begin = Text.of(base.split("\n"));
-    const changes = since == null ? null : ChangeSet2.fromJSON(since);
+    const changes = since == null ? null : ChangeSet3.fromJSON(since);
     const text = changes === null ? begin : changes.apply(begin);
     this.set(text);
     this.#base = base;
     this.#since = changes;
   }
 };
-
-// client/parcel.ts
-import { ChangeSet as ChangeSet3 } from "@codemirror/state";
-var SHARE = 2;
-var PART_SECTIONS = 8192;
-var FRAME_BYTES = 100;
-var UNIT_BYTES = 6;
-var CHANGE_BYTES = 48;
-function partLimits({ message_bytes, push_sections }) {
-  const sections = Math.min(Math.floor((push_sections ?? Infinity) / SHARE), PART_SECTIONS);
-  return { bytes: Math.floor(message_bytes / SHARE), sections };
-}
-function pushLimits({ message_bytes, push_sections }) {
-  return { bytes: message_bytes - FRAME_BYTES, sections: push_sections ?? Infinity };
-}
-function cut(changes, limits) {
-  if (fits(changes, limits)) return [changes, null];
-  const first = [];
-  const rest = [];
-  let spent = 0;
-  let shift = 0;
-  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
-    let room = limits.bytes - spent - CHANGE_BYTES;
-    if (first.length === 0) room = Math.max(room, 2 * UNIT_BYTES);
-    const full = first.length > 0 && 2 * first.length + 3 > limits.sections;
-    if (rest.length > 0 || room <= 0 || full) {
-      rest.push({ from: fromA + shift, to: toA + shift, insert: inserted });
-      return;
-    }
-    const text = inserted.toString();
-    const taken = fittingUnits(text, room);
-    first.push({ from: fromA, to: toA, insert: inserted.slice(0, taken) });
-    if (taken < text.length) rest.push({ from: fromA + shift + taken, insert: inserted.slice(taken) });
-    spent += CHANGE_BYTES + textBytes(text.slice(0, taken));
-    shift += taken - (toA - fromA);
-  });
-  return parts(changes, first, rest);
-}
-function shed(changes, limits) {
-  if (fits(changes, limits)) return [changes, null];
-  let inserting = 0;
-  let bytes = 0;
-  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
-    if (inserted.length === 0) return;
-    inserting++;
-    bytes += textBytes(inserted.toString());
-  });
-  const most = Math.min((limits.sections - 1) / 2, (limits.bytes - bytes) / CHANGE_BYTES);
-  let room = Math.floor(most) - inserting;
-  const first = [];
-  const rest = [];
-  let shift = 0;
-  changes.iterChanges((fromA, toA, _fromB, _toB, inserted) => {
-    if (inserted.length === 0 && room-- <= 0) {
-      rest.push({ from: fromA + shift, to: toA + shift });
-      return;
-    }
-    first.push({ from: fromA, to: toA, insert: inserted });
-    shift += inserted.length - (toA - fromA);
-  });
-  return parts(changes, first, rest);
-}
-function parts(whole, first, rest) {
-  const part = ChangeSet3.of(first, whole.length);
-  return [part, rest.length > 0 ? ChangeSet3.of(rest, part.newLength) : null];
-}
-function measure(changes) {
-  let sections = 1;
-  let bytes = CHANGE_BYTES;
-  changes.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => {
-    sections += 2;
-    bytes += 2 * CHANGE_BYTES + UNIT_BYTES * inserted.length;
-  }, true);
-  return { bytes, sections };
-}
-function fits(changes, { bytes, sections }) {
-  const most = measure(changes);
-  if (most.bytes <= bytes && most.sections <= sections) return true;
-  const json = changes.toJSON();
-  return json.length <= sections && new TextEncoder().encode(JSON.stringify(json)).length <= bytes;
-}
-function fittingUnits(text, roomBytes) {
-  let low = Math.min(text.length, Math.floor(roomBytes / UNIT_BYTES));
-  let high = text.length;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (textBytes(text.slice(0, middle)) <= roomBytes) low = middle;
-    else high = middle - 1;
-  }
-  return splitsPair(text, low) ? low - 1 : low;
-}
-function textBytes(text) {
-  const lines = text.split("\n").length - 1;
-  return new TextEncoder().encode(JSON.stringify(text)).length + lines;
-}
-
-// client/draft.ts
-var LONG_BYTES = 16384;
-var Drafted = class {
-  #json = /* @__PURE__ */ new WeakMap();
-  /** Return a chain as it stands in a draft, short edits together; the first one stays apart if `isFlying`. */
-  of(chain, isFlying) {
-    const sets = [];
-    let wasShort = false;
-    chain.forEach((changes, index) => {
-      const isShort = measure(changes).bytes <= LONG_BYTES && !(isFlying && index === 0);
-      if (isShort && wasShort) sets.push(sets.pop().compose(changes));
-      else sets.push(changes);
-      wasShort = isShort;
-    });
-    return sets.map((changes) => this.#jsonOf(changes));
-  }
-  #jsonOf(changes) {
-    const json = this.#json.get(changes) ?? changes.toJSON();
-    this.#json.set(changes, json);
-    return json;
-  }
-};
-
-// client/refusals.ts
-var VIEW_ONLY = "this link is for viewing only";
-var HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
-var STRAY = "it was made upon one that cannot be saved; make it again";
-function tooLong(limits) {
-  const most = limits === null ? "" : ` of ${limits.text_units} characters`;
-  return `it makes the text longer than the limit${most}; insert less, or delete something first`;
-}
-function reasonOf(frame, limits) {
-  switch (frame.code) {
-    case "too_long":
-      return tooLong(limits);
-    case "too_much":
-      return "it changes too many places at once while others type; change one part of the text after the other";
-    case "view_only":
-      return VIEW_ONLY;
-    case "invalid":
-      return `the server cannot place it in the text (${frame.reason}); copy it, and insert it again`;
-    default:
-      return frame.reason;
-  }
-}
 
 // client/screen.ts
 import {
@@ -1373,6 +1438,7 @@ var Replica = class {
    * @throws RangeError if they do not fit one another; nothing is changed then.
    */
   restore(draft) {
+    if (typeof draft.epoch !== "string" || !(draft.version >= 0 && draft.seq >= 0)) throw new RangeError("not a draft");
     const committed = new Committed();
     committed.restore({ base: draft.base, since: draft.since });
     const { length } = committed.text;
@@ -1586,6 +1652,11 @@ var Replica = class {
   }
 };
 
+// client/status.ts
+function isOffline() {
+  return typeof navigator !== "undefined" && navigator.onLine === false;
+}
+
 // client/connection.ts
 var FIRST_PAUSE_MS = 250;
 var LONGEST_PAUSE_MS = 1e4;
@@ -1611,6 +1682,8 @@ var Connection = class _Connection {
   #ended = null;
   #retryAt = null;
   #kept = true;
+  /** What was typed when the draft was written last. */
+  #keptTyped = null;
   /** Connections that came as far as the welcome, and when the last one did. */
   #welcomes = 0;
   #welcomedAt = 0;
@@ -1659,6 +1732,7 @@ var Connection = class _Connection {
       unsaved: this.#replica.unconfirmed,
       kept: this.#kept,
       heardAt: this.#heardAt,
+      silentAt: this.#heardAt === null ? null : this.#life.silentAt(this.#heardAt),
       offline: this.#offline,
       askedAt: this.#socket === null ? null : this.#life.askedAt,
       waitingSince: this.#waitingSince,
@@ -1696,7 +1770,8 @@ var Connection = class _Connection {
   changed() {
     this.#replica.changed();
     this.#send();
-    this.#keepSoon();
+    if (this.#replica.typed !== this.#keptTyped) this.#keep();
+    this.#told();
   }
   /** Show the others where one's cursor is, from now on. */
   appear() {
@@ -1717,12 +1792,20 @@ var Connection = class _Connection {
         this.#replica.restore(draft);
         this.#state = "reconnecting";
       } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        this.#drafts.keep(null);
+        if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+        this.#setAside(draft);
       }
     }
     this.#offer();
     this.#dial();
+  }
+  /** Have the text of a draft offered, which was not written by this program, or not whole. */
+  #setAside(draft) {
+    const text = textIn(JSON.stringify(draft));
+    const reason = unreadable(text);
+    if (this.#drafts.setAside?.(reason, text, false)) return;
+    this.#drafts.keep(null);
+    this.#hooks.onRefused?.({ code: "set_aside", reason, inserted: text });
   }
   /** Offer what earlier pages could not send. */
   #offer() {
@@ -1864,7 +1947,7 @@ var Connection = class _Connection {
   #end(ended, lost = "") {
     if (this.#state === "closed") return;
     this.#keep();
-    if (lost !== "") this.#drafts.setAside?.(ended.reason, lost);
+    if (lost !== "") this.#drafts.setAside?.(ended.reason, lost, true);
     this.#leftovers.close();
     this.#state = "closed";
     this.#drop();
@@ -1936,6 +2019,7 @@ var Connection = class _Connection {
     clearTimeout(this.#keepTimer);
     this.#keepTimer = void 0;
     if (this.#session === "" || this.#state === "closed") return;
+    this.#keptTyped = this.#replica.typed;
     const kept = this.#drafts.keep(this.#replica.draft());
     if (kept !== this.#kept) {
       this.#kept = kept;
@@ -1946,9 +2030,6 @@ var Connection = class _Connection {
     this.#hooks.onStatus?.(this.status);
   }
 };
-function isOffline() {
-  return typeof navigator !== "undefined" && navigator.onLine === false;
-}
 
 // client/cursors.ts
 import { EditorSelection } from "@codemirror/state";

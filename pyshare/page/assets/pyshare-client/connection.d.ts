@@ -5,7 +5,7 @@
 import type { PresentPeer } from "./colors.js";
 import type { ConnectionOptions } from "./options.js";
 import type { Editor } from "./screen.js";
-import type { Status } from "./status.js";
+import { type Status } from "./status.js";
 /** Keeps one editor connected to one codespace. It begins at once and ends with `close`. */
 export declare class Connection {
     #private;

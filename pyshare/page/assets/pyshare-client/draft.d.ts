@@ -27,3 +27,7 @@ export declare class Drafted {
     /** Return a chain as it stands in a draft, short edits together; the first one stays apart if `isFlying`. */
     of(chain: readonly ChangeSet[], isFlying: boolean): readonly unknown[];
 }
+/**
+ * Return the text that can be found in a draft as JSON, or in what is left of one: the strings among its changes.
+ */
+export declare function textIn(json: string): string;

@@ -18,8 +18,11 @@ export interface DraftStore {
     next?(): Promise<DraftStore | null>;
     /** Keep nothing that is not needed: the page is hidden, and may be gone without a word. */
     tidy?(): void;
-    /** Keep a text that cannot be sent any more, in place of what is unsaved. */
-    setAside?(reason: string, text: string): void;
+    /**
+     * Keep a text that cannot be sent any more, in place of what is unsaved, to be offered by the next page; and by this
+     * one, unless the text is on its screen. Return whether it could be kept.
+     */
+    setAside?(reason: string, text: string, isOnScreen: boolean): boolean;
     /** Return the texts that were set aside and have not been returned yet. */
     asides?(): readonly Aside[];
 }

@@ -14,6 +14,8 @@ export declare class Liveness {
     constructor(now: number);
     /** When the server was asked for a word, while it owes one. */
     get askedAt(): number | null;
+    /** Return the time at which a server that was heard then should have said something again; null: it need not. */
+    silentAt(heardAt: number): number | null;
     /** Take note of a message, a piece of one, or the opening of the socket. */
     heard(now: number): void;
     /** Take the welcome's word of the signs of life; 0: there are none. */

@@ -20,6 +20,6 @@ export declare class LocalDrafts implements DraftStore {
     release(): void;
     named(codespace: string, mode: Mode): Promise<void>;
     next(): Promise<DraftStore | null>;
-    setAside(reason: string, text: string): void;
+    setAside(reason: string, text: string, isOnScreen: boolean): boolean;
     asides(): readonly Aside[];
 }

@@ -2,11 +2,12 @@
  * The records in a browser's local storage: drafts, the texts below them, texts that were set aside, and the codespaces
  * that addresses lead to. Where there is no storage, or no room in it, nothing is there.
  *
- * A draft is written before each push. So the long text below it has a record of its own, which is written seldom: a new
- * one first, then the draft that names it, then the old one is removed. A crash in between leaves one that is whole.
+ * A draft is written with each key and before each push. So what is long and changes seldom has records of its own, with
+ * numbers: the text below the draft, a large paste on its way. A new one is written first, then the draft that names it,
+ * then the old one is removed. A crash in between leaves one that is whole.
  */
 import type { Mode } from "./protocol.js";
-import type { Draft } from "./draft.js";
+import { type Draft } from "./draft.js";
 interface KnownCodespace {
     readonly codespace: string;
     readonly mode: Mode;
@@ -37,6 +38,8 @@ export declare class Records {
         readonly draft: Draft;
         readonly at: number;
     } | null;
+    /** Return the text that can be found in a draft that is not whole; null if there is none, or a whole one. */
+    scraps(): string | null;
     /** Keep a draft; return whether there is room. */
     put(draft: Draft): boolean;
     /** Keep no draft, but the text below the next one. */

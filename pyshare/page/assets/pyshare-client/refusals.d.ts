@@ -15,6 +15,8 @@ export interface Refusal {
 export declare const VIEW_ONLY = "this link is for viewing only";
 export declare const HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
 export declare const STRAY = "it was made upon one that cannot be saved; make it again";
+/** Return the reason for a text that was found in edits of an earlier page, which cannot be read. */
+export declare function unreadable(text: string): string;
 /** Return the reason for an edit that makes a text too long. */
 export declare function tooLong(limits: Limits | null): string;
 /** Return the reason of a server for the person who made the edit. */

@@ -12,6 +12,8 @@ export interface Status {
     readonly kept: boolean;
     /** Time of the last word of the server, in milliseconds since 1970; null before the first word. */
     readonly heardAt: number | null;
+    /** Time until which a server that is well may be silent since then; null: for ever, or nobody knows yet. */
+    readonly silentAt: number | null;
     /** Whether the browser says that there is no network; a server on this machine may be heard all the same. */
     readonly offline: boolean;
     /** Time of a question that the server has not answered, in milliseconds since 1970: nothing is certain since then. */
@@ -26,3 +28,5 @@ export interface Status {
         readonly reason: string;
     } | null;
 }
+/** Whether the browser says that there is no network; where nothing says so, there is one. */
+export declare function isOffline(): boolean;
