@@ -7,6 +7,7 @@ emoji, counts two. What is awaited has no time limit: put a cancel scope round i
 
 import random
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -36,6 +37,7 @@ async def connect(
     limits: ClientLimits | None = None,
     open_connection: OpenConnection | None = None,
     jitter: Callable[[], float] = random.random,
+    wall_clock: Callable[[], float] = time.time,
 ) -> AsyncIterator["Codespace"]:
     """Be a client of the codespace at `url`, for as long as the body of an `async with` takes.
 
@@ -57,6 +59,7 @@ async def connect(
         limits: how patient the client is and what it keeps.
         open_connection: how it comes by its connections; by default WebSockets over TCP or TLS.
         jitter: gives numbers from 0 up to 1 by chance, to spread those that come back.
+        wall_clock: tells the time in seconds; where it runs ahead of trio's, the machine has slept.
 
     Raises:
         ValueError: if an argument is wrong; says how.
@@ -79,6 +82,7 @@ async def connect(
         limits=limits,
         open_connection=open_connection or open_websocket,
         jitter=jitter,
+        wall_clock=wall_clock,
         on_change=codespace.on_change,
     )
     codespace.attach(link)

@@ -14,7 +14,7 @@ import trio
 from pyshare.client.address import joining_url
 from pyshare.client.errors import CodespaceClosed, ConnectionEnded
 from pyshare.client.events import Event, Reconnected
-from pyshare.client.patience import Patience, Step
+from pyshare.client.patience import LOOK_SECONDS, Clocks, Patience, Step
 from pyshare.client.replica import AnotherLife, OutOfStep, Replica, ReplicaFrame
 from pyshare.client.transport import Connection, OpenConnection
 from pyshare.core.errors import CloseCode, ConnectionRefused
@@ -81,6 +81,7 @@ class Link:
         limits: ClientLimits,
         open_connection: OpenConnection,
         jitter: Callable[[], float],
+        wall_clock: Callable[[], float],
         on_change: Callable[[Sequence[Event]], None],
     ) -> None:
         self._replica = replica
@@ -91,6 +92,8 @@ class Link:
         self._open_connection = open_connection
         # Gives numbers from 0 up to 1, by chance.
         self._jitter = jitter
+        # Tells the time in seconds, also that which passes while the machine sleeps.
+        self._wall_clock = wall_clock
         # Called in the link's task whenever anything may have changed, with the events of that.
         self._on_change = on_change
         self.state = State.CONNECTING
@@ -249,13 +252,21 @@ class Link:
     async def _watch(self, connection: Connection, patience: Patience) -> None:
         """Ask the server for a sign of life when nothing was heard for long, and end a connection that is lost."""
         replica = self._replica
+        clocks = Clocks(trio.current_time(), self._wall_clock())
         while True:
             self._moved = trio.Event()
             due = patience.due(connection.heard, connection.left, waits=replica.awaits_answer)
-            with trio.move_on_at(due.time):
+            with trio.move_on_at(min(due.time, trio.current_time() + LOOK_SECONDS)):
                 await self._moved.wait()
             now = trio.current_time()
-            step = patience.woke(now, due.time, connection.heard, connection.left, waits=replica.awaits_answer)
+            step = patience.woke(
+                now,
+                due.time,
+                connection.heard,
+                connection.left,
+                waits=replica.awaits_answer,
+                stood_still=clocks.slept(now, self._wall_clock()),
+            )
             if step is Step.LOSE:
                 # Nobody would hear a goodbye.
                 self._cut = True

@@ -14,6 +14,8 @@ _MARGIN_SECONDS = 5.0
 _SILENCE_SECONDS = 60.0
 #: Seconds by which a timer is late only if its program stood still: it was stopped, held up, or slept with its machine.
 _LATE_SECONDS = 1.0
+#: Seconds between two looks at the clock on the wall, which goes on while a machine sleeps; trio's may not.
+LOOK_SECONDS = 5.0
 #: Seconds for a sign of life after that; behind a long push it has as many as any other answer.
 _AWAKE_SECONDS = 5.0
 #: Bytes above which a push can hold up a question behind it for longer.
@@ -35,6 +37,19 @@ class Due:
 
     time: float
     step: Step
+
+
+class Clocks:
+    """Two clocks: trio's, which can stand still while the machine sleeps, and that on the wall, which goes on."""
+
+    def __init__(self, now: float, wall: float) -> None:
+        # Seconds by which the wall's clock is ahead.
+        self._ahead = wall - now
+
+    def slept(self, now: float, wall: float) -> bool:
+        """Return whether trio's clock has stood still since the last time; a wall's that is set back hides no sleep."""
+        before, self._ahead = self._ahead, wall - now
+        return self._ahead - before >= _LATE_SECONDS
 
 
 class Patience:
@@ -82,16 +97,20 @@ class Patience:
             return Due(max(self._moved, self._pushed) + self._answer_seconds, Step.LOSE)
         return Due(self._moved + self._alive_seconds + _MARGIN_SECONDS, Step.ASK)
 
-    def woke(self, now: float, slept_until: float, heard: float, left: float, *, waits: bool) -> Step | None:
+    def woke(
+        self, now: float, slept_until: float, heard: float, left: float, *, waits: bool, stood_still: bool = False
+    ) -> Step | None:
         """Return the step to take now, after a sleep until a time at which one was due; None if there is none yet.
 
-        A sleep that took much longer than it should is no silence of the server's: the server is asked.
+        A sleep that took much longer than it should is not a silence of the server: the server is asked. So it is if
+        `stood_still`: the clock has missed a sleep of the machine.
         """
         due = self.due(heard, left, waits=waits)
-        if due.time > now:
-            return None
-        if now - slept_until < _LATE_SECONDS:
-            return self._ask(now, self._answer_seconds) if due.step is Step.ASK else due.step
+        if not stood_still:
+            if due.time > now:
+                return None
+            if now - slept_until < _LATE_SECONDS:
+                return self._ask(now, self._answer_seconds) if due.step is Step.ASK else due.step
         if not self._alive_seconds:
             self._moved = now
             return None

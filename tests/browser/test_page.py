@@ -640,8 +640,11 @@ def test_an_edit_above_the_limit_is_refused_here_and_its_text_can_be_had_back(
         window.page.keyboard.insert_text("much too long for this codespace")
         expect(window.banner).to_contain_text("longer than the limit of 20 characters")
         assert window.text == "short"
+        window.page.keyboard.insert_text("and this is too long as well")
+        expect(window.banner).to_contain_text("the last of 2")
         window.page.get_by_role("button", name="Copy what was taken back").click()
-        assert window.page.evaluate("navigator.clipboard.readText()") == "much too long for this codespace"
+        copied = "much too long for this codespace\nand this is too long as well"
+        assert window.page.evaluate("navigator.clipboard.readText()") == copied
 
 
 #: How much of the picture in the README may look different on another machine, whose letters have other edges.

@@ -541,6 +541,53 @@ async def test_one_who_wakes_from_sleep_asks_at_once(dead: bool, mock_clock: Moc
         await codespace.wait_connected()
 
 
+@pytest.mark.parametrize("dead", [True, False])
+@pytest.mark.parametrize("edits", [True, False])
+async def test_one_whose_clock_stood_still_while_it_slept_asks_within_seconds_or_when_it_has_something_to_send(
+    dead: bool, edits: bool, mock_clock: MockClock
+) -> None:
+    world = World()
+    async with world.client() as codespace:
+        await wait_all_tasks_blocked()
+        mock_clock.jump(3)
+        await wait_all_tasks_blocked()
+        world.slept_seconds += 600
+        world.connection.dead = dead
+        if edits:
+            codespace.insert(0, "x")
+        else:
+            mock_clock.jump(2)
+        await wait_all_tasks_blocked()
+        assert world.connections[0].asked == (not dead)
+        mock_clock.jump(5)
+        await wait_all_tasks_blocked()
+        mock_clock.jump(0.25)
+        await wait_all_tasks_blocked()
+        assert len(world.dials) == 1 + dead
+        await codespace.wait_confirmed()
+    assert world.connections[0].asked == (not dead)
+
+
+async def test_a_clock_that_is_set_back_is_no_sleep_and_hides_none(mock_clock: MockClock) -> None:
+    world = World()
+    async with world.client():
+        await wait_all_tasks_blocked()
+        for slept_seconds, asked in ((-3600, 0), (-3600, 0), (-3000, 1), (-3000, 1)):
+            world.slept_seconds = slept_seconds
+            mock_clock.jump(5)
+            await wait_all_tasks_blocked()
+            assert world.connection.asked == asked
+
+
+async def test_a_server_that_is_quiet_for_minutes_as_it_says_is_not_asked_before(autojump_clock: MockClock) -> None:
+    world = World(server=ModelServer(limits=replace(LIMITS, alive_ms=120_000)))
+    async with world.client():
+        await trio.sleep(124.9)
+        assert world.connection.asked == 0
+        await trio.sleep(0.2)
+        assert world.connection.asked == 1
+
+
 async def test_a_server_that_cannot_be_asked_is_lost_after_a_minute_of_silence(autojump_clock: MockClock) -> None:
     world = World(server=ModelServer(limits=replace(LIMITS, alive_ms=0)))
     async with world.client():

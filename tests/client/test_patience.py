@@ -2,7 +2,7 @@
 
 import pytest
 
-from pyshare.client.patience import Due, Patience, Step
+from pyshare.client.patience import Clocks, Due, Patience, Step
 
 NEVER = float("-inf")
 
@@ -91,6 +91,22 @@ def test_one_who_slept_and_cannot_ask_begins_to_wait_again(alive_seconds: float 
     waiting = patience(alive_seconds)
     assert waiting.woke(500, 15, 0, NEVER, waits=False) is None
     assert waiting.due(0, NEVER, waits=False).time == 500 + (15 if alive_seconds is None else 60)
+
+
+def test_a_clock_that_stood_still_is_a_reason_to_ask_whatever_it_says() -> None:
+    waiting = patience()
+    assert waiting.woke(101, 125, 100, NEVER, waits=False, stood_still=True) is Step.ASK
+    assert waiting.due(100, NEVER, waits=False) == Due(106, Step.LOSE)
+    assert patience(0).woke(101, 160, 100, NEVER, waits=False, stood_still=True) is None
+
+
+def test_a_clock_stood_still_if_the_other_one_is_ahead_by_more_than_before() -> None:
+    clocks = Clocks(5, 1000)
+    assert not clocks.slept(10, 1005.9)
+    assert clocks.slept(11, 1008)
+    assert not clocks.slept(12, 1009)
+    assert not clocks.slept(13, 10)
+    assert clocks.slept(14, 100)
 
 
 def test_what_was_heard_while_one_slept_needs_no_question() -> None:

@@ -160,6 +160,8 @@ class World:
         self.greetings: list[str] = []
         # What the next connection begins with in place of a welcome.
         self.first: Welcome | ReplicaFrame | None = None
+        # Seconds that the clients' machine has slept, while trio's clock stood still.
+        self.slept_seconds = 0.0
         # What welcomes say.
         self.mode: Mode = "edit"
         self.peers: tuple[Peer, ...] = ()
@@ -209,7 +211,15 @@ class World:
         session: bytes | None = None,
     ) -> AbstractAsyncContextManager[Codespace]:
         """Connect a client whose pauses are not shortened by chance."""
-        return connect(URL, name=name, limits=limits, jitter=jitter, session=session, open_connection=self.open)
+        return connect(
+            URL,
+            name=name,
+            limits=limits,
+            jitter=jitter,
+            session=session,
+            open_connection=self.open,
+            wall_clock=lambda: trio.current_time() + self.slept_seconds,
+        )
 
     def fails(self, count: int, code: int | None = None) -> None:
         """Have the next `count` attempts to connect fail."""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyshare.core.changeset import Change, ChangeSet
@@ -20,6 +20,7 @@ def made(specs: list[tuple[int, int, str]]) -> ChangeSet:
     return ChangeSet.of(changes, LENGTH)
 
 
+@settings(deadline=None)
 @given(specs=CHANGES, limit=st.integers(200, 2000))
 def test_the_parts_together_do_what_the_whole_does_and_each_fits(specs: list[tuple[int, int, str]], limit: int) -> None:
     whole = made(specs)
@@ -38,6 +39,7 @@ def test_the_parts_together_do_what_the_whole_does_and_each_fits(specs: list[tup
     assert text == expected
 
 
+@settings(deadline=None)
 @given(specs=CHANGES)
 def test_what_fits_is_not_cut(specs: list[tuple[int, int, str]]) -> None:
     whole = made(specs)
@@ -86,6 +88,7 @@ def split_by_others(count: int, insert: str = "") -> ChangeSet:
     return own.map(ChangeSet.of([Change(10 * at + 5, 10 * at + 5, "x") for at in range(count)], 10 * count))
 
 
+@settings(deadline=None)
 @given(specs=CHANGES, sections=st.integers(16, 40), limit=st.integers(3000, 6000))
 def test_what_is_shed_are_deletions_and_the_parts_together_do_what_the_whole_does(
     specs: list[tuple[int, int, str]], sections: int, limit: int
