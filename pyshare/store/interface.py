@@ -78,10 +78,6 @@ class Snapshot:
     #: Epochs that this one continues, the newest first; a client of any other has met another life of the codespace.
     before: tuple[str, ...] = ()
 
-    def continues(self, *epochs: str) -> tuple[str, ...]:
-        """Return what an epoch continues that goes on from `epochs` and from all that this one continues."""
-        return tuple(dict.fromkeys((*epochs, *self.before)))[:EPOCHS_BEFORE]
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -226,6 +222,7 @@ class Store(Protocol):
         published to all subscribers. Their order of events is the log's. The
         log's beginning is forgotten above `log_updates` and `log_bytes`, but
         neither `updates` nor anything that the stored text has yet to take in.
+        The number of a sender's last push never goes back.
 
         Raises:
             StoreUnavailable: it may or may not have happened; the log knows.
@@ -245,14 +242,19 @@ class Store(Protocol):
         """Give the store back what it has lost of the codespace, as far as it is lost; return what follows `held`.
 
         `held` is the whole of what an instance knows, its text that of its
-        version. If the store has the same log, nothing or the missing end is
-        added. If it has none, or another codespace to which nothing was
-        committed yet has the place, all of `held` is put there. If another log
-        has grown meanwhile, the two cannot both go on: the answer is `Gone`,
-        and the stored one, under a new epoch if the old one was shared, is the
-        codespace from then on. Whatever goes on under another epoch than before
-        has that one in its `before`; a codespace that was made again since, and
-        written to, has not.
+        version. If the store has the same log, what is missing at its ends is
+        added, if anything is. If it has none, or another codespace to which
+        nothing was committed yet has the place, all of `held` is put there. If
+        another log has grown meanwhile, the two cannot both go on: the answer is
+        `Gone`, and the stored one, under a new epoch if the old one was shared,
+        is the codespace from then on. Whatever goes on under another epoch than
+        before has that one in its `before`; a codespace that was made again
+        since, and written to, has not, and is left as it is. Otherwise this
+        counts as use, and subscribers hear a `Gap` if the epoch is another than
+        before or the version a higher one.
+
+        An instance may be told that the codespace is lost until it has put back
+        itself what it holds, whatever others have put back.
 
         Raises:
             StoreUnavailable: it may or may not have happened, wholly or not at all.

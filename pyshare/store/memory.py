@@ -23,6 +23,7 @@ from pyshare.core.presence import Announcement
 from pyshare.store.faults import Faults
 from pyshare.store.interface import (
     ENTRY_BYTES,
+    EPOCHS_BEFORE,
     Announced,
     Appended,
     Committed,
@@ -87,6 +88,18 @@ class _Record:
         for update in updates:
             last = self.last_seqs.pop(update.sender, 0)
             self.last_seqs[update.sender] = max(last, update.seq)
+
+    def complete(self, held: Snapshot) -> None:
+        """Add what is missing at either end of the log, which is the same as the one that is `held`."""
+        missing = held.version - self.version
+        if missing > 0:
+            self.commit(held.log[len(held.log) - missing :])
+        elif missing == 0 and len(self.log) < len(held.log):
+            self.log = deque(held.log)
+            self.log_bytes = sum(map(_weight, held.log))
+        else:
+            return
+        self.text, self.text_version = held.text, held.version
 
     def trim(self, limits: StoreLimits, *, kept: int = 0) -> None:
         """Forget the oldest above the limits, but not the last `kept`, nor what the text has yet to take in."""
@@ -220,24 +233,26 @@ class MemoryStore:
         """Give back what was lost of the codespace; see `Store.put_back`."""
         await self._enter("put_back", codespace)
         record = self._records.get(codespace)
-        if record is None or record.version == 0:
-            continued = held.continues(record.epoch) if record else held.before
-            record = self._replace(codespace, held, held.epoch, continued)
+        epoch, version = (record.epoch, record.version) if record else ("", 0)
+        if record is None or version == 0:
+            before = _before(held.epoch, epoch, *held.before)
+            record = self._replace(codespace, held, held.epoch, before)
         if record.epoch not in {held.epoch, *held.before}:
             return Gone(replaced=True)
-        continued = held.continues(held.epoch, record.epoch, *record.before)
+        parted = self._new_epoch()
+        continued = _before(parted, held.epoch, record.epoch, *record.before, *held.before)
         match _compare(record, held):
             case "same":
-                missing = held.version - record.version
-                if missing > 0:
-                    record.commit(held.log[len(held.log) - missing :])
-                    record.text, record.text_version = held.text, held.version
+                record.complete(held)
                 if record.epoch != held.epoch:
-                    record.epoch, record.before = held.epoch, held.continues(record.epoch)
+                    record.epoch, record.before = held.epoch, _before(held.epoch, record.epoch, *held.before)
             case "different":
-                record.epoch, record.before = self._new_epoch(), continued
+                record.epoch, record.before = parted, continued
             case "unknown":
-                record = self._replace(codespace, held, self._new_epoch(), continued)
+                record = self._replace(codespace, held, parted, continued)
+        record.deadline = self._next_deadline(codespace)
+        if record.epoch != epoch or held.version > version:
+            self._publish(codespace, Gap())
         if record.epoch != held.epoch:
             return Gone(replaced=True)
         self._lost.discard((codespace, held.epoch))
@@ -377,20 +392,21 @@ class MemoryStore:
         self._subscriptions.deliver(event, subscribers)
 
 
+def _before(epoch: str, *others: str) -> tuple[str, ...]:
+    """Return what `epoch` continues, of epochs that may be repeated, "" for none."""
+    return tuple(each for each in dict.fromkeys(others) if each not in {epoch, ""})[:EPOCHS_BEFORE]
+
+
 def _weight(update: Update) -> int:
     return ENTRY_BYTES + weight(update.changes)
 
 
 def _compare(record: _Record, held: Snapshot) -> Literal["same", "different", "unknown"]:
-    """Tell whether the shorter of the two logs is the beginning of the other."""
-    stored = _update_of(min(record.version, held.version), record.version, record.log)
-    known = _update_of(min(record.version, held.version), held.version, held.log)
-    if stored and known:
-        return "same" if stored == known else "different"
-    return "same" if record.version >= held.version else "unknown"
-
-
-def _update_of(version: int, newest: int, log: Sequence[Update]) -> Update | None:
-    """Return the update that made `version`, if the log's tail has it."""
-    index = len(log) - 1 - (newest - version)
-    return log[index] if index >= 0 else None
+    """Tell whether the shorter of the two logs is the beginning of the other, by the updates that both still have."""
+    common = min(record.version, held.version)
+    stored = list(record.log)[: max(0, len(record.log) - (record.version - common))]
+    known = held.log[: max(0, len(held.log) - (held.version - common))]
+    compared = min(len(stored), len(known))
+    if compared and stored[-compared:] != list(known[-compared:]):
+        return "different"
+    return "same" if compared or record.version >= held.version else "unknown"

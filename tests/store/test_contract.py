@@ -501,6 +501,13 @@ async def test_of_several_pushes_of_a_sender_the_last_is_remembered(store: Store
     assert (await loaded(store)).last_seqs == {"alice": 5}
 
 
+async def test_the_last_number_of_a_sender_never_goes_back(store: Store) -> None:
+    epoch = await created(store)
+    for version, seq in enumerate((2**53 - 1, 1)):
+        await appended(store, epoch, version, [typed("x", length=version, seq=seq)])
+    assert (await loaded(store)).last_seqs == {"alice": 2**53 - 1}
+
+
 # Texts
 
 
@@ -630,6 +637,54 @@ async def test_what_is_there_already_is_not_put_back_again(store: Store) -> None
         assert await store.put_back("room", held) == Tail(7, tuple(typed_one_by_one(2, after=5)))
         assert await store.put_back("room", before) == Tail(7, ())
         assert await loaded(store) == before
+
+
+async def test_what_nobody_has_written_to_continues_nothing_when_it_is_put_back(store: Store) -> None:
+    held = await filled(store, 0)
+    assert await store.put_back("room", held) == Tail(0, ())
+    assert await loaded(store) == held
+
+
+async def test_a_beginning_of_the_log_that_an_instance_still_holds_is_put_back(store: Store) -> None:
+    held = await filled(store, 6)
+    await store.put_back("room", replace(held, log=held.log[3:]))
+    assert await loaded(store) == held, "what is there is not forgotten"
+    await appended(store, held.epoch, 6, typed_one_by_one(8, after=6), "x" * 14)
+    longer = replace(await loaded(store), log=(*held.log, *typed_one_by_one(8, after=6)))
+    assert await store.put_back("room", longer) == Tail(14, ())
+    assert await loaded(store) == longer
+
+
+async def test_logs_that_parted_before_their_last_update_have_parted(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room"):
+        early, held = await went_back(store, lossy)
+        assert await store.put_back("room", early) == Tail(2, ())
+        other = [typed("y", length=2, seq=3), *held.log[3:]]
+        await appended(store, early.epoch, 2, other, "xxyxx")
+        assert await store.put_back("room", held) == Gone(replaced=True)
+        assert (await loaded(store)).text == "xxyxx"
+
+
+async def test_a_gap_is_heard_when_something_was_put_back_and_only_then(store: Store, lossy: Lossy) -> None:
+    async with store.subscribe("room") as events:
+
+        async def heard_a_gap() -> bool:
+            await store.publish("room", said(1))
+            heard = [await next_event(events)]
+            while heard[-1] != Announced(said(1)):
+                heard.append(await next_event(events))
+            return Gap() in heard
+
+        early, held = await went_back(store, lossy)
+        await heard_a_gap()
+        assert await store.put_back("room", early) == Tail(2, ())
+        assert not await heard_a_gap(), "it was all there"
+        assert await store.put_back("room", held) == Tail(5, ())
+        assert await heard_a_gap()
+        assert await store.put_back("room", held) == Tail(5, ())
+        assert not await heard_a_gap()
+        assert await store.put_back("room", replace(held, epoch="later", before=(held.epoch,))) == Tail(5, ())
+        assert await heard_a_gap()
 
 
 async def test_an_end_of_the_log_that_was_lost_is_put_back(store: Store, lossy: Lossy) -> None:
@@ -948,7 +1003,18 @@ async def append_to_it(store: Store, epoch: str, turn: int) -> bool:
     return answer == Appended(turn + 1)
 
 
-@pytest.mark.parametrize("use", [load_it, touch_it, append_to_it])
+async def put_it_back(store: Store, epoch: str, turn: int) -> bool:
+    return await store.put_back("tmp-room", Snapshot(epoch, "", 0, 0)) == Tail(0, ())
+
+
+async def put_back_what_it_has(store: Store, epoch: str, turn: int) -> bool:
+    update = typed("x", length=0)
+    if turn == 0:
+        await appended(store, epoch, 0, [update], "x", "tmp-room")
+    return await store.put_back("tmp-room", Snapshot(epoch, "x", 1, 1, (update,), {"alice": 1})) == Tail(1, ())
+
+
+@pytest.mark.parametrize("use", [load_it, touch_it, append_to_it, put_it_back, put_back_what_it_has])
 async def test_use_starts_the_time_to_live_anew(
     store: Store, clock: MockClock | None, use: Callable[[Store, str, int], Awaitable[bool]]
 ) -> None:

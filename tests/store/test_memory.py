@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -367,16 +366,6 @@ async def test_the_log_is_trimmed_as_soon_as_the_text_has_taken_it_in() -> None:
         assert store.statistics().log_updates == 6
         await store.write_text("room", "e1", version=10, text="x" * 10)
         assert store.statistics().log_updates == 3
-
-
-async def test_the_last_number_of_a_sender_never_goes_back(store: MemoryStore) -> None:
-    await store.load("room", create=True)
-    for version, seq in ((1, 5), (2, 3)):
-        updates = [replace(typed(version), seq=seq)]
-        await store.append("room", "e1", expected=version - 1, updates=updates, text=None)
-    snapshot = await store.load("room", create=False)
-    assert snapshot is not None
-    assert snapshot.last_seqs == {"alice": 5}
 
 
 # The end of a codespace

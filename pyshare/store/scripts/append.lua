@@ -39,7 +39,10 @@ end
 bytes = trim_log(math.min(before, text_version), tonumber(ARGV[4]), bytes + added, tonumber(ARGV[11]))
 redis.call('HSET', KEYS[1], 'version', version, 'log_bytes', string.format('%.0f', bytes), 'log_bytes_of', version)
 for index = 13 + count, #ARGV, 2 do
-  redis.call('HSET', KEYS[3], ARGV[index], ARGV[index + 1] .. ' ' .. version)
+  -- The last number of a sender never goes back.
+  local known = redis.call('HMGET', KEYS[3], ARGV[index])[1]
+  local seq = math.max(tonumber(ARGV[index + 1]), tonumber(string.match(known or '0', '^%d+')))
+  redis.call('HSET', KEYS[3], ARGV[index], string.format('%.0f %.0f', seq, version))
 end
 local limit = tonumber(ARGV[5])
 if redis.call('HLEN', KEYS[3]) > limit + limit / 2 + 16 then

@@ -94,7 +94,9 @@ end
 if not stored[1] or version == 0 then
   replace()
   go_on(epoch, stored[1] or '', ARGV[9])
-  redis.call('PUBLISH', KEYS[1], ARGV[6])
+  if held > 0 or stored[1] ~= epoch then
+    redis.call('PUBLISH', KEYS[1], ARGV[6])
+  end
   return {'ok', held, {}}
 elseif stored[1] ~= epoch and not string.find(' ' .. ARGV[9] .. ' ', ' ' .. stored[1] .. ' ', 1, true) then
   return {'replaced'}
@@ -108,6 +110,7 @@ end
 if not same then
   -- The logs differ: what is stored stays, and nobody takes it for what it was.
   go_on(ARGV[4], epoch, stored[1], before, ARGV[9])
+  keep(tonumber(ARGV[3]))
   redis.call('PUBLISH', KEYS[1], ARGV[6])
   return {'replaced'}
 elseif not compared and version < held then
@@ -130,8 +133,8 @@ elseif version == held and redis.call('XLEN', KEYS[2]) < count then
 end
 if version <= held and redis.call('HLEN', KEYS[3]) == 0 then
   write_seqs('HSET')
-  keep(tonumber(ARGV[3]))
 end
+keep(tonumber(ARGV[3]))
 if stored[1] ~= epoch then
   go_on(epoch, stored[1], ARGV[9])
 end
