@@ -126,8 +126,8 @@ class Settings(Surroundings):
         Shown(
             "Limits",
             "BYTES",
-            "memory of a process for those updates and for edits that wait, of all codespaces together; "
-            "above it, each has an equal share",
+            "memory of a process for those updates, edits that wait, and frames for slow clients, of all codespaces "
+            "together; above it, each has an equal share",
         ),
     ] = 1_073_741_824
     buffer_bytes: Annotated[

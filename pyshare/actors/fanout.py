@@ -24,6 +24,7 @@ from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.framing import in_frames, push_messages
 from pyshare.core.protocol import Peer
+from pyshare.core.shares import Share, unlimited_share
 
 
 class Outlet(Protocol):
@@ -81,8 +82,11 @@ class Member:
 class FanOut:
     """The members of one channel and what each of them has been sent."""
 
-    def __init__(self, version: int, limits: FanOutLimits) -> None:
+    def __init__(self, version: int, limits: FanOutLimits, share: Share | None = None) -> None:
         self._limits = limits
+        # The codespace's part of the limit for all, which the backlogs count in; and what they count there now.
+        self._share = share or unlimited_share()
+        self._counted_bytes = 0
         # Version that every current member has been sent up to.
         self._version = version
         # Members that have been sent everything, and those that lag.
@@ -251,9 +255,15 @@ class FanOut:
             self._lagging[member.outlet] = member
 
     def _shed(self) -> None:
-        """Close those furthest behind until the backlog is within its limit."""
-        while self.backlog_bytes > self._limits.backlog_bytes and self._lagging:
+        """Close those furthest behind until the backlog is within its limit, and the codespace within its share."""
+        self._count()
+        while self._lagging and (self.backlog_bytes > self._limits.backlog_bytes or self._share.is_over):
             self._drop(min(self._lagging.values(), key=lambda member: member.cursor))
+
+    def _count(self) -> None:
+        """Count the bytes of the backlogs in the share."""
+        self._share.change(self.backlog_bytes - self._counted_bytes)
+        self._counted_bytes = self.backlog_bytes
 
     def _drop(self, member: Member) -> None:
         del self._lagging[member.outlet]
@@ -268,3 +278,4 @@ class FanOut:
         for pieces, backlog in self._backlogs.items():
             cursors = (member.cursor for member in self._lagging.values() if member.pieces is pieces)
             backlog.forget(min(cursors, default=self._version))
+        self._count()

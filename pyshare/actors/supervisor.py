@@ -79,7 +79,8 @@ class SupervisorLimits:
     linger_seconds: float = 10
     #: Messages that a channel's mailbox holds before those who send wait.
     mailbox_messages: int = 64
-    #: Bytes of the histories and of the pushes that wait, of all channels together; above it each has an equal share.
+    #: Bytes of histories, of pushes that wait, and of frames for laggards, of all channels together. Above it each
+    #: channel has an equal share.
     codespaces_bytes: int = 1_073_741_824
 
 

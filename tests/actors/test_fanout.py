@@ -9,6 +9,7 @@ from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode
 from pyshare.core.framing import server_frame
 from pyshare.core.protocol import GoneFrame, Peer, UpdatesFrame
+from pyshare.core.shares import SharedLimit
 from tests.actors.world import FakeOutlet
 
 BOB = Peer("bob", "Bob", "edit")
@@ -124,6 +125,28 @@ def test_the_backlog_is_bounded_by_closing_whoever_is_furthest_behind() -> None:
     assert eve.closing.code == CloseCode.TOO_SLOW
     assert bob.closing is None
     assert fanout.backlog_bytes <= 500
+
+
+def test_what_codespaces_keep_for_laggards_is_bounded_for_all_together_and_those_with_much_give_up() -> None:
+    limit = SharedLimit(2000)
+    rooms = []
+    for _ in range(2):
+        fanout = FanOut(0, FanOutLimits(), limit.share())
+        eve = FakeOutlet()
+        fanout.join(eve, EVE, b"")
+        eve.full = True
+        rooms.append((fanout, eve))
+    (busy, busy_eve), (calm, calm_eve) = rooms
+    calm.publish(letters("a"))
+    kept = limit.bytes
+    assert kept > 0
+    busy.publish(letters("a" * 100))
+    assert limit.bytes == kept
+    assert busy_eve.closing is not None
+    assert busy_eve.closing.code == CloseCode.TOO_SLOW
+    assert calm_eve.closing is None
+    calm.leave(calm_eve)
+    assert limit.bytes == 0
 
 
 def test_nothing_is_kept_when_nobody_lags_or_nobody_is_here() -> None:
