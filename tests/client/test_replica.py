@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from pyshare.client.errors import TextTooLong
 from pyshare.client.events import (
@@ -20,6 +22,7 @@ from pyshare.client.events import (
 from pyshare.client.replica import AnotherLife, OutOfStep, Replica
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Push, Update
+from pyshare.core.errors import PushRefused, RefusalCode
 from pyshare.core.protocol import (
     GoneFrame,
     Peer,
@@ -76,8 +79,8 @@ def changed(events: Sequence[object]) -> list[TextChanged]:
 class Scenario:
     """Three clients that do what numbers say, each number one step."""
 
-    def __init__(self, history: int) -> None:
-        self.server = ModelServer("one\ntwo\n", history=history)
+    def __init__(self, history: int, server: ModelServer | None = None) -> None:
+        self.server = server or ModelServer("one\ntwo\n", history=history)
         self.clients = [ModelClient(self.server, name) for name in ("alice", "bob", "carol")]
         # Characters ever typed, each another one, and those that somebody has deleted.
         self.typed: list[str] = []
@@ -112,14 +115,15 @@ class Scenario:
     def types(self, client: ModelClient, pos: int, *, lines: int) -> None:
         count = len(self.typed)
         character = chr((0x1F300 if count % 3 else 0x4E00) + count)
-        self.typed.append(character)
-        types(client, pos, character + "\n" * lines)
+        with suppress(TextTooLong):
+            types(client, pos, character + "\n" * lines)
+            self.typed.append(character)
 
     @staticmethod
     def snapped(text: str, pos: int) -> int:
         return pos - splits_pair(text, pos)
 
-    def check(self) -> None:
+    def check(self, *, may_refuse: bool = False) -> None:
         """Everybody holds one text; each character stands there once, or was deleted, or was given back."""
         settle(self.server, *self.clients)
         text = from_units(self.server.document.text)
@@ -129,12 +133,12 @@ class Scenario:
             assert client.replica.made == client.replica.settled
             for event in client.replica.take_events():
                 if isinstance(event, EditRefused):
-                    assert event.code == "too_old"
+                    assert may_refuse or event.code == "too_old"
                     given_back += "".join(change.insert for change in event.changes)
         for character in self.typed:
             assert text.count(character) <= 1
             assert character in text or character in self.deleted or character in given_back
-        assert not given_back or self.server.document.limits.history_updates < len(self.server.log)
+        assert may_refuse or not given_back or self.server.document.limits.history_updates < len(self.server.log)
 
 
 @settings(max_examples=300, deadline=None)
@@ -153,6 +157,34 @@ def test_replicas_converge_when_the_history_hardly_reaches_back(steps: list[int]
     for number in steps:
         scenario.step(number)
     scenario.check()
+
+
+class Choosy(ModelServer):
+    """A server that refuses what has poison in it, and what changes many places at once."""
+
+    poison: frozenset[str] = frozenset()
+
+    @override
+    def commit(self, push: Push) -> None:
+        if self.poison & set("".join(from_units(text) for each in push.updates for text in each.inserted)):
+            raise PushRefused(RefusalCode.INVALID, "poison")
+        if push.updates[0].steps > 9:
+            raise PushRefused(RefusalCode.TOO_MUCH, "too much")
+        super().commit(push)
+
+
+@pytest.mark.parametrize("sections", [6, 12, 1000])
+def test_whatever_is_refused_everything_else_is_committed_once(seed: int, sections: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(60):
+        limits = replace(LIMITS, push_sections=sections, text_units=chance.choice((40, 400)))
+        server = Choosy("one\ntwo\n", limits=limits)
+        scenario = Scenario(4096, server)
+        for _ in range(chance.randrange(200)):
+            scenario.step(chance.randrange(2**20))
+            server.poison = frozenset(scenario.typed[::5])
+        scenario.check(may_refuse=True)
+        assert not server.poison & set(from_units(server.document.text))
 
 
 def test_long_lives_of_replicas_end_in_one_text(seed: int) -> None:

@@ -67,6 +67,10 @@ async def test_a_screen_shows_what_is_stored_and_a_crash_or_another_life_takes_o
     await run_in(web, "node", "tests/replica.mjs")
 
 
+async def test_whatever_is_refused_everything_else_is_committed_once(web: Path, seed: int) -> None:
+    await run_in(web, "node", "tests/refusals.mjs", str(seed))
+
+
 async def test_unsaved_edits_are_sent_once_by_whichever_window_or_link_comes_next(web: Path) -> None:
     await run_in(web, "node", "tests/drafts.mjs")
 
