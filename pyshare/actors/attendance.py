@@ -1,7 +1,7 @@
 """Presence, as a channel tells it to its members and to the other instances, at most so often.
 
-The part of a channel beside the text: arrivals, departures, selections. None
-of it is kept anywhere, and those who missed some of it are told what is so now.
+The part of a channel beside the text: arrivals, departures, selections, the
+language. None of it is kept anywhere, and those who missed some of it are told what is so now.
 """
 
 import logging
@@ -14,7 +14,7 @@ from pyshare.core.document import Document
 from pyshare.core.framing import server_frame
 from pyshare.core.names import public_name
 from pyshare.core.presence import Announcement, Attendee, Presence, Selection
-from pyshare.core.protocol import SELECTION_RANGES, GoneFrame, Peer, PeerFrame, PeerSelectFrame
+from pyshare.core.protocol import SELECTION_RANGES, GoneFrame, Peer, PeerFrame, PeerLanguageFrame, PeerSelectFrame
 from pyshare.core.work import Work
 from pyshare.store.interface import Store, StoreUnavailable
 
@@ -28,6 +28,8 @@ _BEHIND_VERSIONS = 512
 #: sent less often.
 _POSITIONS = 2000
 _BYTES_A_SECOND = 33_554_432
+#: The topic under which members hear of the language; no client id is that short.
+_LANGUAGE = "language"
 #: Signs of life that an instance may miss before its clients count as gone.
 _MISSED_HEARTBEATS = 3
 
@@ -78,6 +80,17 @@ class Attendance:
         self._news.set()
         return (document.version - selection.version + 1) * (1 + 2 * len(selection.ranges))
 
+    @property
+    def language(self) -> str:
+        """The language that was chosen for all; empty if none was."""
+        language = self._presence.language
+        return language.name if language else ""
+
+    def choose(self, client: str, name: str) -> None:
+        """A client has chosen a language for all."""
+        self._presence.choose(client, name)
+        self._news.set()
+
     def show(self, outlet: Outlet) -> None:
         """Have a member shown the selections of all, with the next telling."""
         self._newcomers.append(outlet)
@@ -92,12 +105,15 @@ class Attendance:
         """Return everybody but `client`."""
         return [attendee.peer for attendee in self._presence.others(client)]
 
-    def peer_frames(self, clients: Iterable[str]) -> dict[str, bytes]:
-        """Return for each of `clients` the frame that says whether it is here."""
+    def frames(self, topics: Iterable[str]) -> dict[str, bytes]:
+        """Return the newest frame of each topic: a client's id, or the language."""
         frames = {}
-        for client in clients:
+        for client in topics:
             attendee = self._presence.find(client)
-            if attendee is None:
+            language = self._presence.language
+            if client == _LANGUAGE and language:
+                frames[client] = server_frame(PeerLanguageFrame(language.client, language.name))
+            elif attendee is None:
                 frames[client] = server_frame(GoneFrame(client))
             else:
                 peer = attendee.peer
@@ -126,7 +142,8 @@ class Attendance:
             self._news = trio.Event()
             news = self._presence.take()
             ended = [client for client in news.peers if self._presence.find(client) is None]
-            self._fanout.tell_all(self.peer_frames(news.peers), ended=ended)
+            topics = [*news.peers, _LANGUAGE] if news.language else news.peers
+            self._fanout.tell_all(self.frames(topics), ended=ended)
             shown_bytes = self._show_selections(news.selections)
             announcement = news.announcement
             if self._tells_all:

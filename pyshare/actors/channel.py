@@ -34,7 +34,7 @@ from pyshare.core.document import HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.names import public_name
 from pyshare.core.presence import Selection
-from pyshare.core.protocol import Mode, Peer, PushFrame, Range, SelectFrame, Storage
+from pyshare.core.protocol import LanguageFrame, Mode, Peer, PushFrame, Range, SelectFrame, Storage
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
 from pyshare.core.shares import Share
 from pyshare.core.work import STEPS_A_SECOND, TURN_STEPS
@@ -229,7 +229,7 @@ class Channel:
         self._waiting = [join for join in self._waiting if join.outlet is not outlet]
         self._members.leave(outlet)
 
-    def _on_received(self, outlet: Outlet, frame: PushFrame | SelectFrame | StockFrame) -> None:
+    def _on_received(self, outlet: Outlet, frame: PushFrame | SelectFrame | LanguageFrame | StockFrame) -> None:
         peer = self._members.find(outlet)
         if peer is None:
             if any(join.outlet is outlet for join in self._waiting):
@@ -242,6 +242,9 @@ class Channel:
                     self._on_push(Push(peer.id, seq, version, updates), peer.mode, outlet)
             case SelectFrame(version, ranges):
                 outlet.charge(self._attendance.select(peer.id, Selection(version, ranges)))
+            case LanguageFrame(name):
+                if peer.mode == "edit":
+                    self._attendance.choose(peer.id, name)
             case StockEdit() | StockLoss():
                 if self._stock.take(outlet, frame, trio.current_time()):
                     self._push_stock()

@@ -106,6 +106,7 @@ class Membership:
             known=known,
             text=self._text,
             codespace=self._fingerprint,
+            language=self._attendance.language,
             pieces=join.pieces,
         )
         if self.storage == "down":
@@ -172,8 +173,8 @@ class Membership:
             self._fanout.answer(outlet, server_frame(frame))
 
     def _news(self, topics: Collection[str]) -> dict[str, bytes]:
-        """Return the newest frame of each topic: a client's id, or the storage."""
-        frames = self._attendance.peer_frames(topic for topic in topics if topic != _STORAGE)
+        """Return the newest frame of each topic: the storage, or one of the attendance."""
+        frames = self._attendance.frames(topic for topic in topics if topic != _STORAGE)
         if _STORAGE in topics:
             frames[_STORAGE] = server_frame(StatusFrame(self.storage))
         return frames

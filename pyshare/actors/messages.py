@@ -6,7 +6,7 @@ Connections send all of them but `Left` and `Drain`, which the supervisor sends,
 from dataclasses import dataclass
 
 from pyshare.actors.fanout import Outlet
-from pyshare.core.protocol import Peer, PushFrame, SelectFrame
+from pyshare.core.protocol import LanguageFrame, Peer, PushFrame, SelectFrame
 from pyshare.core.sharepython import StockFrame
 
 
@@ -30,7 +30,7 @@ class Received:
     """A member sent a frame."""
 
     outlet: Outlet
-    frame: PushFrame | SelectFrame | StockFrame
+    frame: PushFrame | SelectFrame | LanguageFrame | StockFrame
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,13 +59,15 @@ def welcome(
     known: int | None,
     text: EncodedText | None = None,
     codespace: str = "",
+    language: str = "",
     pieces: bool = False,
 ) -> bytes:
     """Return the frames that bring a client to the document's version.
 
     `known` is the version that it has of this epoch's text, if any. `text` is
     the document's, shared with others who join. `codespace` is the mark by
-    which a client knows the codespace again. With `pieces`, long messages are
+    which a client knows the codespace again. `language` is the one that was
+    chosen for all. With `pieces`, long messages are
     sent in pieces.
     """
     updates = None if known is None else document.since(known)
@@ -90,6 +92,7 @@ def welcome(
         text="" if updates is None else None,
         updates=None if updates is None else tuple(map(committed, updates)),
         codespace=codespace,
+        language=language,
     )
     message = encode(body) if body.text is None else encode_welcome(body, (text or EncodedText(document)).json())
     return message_frames(message, pieces=pieces) + following

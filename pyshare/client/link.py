@@ -23,6 +23,7 @@ from pyshare.core.protocol import (
     AskFrame,
     ClientFrame,
     Limits,
+    PeerLanguageFrame,
     PushFrame,
     Welcome,
     encode,
@@ -283,7 +284,7 @@ def _max_message_bytes(limits: Limits | None) -> int:
 
 
 async def _receive_frame(connection: Connection) -> Welcome | ReplicaFrame:
-    """Return the next frame that says something: signs of life, and frames of unknown types, are passed over."""
+    """Return the next frame for a replica: signs of life, languages, and frames of unknown types are passed over."""
     while True:
         message = await connection.receive()
         try:
@@ -291,7 +292,7 @@ async def _receive_frame(connection: Connection) -> Welcome | ReplicaFrame:
         except ConnectionRefused as refused:
             reason = f"the server sent what is no frame: {refused.closing.reason}"
             raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, reason) from None
-        if frame is not None and not isinstance(frame, AliveFrame):
+        if frame is not None and not isinstance(frame, AliveFrame | PeerLanguageFrame):
             return frame
 
 

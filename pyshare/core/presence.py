@@ -1,4 +1,4 @@
-"""Who is here, on this instance and on others, and what each has selected.
+"""Who is here, on this instance and on others, what each has selected, and the language that they have chosen.
 
 A `Presence` gathers what has changed until it is taken, so that its owner
 decides how often anybody is told. Each selection is of a version; its owner
@@ -6,8 +6,11 @@ moves it to newer ones with `place`.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from pyshare.core.protocol import Peer, Range
+from pydantic import Field
+
+from pyshare.core.protocol import MAX_INTEGER, LanguageName, Peer, Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,16 @@ class Attendee:
 
 
 @dataclass(frozen=True, slots=True)
+class Language:
+    """The language that somebody has chosen for all."""
+
+    name: LanguageName
+    #: Number of this choice; of two with one number, the one of the greater client holds, on every instance.
+    at: Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
     """What one instance tells the others of its own clients of a codespace."""
 
@@ -40,6 +53,8 @@ class Announcement:
     whole: bool = False
     #: Whether the others are asked to announce theirs, whole.
     asks: bool = False
+    #: The newest choice of a language that the instance knows of, if any.
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,8 @@ class News:
     selections: tuple[str, ...]
     #: What the other instances have to hear, if anything.
     announcement: Announcement | None
+    #: The language, if another is chosen.
+    language: Language | None = None
 
 
 class Presence:
@@ -71,6 +88,15 @@ class Presence:
         self._changed_selections: dict[str, None] = {}
         # Clients of this instance of whom the others must hear.
         self._unannounced: dict[str, None] = {}
+        # The newest choice of a language; whether members must hear of it, and whether the other instances must.
+        self._language: Language | None = None
+        self._tells_language = False
+        self._announces_language = False
+
+    @property
+    def language(self) -> Language | None:
+        """The newest choice of a language, if there was one."""
+        return self._language
 
     def join(self, peer: Peer) -> None:
         """Put a client of this instance in, in place of one with the same id."""
@@ -89,6 +115,13 @@ class Presence:
             self._here[client] = Attendee(attendee.peer, selection)
             self._changed_selections[client] = None
             self._unannounced[client] = None
+
+    def choose(self, client: str, name: str) -> None:
+        """Note that a client of this instance has chosen a language; to choose what holds is no news."""
+        at = self._language.at if self._language else 0
+        if self._language is None or self._language.name != name:
+            self._language = Language(name, at + 1, client)
+            self._tells_language = self._announces_language = True
 
     def place(self, client: str, selection: Selection | None) -> None:
         """Have the same selection of a client in another version, or none if it is lost; that is not news."""
@@ -128,6 +161,8 @@ class Presence:
         if instance == self._instance:
             return False
         self._heard[instance] = now
+        if announcement.language:
+            self._hear_language(announcement.language)
         known = self._elsewhere.setdefault(instance, {})
         gone = set(announcement.gone)
         if announcement.whole:
@@ -145,6 +180,12 @@ class Presence:
                 self._changed_selections[client] = None
         return True
 
+    def _hear_language(self, heard: Language) -> None:
+        known = self._language
+        if known is None or (known.at, known.client) < (heard.at, heard.client):
+            self._language = heard
+            self._tells_language = True
+
     def knows(self, instance: str) -> bool:
         """Whether `instance` has been heard and not been dropped since, or is this one."""
         return instance == self._instance or instance in self._heard
@@ -159,30 +200,32 @@ class Presence:
     @property
     def changed(self) -> bool:
         """Whether there is news to take."""
-        return bool(self._changed_peers or self._changed_selections or self._unannounced)
+        return bool(self._changed_peers or self._changed_selections or self._unannounced or self._tells_language)
 
     def take(self) -> News:
         """Return what has changed since the last call."""
-        news = News(tuple(self._changed_peers), tuple(self._changed_selections), self._announcement())
+        language = self._language if self._tells_language else None
+        news = News(tuple(self._changed_peers), tuple(self._changed_selections), self._announcement(), language)
+        self._tells_language = self._announces_language = False
         self._changed_peers.clear()
         self._changed_selections.clear()
         self._unannounced.clear()
         return news
 
     def heartbeat(self) -> Announcement:
-        """Return an announcement that says only that this instance lives."""
-        return Announcement(self._instance)
+        """Return an announcement that says that this instance lives, and which language it knows of."""
+        return Announcement(self._instance, language=self._language)
 
     def whole(self, *, asks: bool = False) -> Announcement:
         """Return an announcement of all clients of this instance."""
-        return Announcement(self._instance, tuple(self._here.values()), whole=True, asks=asks)
+        return Announcement(self._instance, tuple(self._here.values()), whole=True, asks=asks, language=self._language)
 
     def _announcement(self) -> Announcement | None:
-        if not self._unannounced:
+        if not self._unannounced and not self._announces_language:
             return None
         here = tuple(self._here[client] for client in self._unannounced if client in self._here)
         gone = tuple(client for client in self._unannounced if client not in self._here)
-        return Announcement(self._instance, here, gone)
+        return Announcement(self._instance, here, gone, language=self._language)
 
     def _note_peer(self, client: str) -> None:
         self._changed_peers[client] = None

@@ -7,10 +7,9 @@ units strings; names and reasons ordinary ones.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,15 +20,14 @@ from pydantic import (
     PlainValidator,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
 )
-from pydantic_core import PydanticCustomError
 
-from pyshare.core.changeset import ChangeSet, ChangeSetError
+from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Update
-from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, PushRefused, RefusalCode, shortened
+from pyshare.core.errors import CloseCode, Closing, ConnectionRefused, RefusalCode
 from pyshare.core.explanations import explain
-from pyshare.core.json_counts import count_lists, has_more_names
+from pyshare.core.json_counts import has_more_names
+from pyshare.core.push_limits import PUSH_SECTIONS, PUSH_UPDATES, UnreadablePush, parse_updates, refuse_many_lists
 from pyshare.core.units import from_units, has_lone_surrogate, to_units
 from pyshare.core.work import BYTES_A_STEP
 
@@ -39,16 +37,10 @@ SUBPROTOCOL = "pyshare.v1"
 MAX_INTEGER = 2**53 - 1
 #: Selection ranges that one client may show; an editor with more cursors shows the first ones.
 SELECTION_RANGES = 64
-#: Updates of one push, and sections of all its change sets together; a push with more is sent in parts.
-PUSH_UPDATES = 1024
-PUSH_SECTIONS = 81_920
-#: Lists that a client's frame may have: one for each update and for each section, and one around all.
-_LISTS = PUSH_UPDATES + PUSH_SECTIONS + 1
 #: Fields of a frame, above which it is refused before it is parsed; each one that is not known costs work. Short frames
 #: are parsed at once.
 _NAMES = 64
 _SHORT_UNITS = 4096
-_SEQ = re.compile(r'"seq"\s*:\s*([1-9][0-9]{0,14})\b')
 
 Mode = Literal["edit", "view_only"]
 Storage = Literal["ok", "down"]
@@ -78,35 +70,8 @@ Position = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 Range = tuple[Position, Position]
 Changes = Annotated[ChangeSet, PlainValidator(ChangeSet.from_json)]
 Units = Annotated[str, AfterValidator(to_units)]
-
-
-class UnreadablePush(PushRefused):
-    """A push that has a number, and updates that are not read."""
-
-    def __init__(self, seq: int, code: RefusalCode, reason: str) -> None:
-        super().__init__(code, reason)
-        self.seq = seq
-
-
-def _parse_updates(value: object, info: ValidationInfo[object]) -> tuple[ChangeSet, ...]:
-    """Return the updates of a push; what is above its limits is refused before it is looked at."""
-    if not isinstance(value, list) or not value:
-        raise ValueError("should be a list of one change set or more")
-    sections = sum(len(each) for each in value if isinstance(each, list)) if len(value) <= PUSH_UPDATES else 0
-    if len(value) > PUSH_UPDATES or sections > PUSH_SECTIONS:
-        count = f"{len(value)} updates" if len(value) > PUSH_UPDATES else f"{sections} sections"
-        reason = f"a push of {count}; send it in parts of {PUSH_UPDATES} updates and {PUSH_SECTIONS} sections at most"
-        seq = info.data.get("seq")
-        if isinstance(seq, int):
-            raise UnreadablePush(seq, RefusalCode.TOO_MUCH, reason)
-        raise ValueError(reason)
-    updates = []
-    for index, each in enumerate(value):
-        try:
-            updates.append(ChangeSet.from_json(each, join_kept=True))
-        except ChangeSetError as error:
-            raise PydanticCustomError("update", "{reason}", {"index": index, "reason": str(error)}) from None
-    return tuple(updates)
+#: The name of a programming language, as editors have it.
+LanguageName = Annotated[str, Field(pattern="^[a-z0-9+#-]{1,32}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +82,7 @@ class PushFrame:
 
     seq: Seq
     version: Version
-    updates: Annotated[tuple[ChangeSet, ...], PlainValidator(_parse_updates)]
+    updates: Annotated[tuple[ChangeSet, ...], PlainValidator(parse_updates)]
     type: Literal["push"] = "push"
 
 
@@ -142,7 +107,17 @@ class AskFrame:
     type: Literal["alive"] = "alive"
 
 
-ClientFrame = PushFrame | SelectFrame | AskFrame
+@dataclass(frozen=True, slots=True)
+class LanguageFrame:
+    """A client's choice of the language in which the text is shown to all."""
+
+    __pydantic_config__ = _FROM_CLIENT
+
+    name: LanguageName
+    type: Literal["language"] = "language"
+
+
+ClientFrame = PushFrame | SelectFrame | AskFrame | LanguageFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +186,8 @@ class Welcome:
     before: tuple[str, ...] | None = None
     #: Mark of the codespace; empty from a server that does not say.
     codespace: str = ""
+    #: Language that was chosen, empty if none was; None from a server that takes no choice.
+    language: str | None = None
     type: Literal["welcome"] = "welcome"
 
     def __post_init__(self) -> None:
@@ -279,6 +256,17 @@ class GoneFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerLanguageFrame:
+    """The language that the client `id` has chosen for all."""
+
+    __pydantic_config__ = _FROM_SERVER
+
+    id: str
+    name: str
+    type: Literal["language"] = "language"
+
+
+@dataclass(frozen=True, slots=True)
 class StatusFrame:
     """Whether edits are being committed at the moment."""
 
@@ -300,6 +288,7 @@ class AliveFrame:
 
 ServerFrame = (
     Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame | AliveFrame
+    | PeerLanguageFrame
 )  # fmt: skip
 
 _CLIENT_FRAMES: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
@@ -319,8 +308,7 @@ def parse_client_frame(text: str) -> ClientFrame:
             updates or sections than a push may have.
         ConnectionRefused: if it is anything else that is no frame; the reason names the field.
     """
-    if text.count("[") > _LISTS:
-        _refuse_many_lists(text)
+    refuse_many_lists(text)
     if len(text) > _SHORT_UNITS and has_more_names(text, _NAMES):
         reason = f"frame: an object of more than {_NAMES} fields"
         raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, reason))
@@ -332,18 +320,6 @@ def parse_client_frame(text: str) -> ClientFrame:
             raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, explain(first))) from None
         _refuse_lone_surrogates(text)
         raise ConnectionRefused(Closing(CloseCode.NOT_TEXT, f"not JSON: {first['msg']}")) from None
-
-
-def _refuse_many_lists(text: str) -> None:
-    """Raise if `text` has more lists than any push may have; what is in strings does not count."""
-    lists = count_lists(text)
-    if lists <= _LISTS or not text.lstrip().startswith("{"):
-        return
-    reason = f"a push of {lists} lists; send it in parts of {PUSH_UPDATES} updates and {PUSH_SECTIONS} sections at most"
-    seq = _SEQ.search(text, 0, text.index("["))
-    if seq is None:
-        raise ConnectionRefused(Closing(CloseCode.NOT_UNDERSTOOD, shortened(reason)))
-    raise UnreadablePush(int(seq[1]), RefusalCode.TOO_MUCH, reason)
 
 
 def parse_server_frame(text: str) -> ServerFrame | None:
@@ -412,20 +388,10 @@ def _as_json(frame: ServerFrame | ClientFrame) -> dict[str, object]:
             return {"type": "select", "version": version, "ranges": ranges}
         case Welcome():
             return _welcome_json(frame)
-        case RefusedFrame(seq, code, reason):
-            return {"type": "refused", "seq": seq, "code": code, "reason": reason}
-        case PeerFrame(client, name, mode):
-            return {"type": "peer", "id": client, "name": name, "mode": mode}
-        case GoneFrame(client):
-            return {"type": "gone", "id": client}
-        case StatusFrame(storage):
-            return {"type": "status", "storage": storage}
-        case AliveFrame(received):
-            return {"type": "alive", "received": received}
-        case AskFrame():
-            return {"type": "alive"}
         case _:
-            assert_never(frame)
+            # The fields of all others are JSON as they are.
+            others = {name: getattr(frame, name) for name in frame.__dataclass_fields__ if name != "type"}
+            return {"type": frame.type, **others}
 
 
 def _update_json(update: CommittedUpdate | Update) -> dict[str, object]:
@@ -451,6 +417,8 @@ def _welcome_json(welcome: Welcome) -> dict[str, object]:
     body["limits"] = {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
     if welcome.codespace:
         body["codespace"] = welcome.codespace
+    if welcome.language is not None:
+        body["language"] = welcome.language
     return body
 
 

@@ -33,7 +33,8 @@ from pyshare.actors.messages import ChannelMessage, Drained, Join, Leave, Receiv
 from pyshare.core.arrival import SESSION_BYTES, Arrival, public_id
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.names import public_name
-from pyshare.core.protocol import SUBPROTOCOL, AskFrame, Peer, PushFrame, UnreadablePush, parse_steps
+from pyshare.core.protocol import SUBPROTOCOL, AskFrame, Peer, PushFrame, parse_steps
+from pyshare.core.push_limits import UnreadablePush
 from pyshare.net.addresses import Address, AddressBuckets
 from pyshare.net.auth import Admission
 from pyshare.net.bucket import TokenBucket

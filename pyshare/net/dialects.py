@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pyshare.core.arrival import Arrival, parse_arrival
 from pyshare.core.framing import server_frame
-from pyshare.core.protocol import SUBPROTOCOL, ClientFrame, RefusedFrame, UnreadablePush, parse_client_frame
+from pyshare.core.protocol import SUBPROTOCOL, ClientFrame, RefusedFrame, parse_client_frame
+from pyshare.core.push_limits import UnreadablePush
 from pyshare.core.sharepython import StockFrame, parse_stock_frame
 
 

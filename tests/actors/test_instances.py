@@ -5,9 +5,17 @@ from random import Random
 import pytest
 import trio
 
-from pyshare.actors.messages import Received
+from pyshare.actors.messages import Drained, Received
 from pyshare.core.errors import CloseCode
-from pyshare.core.protocol import GoneFrame, PeerFrame, PeerSelectFrame, SelectFrame, Welcome
+from pyshare.core.protocol import (
+    GoneFrame,
+    LanguageFrame,
+    PeerFrame,
+    PeerLanguageFrame,
+    PeerSelectFrame,
+    SelectFrame,
+    Welcome,
+)
 from pyshare.store.faults import Faults
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import Client, World, open_world
@@ -64,6 +72,45 @@ async def test_presence_and_selections_cross_instances(
         bob.cut()
         await world.passes(1)
         assert alice.received(GoneFrame) == [GoneFrame("id-of-bob")]
+
+
+async def test_a_language_that_one_chooses_is_that_of_all_and_of_latecomers_on_every_instance(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=BOTH) as world:
+        alice, viewer = world.client("alice"), world.client("viewer", mode="view_only")
+        bob = world.client("bob", instance="two")
+        await world.passes(1)
+        assert [each.language for each in alice.received(Welcome) if isinstance(each, Welcome)] == [""]
+        await alice.sends(Received(alice.outlet, LanguageFrame("go")))
+        await world.passes(1)
+        told = [PeerLanguageFrame("id-of-alice", "go")]
+        for each in (alice, viewer, bob):
+            assert each.received(PeerLanguageFrame) == told
+        # Those who may only look choose for nobody.
+        await viewer.sends(Received(viewer.outlet, LanguageFrame("rust")))
+        await world.passes(1)
+        assert bob.received(PeerLanguageFrame) == told
+        for instance in BOTH:
+            late = world.client(f"late on {instance}", instance=instance)
+            await world.passes(1)
+            assert [each.language for each in late.received(Welcome) if isinstance(each, Welcome)] == ["go"]
+
+
+async def test_a_laggard_is_told_the_language_when_it_has_room_again(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        await world.passes(1)
+        bob.outlet.full = True
+        for name in ("go", "rust"):
+            await alice.sends(Received(alice.outlet, LanguageFrame(name)))
+            await world.passes(1)
+        bob.outlet.full = False
+        await bob.sends(Drained(bob.outlet))
+        await world.passes(1)
+        assert bob.received(PeerLanguageFrame)[-1:] == [PeerLanguageFrame("id-of-alice", "rust")]
 
 
 async def test_the_clients_of_an_instance_that_dies_are_gone_when_it_has_been_silent(

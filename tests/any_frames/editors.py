@@ -11,7 +11,8 @@ from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.actors.supervisor import Mailbox, SupervisorMessage, open_lease
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
-from pyshare.core.protocol import AskFrame, Peer, UnreadablePush, Welcome, parse_client_frame
+from pyshare.core.protocol import AskFrame, Peer, Welcome, parse_client_frame
+from pyshare.core.push_limits import UnreadablePush
 from pyshare.core.sharepython import StockEdit, parse_stock_frame
 from tests.actors.world import Client
 from tests.any_frames.frames import Maker, Sight

@@ -292,3 +292,34 @@ def test_a_name_is_only_a_name(server: Server, screens: Screens) -> None:
     # Of nothing to see, there is a word.
     screens.open(link, name="\u200b\u3164")
     expect(one.page.locator("#people-list")).to_contain_text("guest")
+
+
+def test_a_language_that_one_chooses_is_that_of_all_and_of_latecomers(server: Server, screens: Screens) -> None:
+    made = server.post("/codespaces", {"text": "let a = 1"})
+    tokens = {mode: dict(made[mode])["token"] for mode in ("edit", "view_only")}  # type: ignore[call-overload]
+    link = f"{server.address}/#{tokens['edit']}"
+    one, two = screens.open(link, name="Ada"), screens.open(link, name="Ben")
+    viewer = screens.open(f"{server.address}/#{tokens['view_only']}", name="Vera")
+    for each in (one, two, viewer):
+        expect(each.page.locator("#toast")).to_be_empty()
+    two.page.get_by_label("Language", exact=True).select_option("JavaScript")
+    for each in (one, viewer):
+        expect(each.page.locator("#toast")).to_have_text("\u2068Ben\u2069 set the language to JavaScript.")
+        expect(each.page.get_by_label("Language", exact=True)).to_have_value("javascript")
+        expect(each.page).to_have_url(re.compile("/javascript$"))
+    # A link that was given on before names another language, or none.
+    late = screens.open(f"{link}/go", name="Lea")
+    expect(late.page.get_by_label("Language", exact=True)).to_have_value("javascript")
+    expect(late.page.locator("#toast")).to_be_empty()
+    # One who may only look chooses for himself.
+    viewer.page.get_by_label("Language", exact=True).select_option("Rust")
+    one.page.get_by_label("Language", exact=True).select_option("SQL")
+    expect(two.page.get_by_label("Language", exact=True)).to_have_value("sql")
+    expect(viewer.page.get_by_label("Language", exact=True)).to_have_value("sql")
+    # A server that has been started again is told by those who are here.
+    server.kill()
+    server.start()
+    for each in (one, two, viewer):
+        each.wait_saved()
+    newcomer = screens.open(link, name="Nora")
+    expect(newcomer.page.get_by_label("Language", exact=True)).to_have_value("sql")

@@ -10,6 +10,7 @@ from pyshare.core.errors import PushRefused
 from pyshare.core.protocol import (
     AliveFrame,
     Limits,
+    PeerLanguageFrame,
     PushFrame,
     RefusedFrame,
     UpdatesFrame,
@@ -178,7 +179,7 @@ class ModelClient:
             try:
                 if isinstance(frame, Welcome):
                     self.replica.resume(frame)
-                elif frame is not None and not isinstance(frame, AliveFrame):
+                elif frame is not None and not isinstance(frame, AliveFrame | PeerLanguageFrame):
                     self.replica.receive(frame)
             except OutOfStep:
                 self.cut()

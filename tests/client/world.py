@@ -86,10 +86,8 @@ class MemoryConnection:
             self.deliver(AliveFrame(self.asked))
         elif isinstance(frame, SelectFrame):
             self.selected.append(frame)
-        elif self._world.holds_pushes:
-            self.held.append(frame)
-        else:
-            self.arrive(frame)
+        elif isinstance(frame, PushFrame):
+            (self.held.append if self._world.holds_pushes else self.arrive)(frame)
 
     async def receive(self) -> str:
         """Return what the server has sent, then how the connection ended."""

@@ -1,6 +1,6 @@
 """Presence: who is here and where their selections are, on one instance and heard from others."""
 
-from pyshare.core.presence import Announcement, Attendee, News, Presence, Selection
+from pyshare.core.presence import Announcement, Attendee, Language, News, Presence, Selection
 from pyshare.core.protocol import Peer
 
 ALICE, BOB, KIM = Peer("a", "Alice", "edit"), Peer("b", "Bob", "edit"), Peer("k", "Kim", "view_only")
@@ -279,3 +279,53 @@ def test_a_selection_that_is_placed_anew_is_not_news_until_it_is_to_be_told_agai
     assert (ann.selection, bob.selection) == (Selection(2, ((5, 6),)), None)
     presence.tell_again("a")
     assert presence.take().selections == ("a",)
+
+
+# The language
+
+
+def test_a_language_that_is_chosen_is_news_for_members_and_for_other_instances_once() -> None:
+    presence = quiet(ALICE)
+    presence.choose("a", "go")
+    go = Language("go", 1, "a")
+    assert presence.changed
+    assert presence.take() == News((), (), Announcement("one", language=go), go)
+    # What holds already is no news, whoever chooses it.
+    presence.choose("b", "go")
+    assert presence.take() == News((), (), None)
+    assert presence.language == go
+
+
+def test_every_announcement_tells_the_language_so_that_none_misses_it() -> None:
+    presence = quiet(ALICE)
+    presence.choose("a", "go")
+    presence.take()
+    presence.leave("a")
+    go = Language("go", 1, "a")
+    assert presence.take().announcement == Announcement("one", gone=("a",), language=go)
+    assert presence.heartbeat() == Announcement("one", language=go)
+    assert presence.whole() == Announcement("one", whole=True, language=go)
+
+
+def test_a_language_chosen_elsewhere_holds_if_it_is_newer() -> None:
+    presence = quiet(ALICE)
+    presence.hear(Announcement("two", language=Language("go", 5, "b")), 0)
+    assert presence.take() == News((), (), None, Language("go", 5, "b"))
+    presence.hear(Announcement("three", language=Language("rust", 4, "c")), 0)
+    assert not presence.changed
+    presence.choose("a", "sql")
+    assert presence.language == Language("sql", 6, "a")
+
+
+def test_of_two_languages_chosen_at_once_on_two_instances_one_holds_on_both() -> None:
+    one, two = Presence("one"), Presence("two")
+    one.choose("a", "go")
+    two.choose("b", "rust")
+    from_one, from_two = one.take().announcement, two.take().announcement
+    assert from_one
+    assert from_two
+    one.hear(from_two, 0)
+    two.hear(from_one, 0)
+    assert one.language == two.language == Language("rust", 1, "b")
+    assert one.changed
+    assert not two.changed

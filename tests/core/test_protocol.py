@@ -24,16 +24,17 @@ from pyshare.core.protocol import (
     ClientFrame,
     CommittedUpdate,
     GoneFrame,
+    LanguageFrame,
     Limits,
     Peer,
     PeerFrame,
+    PeerLanguageFrame,
     PeerSelectFrame,
     PushFrame,
     RefusedFrame,
     SelectFrame,
     ServerFrame,
     StatusFrame,
-    UnreadablePush,
     UpdatesFrame,
     Welcome,
     committed,
@@ -42,6 +43,7 @@ from pyshare.core.protocol import (
     parse_client_frame,
     parse_server_frame,
 )
+from pyshare.core.push_limits import UnreadablePush
 from pyshare.core.units import to_units
 
 LIMITS = Limits(
@@ -104,6 +106,15 @@ def test_a_selection_is_understood_and_may_be_empty() -> None:
         7, ((0, 4), (9, 2))
     )
     assert parse_client_frame('{"type":"select","version":7,"ranges":[]}') == SelectFrame(7, ())
+
+
+def test_a_language_is_understood_and_is_a_short_word() -> None:
+    for name in ("go", "c++", "c#", "objective-c", "x" * 32):
+        assert parse_client_frame(json.dumps({"type": "language", "name": name})) == LanguageFrame(name)
+    for other in ("", "Go", "a b", "é", "go\n", "x" * 33, None, 7):
+        with pytest.raises(ConnectionRefused) as caught:
+            parse_client_frame(json.dumps({"type": "language", "name": other}))
+        assert caught.value.closing.reason.startswith("language.name: ")
 
 
 def test_fields_may_come_in_any_order_and_with_blanks() -> None:
@@ -340,6 +351,8 @@ def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:
         (StatusFrame("down"), '{"type":"status","storage":"down"}'),
         (AliveFrame(7), '{"type":"alive","received":7}'),
         (AskFrame(), '{"type":"alive"}'),
+        (LanguageFrame("c++"), '{"type":"language","name":"c++"}'),
+        (PeerLanguageFrame("a", "c++"), '{"type":"language","id":"a","name":"c++"}'),
         (
             Welcome("a", "edit", "e", 7, 3, (Peer("b", "B", "view_only"),), LIMITS, text=to_units(EMOJI)),
             '{"type":"welcome","id":"a","mode":"edit","epoch":"e","version":7,"text":"\U0001f600","acked":3,'
@@ -355,6 +368,12 @@ def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:
             '{"type":"welcome","id":"a","mode":"edit","epoch":"e","version":7,"text":"","acked":3,"peers":[],"limits":'
             + LIMITS_JSON
             + ',"codespace":"5f"}',
+        ),
+        (
+            Welcome("a", "edit", "e", 7, 3, (), LIMITS, text="", language=""),
+            '{"type":"welcome","id":"a","mode":"edit","epoch":"e","version":7,"text":"","acked":3,"peers":[],"limits":'
+            + LIMITS_JSON
+            + ',"language":""}',
         ),
     ],
 )
@@ -390,6 +409,7 @@ client_frames = st.one_of(
     st.builds(PushFrame, seqs, integers, st.lists(change_sets(), min_size=1, max_size=3).map(tuple)),
     st.builds(SelectFrame, integers, ranges),
     st.builds(AskFrame),
+    st.builds(LanguageFrame, st.text("az09+#-", min_size=1, max_size=32)),
 )
 update_lists = st.lists(committed_updates, max_size=3).map(tuple)
 welcome_fields = (
@@ -411,6 +431,7 @@ server_frames = st.one_of(
     st.builds(GoneFrame, names),
     st.builds(StatusFrame, st.sampled_from(("ok", "down"))),
     st.builds(AliveFrame, integers),
+    st.builds(PeerLanguageFrame, names, names),
 )
 
 

@@ -16,7 +16,7 @@ from trio.testing import MockClock, assert_checkpoints
 
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import DocumentLimits, Update, weight
-from pyshare.core.presence import Announcement, Attendee, Selection
+from pyshare.core.presence import Announcement, Attendee, Language, Selection
 from pyshare.core.protocol import Peer
 from pyshare.core.units import to_units
 from pyshare.store.folding import document_of
@@ -861,6 +861,7 @@ async def test_an_announcement_is_heard_as_it_was_said(store: Store) -> None:
         Announcement("two", asks=True),
         Announcement("three", (bob,), whole=True),
         Announcement("four"),
+        Announcement("five", language=Language("c++", 7, "id-a")),
     ]
     async with store.subscribe("room") as events:
         for announcement in announcements:

@@ -1,19 +1,20 @@
-/**
- * What keeps an editor connected to a codespace: one WebSocket after the other, with pauses between, until that is of
- * no use.
- */
+/** What keeps an editor connected to a codespace: one WebSocket after the other, as long as that is of use. */
 
 import type { PresentPeer } from "./colors.js";
 import { joiningAddress, socketAddress } from "./address.js";
 import { textIn, type Draft } from "./draft.js";
 import { noDrafts, type DraftStore } from "./drafts.js";
+import { hearHints } from "./hints.js";
+import { SharedLanguage } from "./language.js";
 import { Leftovers } from "./leftovers.js";
 import { Liveness } from "./liveness.js";
+import { Pauses } from "./pauses.js";
 import { Pieces } from "./pieces.js";
 import { Presence } from "./presence.js";
 import {
   mayComeBack,
   NAME_LENGTH,
+  NOT_UNDERSTOOD,
   parseFrame,
   SUBPROTOCOL,
   type ClientFrame,
@@ -27,18 +28,12 @@ import { AnotherLife, OutOfStep, Replica } from "./replica.js";
 import type { Editor } from "./screen.js";
 import { isOffline, type Status } from "./status.js";
 
-/** Milliseconds before the next attempt: at first and, doubled each time, at most; less up to a half by chance. */
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 10_000;
 /** Milliseconds that a connection has to last for the next pause to be a first one. */
 const SETTLED_MS = 1000;
 /** Milliseconds between two writings of what is unsaved, where it has only moved behind what others did. */
 const KEEP_MS = 300;
 /** A connection that ended without the server's saying so. */
 const LOST = 1006;
-
-/** Codes of servers that did not understand what was sent: the same is not sent again. */
-const NOT_AGAIN: ReadonlySet<number> = new Set([1003, 1007, 1009, 4400]);
 
 /** What a server says when a codespace has expired; and the reason where the server does not know that there was one. */
 const GONE = 4410;
@@ -67,7 +62,7 @@ export class Connection {
   /** Connections that came as far as the welcome, and when the last one did. */
   #welcomes = 0;
   #welcomedAt = 0;
-  #pauseMs = FIRST_PAUSE_MS;
+  readonly #pauses = new Pauses();
   /** What is known of the present connection: when it counts as lost, and the pieces of a frame that arrives. */
   #life = new Liveness(0);
   #pieces = new Pieces();
@@ -78,8 +73,10 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #keepTimer: ReturnType<typeof setTimeout> | undefined;
   #selectTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #endHints: () => void;
   readonly #leftovers: Leftovers;
   readonly #presence = new Presence((peers) => this.#hooks.onPeers?.(peers));
+  readonly #language = new SharedLanguage((name, id) => this.#hooks.onLanguage?.(name, id));
 
   constructor(editor: Editor, url: string | URL, options: ConnectionOptions = {}) {
     this.#address = socketAddress(url);
@@ -97,12 +94,7 @@ export class Connection {
       const more = { onStatus, onRefused: tell, name: this.#name, WebSocket: this.#WebSocket };
       return new Connection(unseen, this.#address, { drafts, ...more });
     });
-    if (typeof document !== "undefined") {
-      addEventListener("online", this.#onHint);
-      addEventListener("offline", this.#onHint);
-      addEventListener("pagehide", this.#onHide);
-      document.addEventListener("visibilitychange", this.#onHint);
-    }
+    this.#endHints = hearHints(this.#onHint, this.#onHide);
     void this.#begin();
   }
 
@@ -148,6 +140,16 @@ export class Connection {
     if (short === this.#name) return;
     this.#name = short;
     this.#cut(LOST, "the name has changed");
+  }
+
+  /** The language for all, as a name of `a-z`, `0-9`, `+`, `#` and `-`; setting it tells all. Empty: none was chosen. */
+  get language(): string {
+    return this.#language.name;
+  }
+
+  set language(name: string) {
+    this.#language.choose(name);
+    this.#send();
   }
 
   /** Let a pause end now. */
@@ -290,6 +292,7 @@ export class Connection {
         this.#storage = "ok";
         this.#life.welcomed(frame.limits.alive_ms);
         this.#presence.set(frame.id, frame.peers);
+        this.#language.welcome(frame.language, frame.mode);
         void this.#comeHome(frame.codespace, frame.mode);
         break;
       case "updates":
@@ -312,13 +315,16 @@ export class Connection {
       case "status":
         this.#storage = frame.storage;
         break;
+      case "language":
+        this.#language.receive(frame.name, frame.id);
+        break;
       case "alive":
     }
   }
 
   #onClose(code: number, reason: string): void {
     if (mayComeBack(code)) this.#pause(code, reason);
-    else this.#end({ code, reason }, NOT_AGAIN.has(code) && this.#replica.awaits ? this.#replica.inserted : "");
+    else this.#end({ code, reason }, NOT_UNDERSTOOD.has(code) && this.#replica.awaits ? this.#replica.inserted : "");
   }
 
   /** Lose the connection, without waiting for the server to agree, and come back. */
@@ -342,9 +348,7 @@ export class Connection {
     const settled = this.#state === "connected" && Date.now() - this.#welcomedAt >= SETTLED_MS;
     this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
     this.#drop();
-    if (settled) this.#pauseMs = FIRST_PAUSE_MS;
-    const milliseconds = this.#pauseMs * (1 - Math.random() / 2);
-    this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
+    const milliseconds = this.#pauses.next(settled);
     this.#ended = { code, reason };
     this.#retryAt = Date.now() + milliseconds;
     this.#timer = setTimeout(() => this.#dial(), milliseconds);
@@ -364,12 +368,7 @@ export class Connection {
     this.#ended = ended;
     this.#replica.close();
     this.#drafts.release();
-    if (typeof document !== "undefined") {
-      removeEventListener("online", this.#onHint);
-      removeEventListener("offline", this.#onHint);
-      removeEventListener("pagehide", this.#onHide);
-      document.removeEventListener("visibilitychange", this.#onHint);
-    }
+    this.#endHints();
     this.#told();
   }
 
@@ -385,6 +384,8 @@ export class Connection {
       this.#waits();
       this.#look();
     }
+    const language = this.#language.next();
+    if (language !== null) this.#sendFrame(socket, language);
     if (this.#selectTimer === undefined && !this.#isHidden) {
       const select = this.#replica.nextSelect();
       if (select !== null) {

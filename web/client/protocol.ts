@@ -56,6 +56,8 @@ export interface Welcome {
   readonly codespace?: string;
   /** Epochs that this one continues, the newest first; older servers do not tell them. */
   readonly before?: readonly string[];
+  /** What was chosen for all; empty: nothing was; older servers take no choice. */
+  readonly language?: string;
   readonly text?: string;
   readonly updates?: readonly CommittedUpdate[];
 }
@@ -100,6 +102,13 @@ export interface StatusFrame {
   readonly storage: Storage;
 }
 
+/** The language that somebody has chosen for all. */
+export interface PeerLanguageFrame {
+  readonly type: "language";
+  readonly id: string;
+  readonly name: string;
+}
+
 /** A sign of life; `received` counts the bytes that the server has received on this connection. */
 export interface AliveFrame {
   readonly type: "alive";
@@ -107,7 +116,15 @@ export interface AliveFrame {
 }
 
 export type ServerFrame =
-  Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame | AliveFrame;
+  | Welcome
+  | UpdatesFrame
+  | RefusedFrame
+  | PeerSelectFrame
+  | PeerFrame
+  | GoneFrame
+  | StatusFrame
+  | AliveFrame
+  | PeerLanguageFrame;
 
 /** Unconfirmed updates, each after the one before. One push is in flight at a time; `seq` counts up from 1. */
 export interface PushFrame {
@@ -129,7 +146,13 @@ export interface AskFrame {
   readonly type: "alive";
 }
 
-export type ClientFrame = PushFrame | SelectFrame | AskFrame;
+/** A choice of the language for all. */
+export interface LanguageFrame {
+  readonly type: "language";
+  readonly name: string;
+}
+
+export type ClientFrame = PushFrame | SelectFrame | AskFrame | LanguageFrame;
 
 /** Ranges that a selection may have. */
 export const SELECTION_RANGES = 64;
@@ -150,6 +173,9 @@ const OWN_CODES = 4000;
 const TOO_SLOW = 4408;
 const TOO_MANY = 4429;
 
+/** Close codes of servers that did not understand what was sent: the same is not sent again. */
+export const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([1003, 1007, 1009, 4400]);
+
 /** Return whether a client whose connection ended with `code` should connect again by itself, after a pause. */
 export function mayComeBack(code: number): boolean {
   return code < OWN_CODES ? !FOR_GOOD.has(code) : code === TOO_SLOW || code === TOO_MANY;
@@ -164,6 +190,7 @@ const TYPES: ReadonlySet<unknown> = new Set<ServerFrame["type"]>([
   "gone",
   "status",
   "alive",
+  "language",
 ]);
 
 /**

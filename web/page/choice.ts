@@ -31,7 +31,7 @@ export function languageOfFile(name: string): Language | undefined {
   return LANGUAGES.find(({ id, extension }) => id === other || extension === ending);
 }
 
-/** Let people choose the language of the editor's text; `onChoice` hears of each choice. */
+/** Let people choose the language of the editor's text; `onChoice` hears of each choice that is made here. */
 export class LanguageChoice {
   readonly #editor: PageEditor;
   readonly #onChoice: () => void;
@@ -55,9 +55,14 @@ export class LanguageChoice {
   }
 
   choose(language: Language): void {
+    this.show(language);
+    this.#onChoice();
+  }
+
+  /** Show a choice that somebody else has made. */
+  show(language: Language): void {
     this.#select.value = language.id;
     void this.#load(language);
-    this.#onChoice();
   }
 
   async #load(language: Language): Promise<void> {

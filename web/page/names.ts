@@ -18,40 +18,38 @@ function letters(text: string): readonly string[] {
 }
 
 /**
- * Return one or two letters for the disc of each of `names`.
+ * Return one or two letters for the disc of each of `names`; a number at the end is shown itself, as of "Pupil 12".
  *
- * Different names of one word that begin alike are told apart by the first letter after that in which they differ.
+ * Different names with the same letters are told apart by the next letter in which they differ.
  */
 export function initialsOf(names: readonly string[]): string[] {
   const alike = new Map<string, Set<string>>();
-  const short = names.map((name) => {
-    const words = (name || NAMELESS).trim().split(/\s+/u);
-    const ends = words.length > 1 ? [words[0]!, words.at(-1)!] : words;
-    const initials = ends
-      .map((word) => letters(word)[0] ?? "")
-      .join("")
-      .toUpperCase();
-    if (words.length === 1) alike.set(initials, (alike.get(initials) ?? new Set()).add(words[0]!));
+  const shown = names.map((name) => (name || NAMELESS).trim());
+  const short = shown.map((name) => {
+    const words = name.split(/\s+/u);
+    const [first = "", last] = [letters(words[0]!)[0], words.length > 1 ? words.at(-1)! : undefined];
+    if (last !== undefined && /^\d{2,3}$/.test(last)) return last;
+    const initials = `${first}${last === undefined ? "" : letters(last)[0]}`.toUpperCase();
+    alike.set(initials, (alike.get(initials) ?? new Set()).add(name));
     return initials;
   });
-  const second = new Map<string, string>();
-  for (const group of alike.values()) if (group.size > 1) tellApart(group, second);
-  return short.map((initials, index) => initials + (second.get((names[index] || NAMELESS).trim()) ?? ""));
+  const apart = new Map<string, string>();
+  for (const group of alike.values()) if (group.size > 1) tellApart(group, apart);
+  return short.map((initials, index) => apart.get(shown[index]!) ?? initials);
 }
 
-/** Find for each word of a group a letter that no other has at its place; the second letter, where there is none. */
-function tellApart(group: ReadonlySet<string>, second: Map<string, string>): void {
-  const words = Array.from(group, (word) => [word, letters(word)] as const);
-  const longest = Math.max(...words.map(([, each]) => each.length));
+/** Give each name of a group its first letter and one that no other has at that place; else the second, if it has one. */
+function tellApart(group: ReadonlySet<string>, apart: Map<string, string>): void {
+  const names = Array.from(group, (name) => [name, letters(name.replace(/\s+/gu, ""))] as const);
+  const longest = Math.max(...names.map(([, each]) => each.length));
   for (let place = longest - 1; place > 0; place--) {
-    const times = new Map<string, number>();
-    for (const [, each] of words) times.set(each[place] ?? "", (times.get(each[place] ?? "") ?? 0) + 1);
-    for (const [word, each] of words) {
-      const letter = each[place];
-      if (letter !== undefined && times.get(letter) === 1) second.set(word, letter);
+    const times = new Map<string | undefined, number>();
+    for (const [, each] of names) times.set(each[place], (times.get(each[place]) ?? 0) + 1);
+    for (const [name, each] of names) {
+      const isOwn = times.get(each[place]) === 1 || (place === 1 && !apart.has(name));
+      if (each[place] !== undefined && isOwn) apart.set(name, each[0]!.toUpperCase() + each[place]);
     }
   }
-  for (const [word, each] of words) if (!second.has(word) && each[1] !== undefined) second.set(word, each[1]);
 }
 
 /** Return people in the order of their names, as readers of the page's language look for them. */

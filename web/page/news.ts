@@ -1,4 +1,4 @@
-/** News of people, told in a toast when no other is shown: who has joined or left, and new names. */
+/** News of people, told in a toast when no other is shown: who has joined or left, new names, and a new language. */
 
 import type { Peer } from "../client/index.js";
 import { Comings } from "./comings.js";
@@ -9,6 +9,9 @@ export class News {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether there was no connection just now. */
   #isBack = false;
+
+  /** Words about the last choice of a language, until they are told. */
+  #choice = "";
 
   constructor() {
     afterToasts(() => this.#look());
@@ -21,17 +24,24 @@ export class News {
     this.#look();
   }
 
+  /** Somebody has chosen another language. */
+  chosen(sentence: string): void {
+    this.#choice = sentence;
+    this.#look();
+  }
+
   #look(): void {
     clearTimeout(this.#timer);
     const now = Date.now();
-    const { due } = this.#comings;
+    const due = this.#choice !== "" ? now : this.#comings.due;
     // It is looked again when the toast has gone.
     if (due === null || isToastShown()) return;
     if (due > now) {
       this.#timer = setTimeout(() => this.#look(), due - now);
       return;
     }
-    const sentence = this.#comings.take(now);
+    const sentence = [this.#comings.take(now), this.#choice].filter(Boolean).join(" ");
+    this.#choice = "";
     if (sentence === "") this.#look();
     else showToast(sentence);
   }

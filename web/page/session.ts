@@ -13,6 +13,7 @@ import { showFailure } from "./failed.js";
 import { failureOf } from "./failure.js";
 import { keepFocus } from "./focus.js";
 import { Hint } from "./hint.js";
+import { LANGUAGES } from "./languages.js";
 import { findRecent, forgetRecent, isNamed, loadName, loadWrapping, saveWrapping, titleOf } from "./memory.js";
 import { setUpMenu } from "./menu.js";
 import { isolated } from "./names.js";
@@ -82,7 +83,7 @@ export class Session {
       (line, column) => (position.textContent = `${line}:${column}`),
       () => this.#onText(),
     );
-    this.#choice = new LanguageChoice(this.#editor, place.language, () => this.#onLanguage());
+    this.#choice = new LanguageChoice(this.#editor, place.language, () => this.#onChoice());
     this.#notes = new Notes(() => ({
       token: place.token,
       language: this.#choice.language.id,
@@ -94,6 +95,7 @@ export class Session {
       name: loadName(),
       onStatus: (status) => this.#onStatus(status),
       onPeers: () => this.#onPeers(),
+      onLanguage: (name, id) => this.#onLanguage(name, id),
       onRefused: (refusal) => this.#onRefused(refusal),
     });
     this.#people = new People(this.#connection, this.#windows);
@@ -150,7 +152,23 @@ export class Session {
     }
   }
 
-  #onLanguage(): void {
+  /** A language was chosen here. */
+  #onChoice(): void {
+    this.#connection.language = this.#choice.language.id;
+    this.#rememberLanguage();
+  }
+
+  /** A language was chosen by somebody, for all. */
+  #onLanguage(name: string, id: string): void {
+    const language = LANGUAGES.find((each) => each.id === name);
+    if (language === undefined || language === this.#choice.language) return;
+    this.#choice.show(language);
+    this.#rememberLanguage();
+    const peer = this.#connection.peers.find((each) => each.id === id);
+    if (peer) this.#news.chosen(`${isolated(peer.name)} set the language to ${language.name}.`);
+  }
+
+  #rememberLanguage(): void {
     history.replaceState(history.state, "", formatHash(this.#place.token, this.#choice.language.id));
     this.#notes.soon();
   }
@@ -161,6 +179,9 @@ export class Session {
     else this.#awaySince ??= Date.now();
     if (state === "connected" && !this.#joined) {
       this.#joined = true;
+      // A link can name a language; it is that of all if nobody has chosen another.
+      const { id } = this.#choice.language;
+      if (this.#connection.language === "" && id === this.#place.language) this.#connection.language = id;
       if (isTouched() && mode === "edit" && document.activeElement === document.body) this.#editor.view.focus();
       this.#notes.write();
       this.#nameWindow();

@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const folder = await mkdtemp(`${here}/built-`);
-const modules = ["client/colors", "client/names", "client/placing", "page/comings", "page/names"];
+const modules = ["client/colors", "client/language", "client/names", "client/placing", "page/comings", "page/names"];
 await build({
   stdin: { contents: modules.map((name) => `export * from "../${name}.ts";`).join("\n"), resolveDir: here },
   bundle: true,
@@ -43,6 +43,9 @@ test("initials are letters as people count them, and different names have differ
   assert.deepEqual(initialsOf(["Kiwi", "Kestrel"]), ["Ki", "Ke"]);
   const alike = initialsOf(["Kelly", "Kestrel", "Kelvin"]);
   assert.equal(new Set(alike).size, 3, alike.join());
+  const twoWords = initialsOf(["Ann Teacher", "Anna Tom", "Adam Tiler"]);
+  assert.equal(new Set(twoWords).size, 3, twoWords.join());
+  assert.deepEqual(initialsOf(["Pupil 1", "Pupil 11", "Pupil 12", "Pupil"]), ["P1", "11", "12", "P"]);
   // The same name twice is no reason for more letters.
   assert.deepEqual(initialsOf(["Ada", "Ada"]), ["A", "A"]);
   assert.deepEqual(initialsOf(["👩‍🚀 x", "e\u0301mile"]), ["👩‍🚀X", "E\u0301"]);
@@ -157,6 +160,59 @@ test("after one's own connection was away, the others have time to come back", (
   assert.equal(told(60_000 + people.AWAY_MS + people.BACK_MS - 1), "");
   made.update([peer("Ann")], 70_000);
   assert.equal(told(60_000 + people.AWAY_MS + people.BACK_MS), "Ben left.");
+});
+
+/** Return a language with what it has told. */
+function language() {
+  const told = [];
+  const made = new people.SharedLanguage((name, id) => told.push(`${name} by ${id || "somebody"}`));
+  return { made, told };
+}
+const sent = (name) => ({ type: "language", name });
+
+test("a language that is chosen is sent once a connection until it is known, and the newest holds", () => {
+  const { made, told } = language();
+  made.welcome("", "edit");
+  assert.deepEqual([made.name, made.next(), told], ["", null, []]);
+  made.choose("go");
+  assert.deepEqual([made.name, made.next(), made.next()], ["go", sent("go"), null]);
+  // The connection was lost before an answer came.
+  made.welcome("", "edit");
+  assert.deepEqual(made.next(), sent("go"));
+  made.receive("go", "me");
+  made.receive("rust", "ben");
+  assert.deepEqual([made.name, made.next(), told], ["rust", null, ["go by me", "rust by ben"]]);
+});
+
+test("one who comes later takes the language that was chosen, and one who had chosen without a connection tells it", () => {
+  const late = language();
+  late.made.welcome("go", "edit");
+  assert.deepEqual([late.made.name, late.made.next(), late.told], ["go", null, ["go by somebody"]]);
+  late.made.choose("sql");
+  late.made.welcome("rust", "edit");
+  assert.deepEqual([late.made.name, late.made.next(), late.told.length], ["sql", sent("sql"), 1]);
+});
+
+test("a server that was started anew is told the language again, and an old one, or by a viewer, nothing", () => {
+  const { made } = language();
+  made.welcome("go", "edit");
+  made.welcome("", "edit");
+  assert.deepEqual(made.next(), sent("go"));
+  const old = language().made;
+  old.welcome(undefined, "edit");
+  old.choose("go");
+  assert.deepEqual([old.name, old.next()], ["go", null]);
+  const viewer = language().made;
+  viewer.welcome("", "view_only");
+  viewer.choose("go");
+  assert.deepEqual([viewer.name, viewer.next()], ["go", null]);
+  viewer.receive("rust", "ben");
+  assert.equal(viewer.name, "rust");
+  const early = language().made;
+  early.choose("go");
+  assert.equal(early.next(), null);
+  early.welcome("", "edit");
+  assert.deepEqual(early.next(), sent("go"));
 });
 
 const ROOM = { left: 0, gutter: 40, right: 500 };

@@ -605,6 +605,69 @@ function localDrafts(address) {
   return new LocalDrafts(address, newSession);
 }
 
+// client/hints.ts
+function hearHints(onHint, onHide) {
+  if (typeof document === "undefined") return () => {
+  };
+  addEventListener("online", onHint);
+  addEventListener("offline", onHint);
+  addEventListener("pagehide", onHide);
+  document.addEventListener("visibilitychange", onHint);
+  return () => {
+    removeEventListener("online", onHint);
+    removeEventListener("offline", onHint);
+    removeEventListener("pagehide", onHide);
+    document.removeEventListener("visibilitychange", onHint);
+  };
+}
+
+// client/language.ts
+var SharedLanguage = class {
+  #onLanguage;
+  #name = "";
+  /** What was chosen here and is not known to hold; null: nothing. It is sent again over the next connection. */
+  #wanted = null;
+  /** Whether that is still to be sent over this connection. */
+  #isDue = false;
+  /** Whether the server takes a choice of this client; null before the first welcome. */
+  #isTaken = null;
+  /** `onLanguage` is called with each language that is told, and the public id of who chose it; empty: long ago. */
+  constructor(onLanguage) {
+    this.#onLanguage = onLanguage;
+  }
+  /** The language that holds, or will when it is sent; empty: none was chosen. */
+  get name() {
+    return this.#wanted ?? this.#name;
+  }
+  choose(name) {
+    if (name === this.name) return;
+    if (this.#isTaken === false) {
+      this.#name = name;
+    } else {
+      this.#wanted = name;
+      this.#isDue = true;
+    }
+  }
+  /** Take what a welcome tells; older servers tell, and take, no language. */
+  welcome(name, mode) {
+    this.#isTaken = this.#isDue = name !== void 0 && mode === "edit";
+    if (!this.#isTaken) this.#wanted = null;
+    else if (name === "" && this.#name !== "") this.#wanted ??= this.#name;
+    if (name && this.#wanted === null) this.receive(name, "");
+  }
+  receive(name, id) {
+    if (!this.#isDue) this.#wanted = null;
+    this.#name = name;
+    this.#onLanguage(name, id);
+  }
+  /** Return the choice to be sent now, if any. */
+  next() {
+    if (this.#wanted === null || !this.#isTaken || !this.#isDue) return null;
+    this.#isDue = false;
+    return { type: "language", name: this.#wanted };
+  }
+};
+
 // client/leftovers.ts
 import { EditorState } from "@codemirror/state";
 var Leftovers = class {
@@ -743,6 +806,20 @@ var Liveness = class {
     if (!this.#welcomed) return this.#progressAt + WELCOME_MS;
     if (this.#waiting) return this.#progressAt + UNANSWERED_MS;
     return this.#aliveMs === null ? Infinity : this.#progressAt + this.#aliveMs + LATE_MS;
+  }
+};
+
+// client/pauses.ts
+var FIRST_MS = 250;
+var LONGEST_MS = 1e4;
+var Pauses = class {
+  #ms = FIRST_MS;
+  /** Return the milliseconds of the next pause; `hasLasted`: the connection before it was a good one. */
+  next(hasLasted) {
+    if (hasLasted) this.#ms = FIRST_MS;
+    const milliseconds = this.#ms * (1 - Math.random() / 2);
+    this.#ms = Math.min(2 * this.#ms, LONGEST_MS);
+    return milliseconds;
   }
 };
 
@@ -892,6 +969,7 @@ var FOR_GOOD = /* @__PURE__ */ new Set([
 var OWN_CODES = 4e3;
 var TOO_SLOW = 4408;
 var TOO_MANY = 4429;
+var NOT_UNDERSTOOD = /* @__PURE__ */ new Set([1003, 1007, 1009, 4400]);
 function mayComeBack(code) {
   return code < OWN_CODES ? !FOR_GOOD.has(code) : code === TOO_SLOW || code === TOO_MANY;
 }
@@ -903,7 +981,8 @@ var TYPES = /* @__PURE__ */ new Set([
   "peer",
   "gone",
   "status",
-  "alive"
+  "alive",
+  "language"
 ]);
 function parseFrame(text) {
   const frame = JSON.parse(text);
@@ -1658,12 +1737,9 @@ function isOffline() {
 }
 
 // client/connection.ts
-var FIRST_PAUSE_MS = 250;
-var LONGEST_PAUSE_MS = 1e4;
 var SETTLED_MS = 1e3;
 var KEEP_MS = 300;
 var LOST = 1006;
-var NOT_AGAIN = /* @__PURE__ */ new Set([1003, 1007, 1009, 4400]);
 var GONE = 4410;
 var ANOTHER_LIFE = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
 var Connection = class _Connection {
@@ -1687,7 +1763,7 @@ var Connection = class _Connection {
   /** Connections that came as far as the welcome, and when the last one did. */
   #welcomes = 0;
   #welcomedAt = 0;
-  #pauseMs = FIRST_PAUSE_MS;
+  #pauses = new Pauses();
   /** What is known of the present connection: when it counts as lost, and the pieces of a frame that arrives. */
   #life = new Liveness(0);
   #pieces = new Pieces();
@@ -1698,8 +1774,10 @@ var Connection = class _Connection {
   #timer;
   #keepTimer;
   #selectTimer;
+  #endHints;
   #leftovers;
   #presence = new Presence((peers) => this.#hooks.onPeers?.(peers));
+  #language = new SharedLanguage((name, id) => this.#hooks.onLanguage?.(name, id));
   constructor(editor, url, options = {}) {
     this.#address = socketAddress(url);
     this.#hooks = options;
@@ -1716,12 +1794,7 @@ var Connection = class _Connection {
       const more = { onStatus, onRefused: tell, name: this.#name, WebSocket: this.#WebSocket };
       return new _Connection(unseen, this.#address, { drafts, ...more });
     });
-    if (typeof document !== "undefined") {
-      addEventListener("online", this.#onHint);
-      addEventListener("offline", this.#onHint);
-      addEventListener("pagehide", this.#onHide);
-      document.addEventListener("visibilitychange", this.#onHint);
-    }
+    this.#endHints = hearHints(this.#onHint, this.#onHide);
     void this.#begin();
   }
   get status() {
@@ -1761,6 +1834,14 @@ var Connection = class _Connection {
     if (short === this.#name) return;
     this.#name = short;
     this.#cut(LOST, "the name has changed");
+  }
+  /** The language for all, as a name of `a-z`, `0-9`, `+`, `#` and `-`; setting it tells all. Empty: none was chosen. */
+  get language() {
+    return this.#language.name;
+  }
+  set language(name) {
+    this.#language.choose(name);
+    this.#send();
   }
   /** Let a pause end now. */
   retry() {
@@ -1888,6 +1969,7 @@ var Connection = class _Connection {
         this.#storage = "ok";
         this.#life.welcomed(frame.limits.alive_ms);
         this.#presence.set(frame.id, frame.peers);
+        this.#language.welcome(frame.language, frame.mode);
         void this.#comeHome(frame.codespace, frame.mode);
         break;
       case "updates":
@@ -1909,12 +1991,15 @@ var Connection = class _Connection {
       case "status":
         this.#storage = frame.storage;
         break;
+      case "language":
+        this.#language.receive(frame.name, frame.id);
+        break;
       case "alive":
     }
   }
   #onClose(code, reason) {
     if (mayComeBack(code)) this.#pause(code, reason);
-    else this.#end({ code, reason }, NOT_AGAIN.has(code) && this.#replica.awaits ? this.#replica.inserted : "");
+    else this.#end({ code, reason }, NOT_UNDERSTOOD.has(code) && this.#replica.awaits ? this.#replica.inserted : "");
   }
   /** Lose the connection, without waiting for the server to agree, and come back. */
   #cut(code, reason) {
@@ -1935,9 +2020,7 @@ var Connection = class _Connection {
     const settled = this.#state === "connected" && Date.now() - this.#welcomedAt >= SETTLED_MS;
     this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
     this.#drop();
-    if (settled) this.#pauseMs = FIRST_PAUSE_MS;
-    const milliseconds = this.#pauseMs * (1 - Math.random() / 2);
-    this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
+    const milliseconds = this.#pauses.next(settled);
     this.#ended = { code, reason };
     this.#retryAt = Date.now() + milliseconds;
     this.#timer = setTimeout(() => this.#dial(), milliseconds);
@@ -1956,12 +2039,7 @@ var Connection = class _Connection {
     this.#ended = ended;
     this.#replica.close();
     this.#drafts.release();
-    if (typeof document !== "undefined") {
-      removeEventListener("online", this.#onHint);
-      removeEventListener("offline", this.#onHint);
-      removeEventListener("pagehide", this.#onHide);
-      document.removeEventListener("visibilitychange", this.#onHint);
-    }
+    this.#endHints();
     this.#told();
   }
   #send() {
@@ -1975,6 +2053,8 @@ var Connection = class _Connection {
       this.#waits();
       this.#look();
     }
+    const language = this.#language.next();
+    if (language !== null) this.#sendFrame(socket, language);
     if (this.#selectTimer === void 0 && !this.#isHidden) {
       const select = this.#replica.nextSelect();
       if (select !== null) {

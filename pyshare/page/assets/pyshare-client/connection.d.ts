@@ -1,7 +1,4 @@
-/**
- * What keeps an editor connected to a codespace: one WebSocket after the other, with pauses between, until that is of
- * no use.
- */
+/** What keeps an editor connected to a codespace: one WebSocket after the other, as long as that is of use. */
 import type { PresentPeer } from "./colors.js";
 import type { ConnectionOptions } from "./options.js";
 import type { Editor } from "./screen.js";
@@ -20,6 +17,9 @@ export declare class Connection {
     /** What the others are told of who this is; they are told at once, by connecting anew. */
     get name(): string;
     set name(name: string);
+    /** The language for all, as a name of `a-z`, `0-9`, `+`, `#` and `-`; setting it tells all. Empty: none was chosen. */
+    get language(): string;
+    set language(name: string);
     /** Let a pause end now. */
     retry(): void;
     /** Tell that the editor's text or selection has changed by its user. */

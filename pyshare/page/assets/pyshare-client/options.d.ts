@@ -9,6 +9,8 @@ export interface ConnectionHooks {
     onStatus?(status: Status): void;
     /** The others who are here. */
     onPeers?(peers: readonly PresentPeer[]): void;
+    /** The language for all is `name` now; `id` chose it, or somebody did before this client came, if `id` is empty. */
+    onLanguage?(name: string, id: string): void;
     /** Edits were refused and taken back; `refusal.inserted` has their text, so that it can be offered again. */
     onRefused?(refusal: Refusal): void;
     /** Somebody has selected something else, in the text on the screen. */

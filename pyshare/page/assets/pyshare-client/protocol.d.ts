@@ -49,6 +49,8 @@ export interface Welcome {
     readonly codespace?: string;
     /** Epochs that this one continues, the newest first; older servers do not tell them. */
     readonly before?: readonly string[];
+    /** What was chosen for all; empty: nothing was; older servers take no choice. */
+    readonly language?: string;
     readonly text?: string;
     readonly updates?: readonly CommittedUpdate[];
 }
@@ -85,12 +87,18 @@ export interface StatusFrame {
     readonly type: "status";
     readonly storage: Storage;
 }
+/** The language that somebody has chosen for all. */
+export interface PeerLanguageFrame {
+    readonly type: "language";
+    readonly id: string;
+    readonly name: string;
+}
 /** A sign of life; `received` counts the bytes that the server has received on this connection. */
 export interface AliveFrame {
     readonly type: "alive";
     readonly received: number;
 }
-export type ServerFrame = Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame | AliveFrame;
+export type ServerFrame = Welcome | UpdatesFrame | RefusedFrame | PeerSelectFrame | PeerFrame | GoneFrame | StatusFrame | AliveFrame | PeerLanguageFrame;
 /** Unconfirmed updates, each after the one before. One push is in flight at a time; `seq` counts up from 1. */
 export interface PushFrame {
     readonly type: "push";
@@ -108,11 +116,18 @@ export interface SelectFrame {
 export interface AskFrame {
     readonly type: "alive";
 }
-export type ClientFrame = PushFrame | SelectFrame | AskFrame;
+/** A choice of the language for all. */
+export interface LanguageFrame {
+    readonly type: "language";
+    readonly name: string;
+}
+export type ClientFrame = PushFrame | SelectFrame | AskFrame | LanguageFrame;
 /** Ranges that a selection may have. */
 export declare const SELECTION_RANGES = 64;
 /** Characters that a name may have. */
 export declare const NAME_LENGTH = 64;
+/** Close codes of servers that did not understand what was sent: the same is not sent again. */
+export declare const NOT_UNDERSTOOD: ReadonlySet<number>;
 /** Return whether a client whose connection ended with `code` should connect again by itself, after a pause. */
 export declare function mayComeBack(code: number): boolean;
 /**
