@@ -161,7 +161,8 @@ export class Connection {
   changed(): void {
     this.#replica.changed();
     this.#send();
-    // At once: a crash of the browser leaves no time for more.
+    // At once, since a crash leaves no time; but not in the middle of a change of others.
+    if (this.#replica.isTaking) return this.#keepSoon();
     if (this.#replica.typed !== this.#keptTyped) this.#keep();
     this.#told();
   }

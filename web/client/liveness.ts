@@ -16,9 +16,12 @@ const ROUTINE_ANSWER_MS = 10_000;
 const ANSWER_MS = 5000;
 /** Milliseconds by which a timer is late only if the machine slept, or the browser held the page back. */
 const SLEPT_MS = 5000;
-/** Milliseconds between two looks at the bytes that have not left, and between two looks at all. */
+/**
+ * Milliseconds between two looks at the bytes that have not left, and between two looks at all. Timers can stand still while
+ * a machine sleeps: the next look then finds that the clock has not.
+ */
 const LEAVING_MS = 1000;
-const LOOK_MS = 30_000;
+const LOOK_MS = 5000;
 /** Bytes above which a push can hold up the question behind it for longer than an answer may take. */
 const LONG_PUSH_BYTES = 32_768;
 

@@ -110,6 +110,11 @@ export class Replica {
     return this.#unconfirmed.inFlight?.sent === true;
   }
 
+  /** Whether something of the server's is being taken, so that there is no draft that fits. */
+  get isTaking(): boolean {
+    return this.#taking;
+  }
+
   /** What was typed and has not gone into a push: another object after each edit. */
   get typed(): readonly Unit[] {
     return this.#screen.typed;
@@ -429,9 +434,8 @@ export class Replica {
 
   /** Whether an edit of the user can be sent; `isStray`: it is made upon one that cannot. */
   #allows(transaction: Transaction, isStray: boolean): boolean {
-    if (this.#limits === null) return true;
-    const { length } = transaction.newDoc;
-    const isTooLong = length > Math.max(this.#limits.text_units, transaction.startState.doc.length);
+    const most = this.#limits?.text_units ?? Infinity;
+    const isTooLong = transaction.newDoc.length > Math.max(most, transaction.startState.doc.length);
     const [code, reason] = isStray
       ? ["stray", STRAY]
       : isTooLong

@@ -235,6 +235,40 @@ await play({
     }
   },
 
+  async "what an extension types in the middle of an edit of others is kept for the text that it is made for"() {
+    const [server, browser] = [new Server("base"), new Browser()];
+    const first = page(browser);
+    await server.serve();
+    server.answer = () => undefined;
+    first.type("A");
+    const { editor, connection } = first;
+    const dispatch = editor.dispatch.bind(editor);
+    editor.dispatch = (transactions) => {
+      dispatch(transactions);
+      if (!editor.text.includes("other") || editor.text.includes("own")) return;
+      dispatch([editor.state.update({ changes: { from: 0, insert: "own " } })]);
+      connection.changed();
+    };
+    server.log.push({ sender: "other", seq: 1, changes: [4, [0, " other"]] });
+    Socket.last.say({ type: "updates", version: 1, updates: server.log });
+    const left = editor.text;
+    for (const seconds of [0, 0.4]) {
+      await clock.pass(1000 * seconds);
+      const kept = JSON.parse(browser.local.getItem(keysOf(browser, "pyshare:")[0])).draft;
+      demandEqual(
+        kept.version === 1,
+        kept.changes.length === 2,
+        "whether it is of the new version, and has both edits",
+      );
+    }
+    first.crash();
+    server.answer = "commit";
+    const second = page(browser, EDIT, first.window);
+    await server.serve();
+    demandEqual([server.text, second.editor.text], [left, left], "the server's text and the page's");
+    second.close();
+  },
+
   async "to move the cursor writes nothing"() {
     const [server, browser] = [new Server("base"), new Browser()];
     const { connection, type, close } = page(browser);

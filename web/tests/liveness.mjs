@@ -224,6 +224,20 @@ await play({
     connection.close();
   },
 
+  async "a machine whose timers stood still while it slept asks within five seconds, or when it has something to send"() {
+    for (const edits of [false, true]) {
+      const { connection, socket, edit } = await join();
+      await clock.pass(1000);
+      clock.suspend(600_000);
+      if (edits) edit();
+      else await clock.pass(5000);
+      demandEqual([connection.status.state, socket.all("alive").length], ["connected", 1], "state and questions");
+      await clock.pass(5100);
+      demandEqual(connection.status.state, "reconnecting", "state without an answer");
+      connection.close();
+    }
+  },
+
   async "a clock that is set back hides no dead connection"() {
     const { connection } = await join();
     await clock.pass(1000);

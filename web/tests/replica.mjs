@@ -328,6 +328,20 @@ await play({
     demandEqual([refused.length, editor.text], [5, "OThers"], "what makes a text that is too long no longer");
   },
 
+  async "half of a character is refused before there is a connection, too"() {
+    const first = open();
+    first.replica.resume(welcome({ text: "\u{1f600}" }));
+    first.editor.change(insert("x"));
+    const next = reopen(first.replica.draft());
+    next.editor.change({ from: 1, to: 2 });
+    await rest();
+    demandEqual(
+      [next.editor.text, next.refused.map(({ code }) => code)],
+      ["x\u{1f600}", ["invalid"]],
+      "text, and refusals",
+    );
+  },
+
   "what is too much for one push is sent in smaller parts until it is one change"() {
     const { editor, replica, refused } = open();
     const text = "a,".repeat(32);

@@ -102,6 +102,12 @@ export class Clock {
     this.#now += ms;
   }
 
+  /** Have the machine sleep where timers do not notice: each waits as long afterwards as it would have. */
+  suspend(ms) {
+    this.#now += ms;
+    for (const timer of this.#timers.values()) timer.at += ms;
+  }
+
   /** End whatever a page would still do: it has crashed. */
   forgetTimers() {
     this.#timers.clear();

@@ -723,7 +723,7 @@ var ROUTINE_ANSWER_MS = 1e4;
 var ANSWER_MS = 5e3;
 var SLEPT_MS = 5e3;
 var LEAVING_MS = 1e3;
-var LOOK_MS = 3e4;
+var LOOK_MS = 5e3;
 var LONG_PUSH_BYTES = 32768;
 var Liveness = class {
   #welcomed = false;
@@ -1435,6 +1435,10 @@ var Replica = class {
   get awaits() {
     return this.#unconfirmed.inFlight?.sent === true;
   }
+  /** Whether something of the server's is being taken, so that there is no draft that fits. */
+  get isTaking() {
+    return this.#taking;
+  }
   /** What was typed and has not gone into a push: another object after each edit. */
   get typed() {
     return this.#screen.typed;
@@ -1720,9 +1724,8 @@ var Replica = class {
   }
   /** Whether an edit of the user can be sent; `isStray`: it is made upon one that cannot. */
   #allows(transaction, isStray) {
-    if (this.#limits === null) return true;
-    const { length } = transaction.newDoc;
-    const isTooLong = length > Math.max(this.#limits.text_units, transaction.startState.doc.length);
+    const most = this.#limits?.text_units ?? Infinity;
+    const isTooLong = transaction.newDoc.length > Math.max(most, transaction.startState.doc.length);
     const [code, reason] = isStray ? ["stray", STRAY] : isTooLong ? ["too_large", tooLong(this.#limits)] : ["invalid", hasHalves(transaction.changes, transaction.startState.doc) ? HALVES : ""];
     if (reason === "") return true;
     const inserted = insertedBy(transaction.changes);
@@ -1851,6 +1854,7 @@ var Connection = class _Connection {
   changed() {
     this.#replica.changed();
     this.#send();
+    if (this.#replica.isTaking) return this.#keepSoon();
     if (this.#replica.typed !== this.#keptTyped) this.#keep();
     this.#told();
   }

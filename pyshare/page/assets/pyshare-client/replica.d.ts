@@ -37,6 +37,8 @@ export declare class Replica {
     get unconfirmed(): number;
     /** Whether a push was sent and its fate is not known. */
     get awaits(): boolean;
+    /** Whether something of the server's is being taken, so that there is no draft that fits. */
+    get isTaking(): boolean;
     /** What was typed and has not gone into a push: another object after each edit. */
     get typed(): readonly Unit[];
     /** The text on the screen, and what of it the unconfirmed edits have inserted. */
