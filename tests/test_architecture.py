@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 ROW = re.compile(r"^\| (?:\d|-) \| `(?P<path>[\w/]+\.py)` \| (?P<sentence>.*) \|$", re.MULTILINE)
 
+SIMULATOR_ROW = re.compile(r"^\| `(?P<path>simulation/[\w/]+\.py)` \| (?P<sentence>.*) \|$", re.MULTILINE)
+
 
 def rows() -> dict[str, str]:
     """Return the table: path under pyshare/ to what is said of it, in the table's order."""
@@ -46,6 +48,22 @@ def test_a_row_is_the_first_sentence_of_its_modules_docstring() -> None:
         docstring = " ".join((ast.get_docstring(tree(path)) or "").split())
         first = re.split(r"(?<=\.)\s", docstring + " ")[0]
         assert first == f"{sentence}.", path
+
+
+def test_a_row_of_the_simulator_is_the_first_sentence_of_its_module_and_the_rows_go_down() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    found = {match["path"]: match["sentence"] for match in SIMULATOR_ROW.finditer(text)}
+    paths = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "simulation").rglob("*.py")}
+    assert sorted(found) == sorted(path for path in paths if not path.endswith("__init__.py"))
+    order = list(found)
+    for path, sentence in found.items():
+        source = ast.parse(paths[path].read_text(encoding="utf-8"))
+        docstring = " ".join((ast.get_docstring(source) or "").split())
+        assert re.split(r"(?<=\.)\s", docstring + " ")[0] == f"{sentence}.", path
+        above = set(order[: order.index(path)])
+        used = {node.module for node in ast.walk(source) if isinstance(node, ast.ImportFrom) and node.module}
+        files = {f"{name.replace('.', '/')}.py" for name in used if name.startswith("simulation.")}
+        assert files <= above, f"{path} imports {files - above}"
 
 
 def test_a_module_imports_only_from_rows_above_its_own() -> None:

@@ -349,7 +349,9 @@ class Channel:
 
     def _take_outcomes(self) -> None:
         for outcome in self._log.take_outcomes():
-            self._take_outcome(outcome)
+            # A channel that ends takes nothing more: the log may be another one that has the same epoch.
+            if self._closing is None:
+                self._take_outcome(outcome)
 
     def _take_outcome(self, outcome: Outcome) -> None:
         match outcome:

@@ -66,6 +66,8 @@ class StockMember:
     full: bool = False
     left: bool = False
     given_up: bool = False
+    #: Whether it was told that it is connected; before that it is sent nothing else.
+    connected: bool = False
 
 
 class _Committed:
@@ -123,9 +125,7 @@ class StockRoom:
         """Let an editor in, which holds the present text or one of those that it may have loaded."""
         shadow = Shadow(len(self._document.text), self._loaded(now))
         member = self._members[outlet] = StockMember(outlet, peer, shadow, edited=now)
-        if self._write(member, connected_frame(peer.id, peer.mode)):
-            # It has typed nothing yet that it could have sent.
-            self._correct(member, now, quiet=True)
+        self._connect(member, now)
 
     def leave(self, outlet: Outlet) -> StockMember | None:
         """Let go of an editor, when what it has made is committed; return who it was."""
@@ -226,13 +226,23 @@ class StockRoom:
         frame = selection_frame(sender.id, ranges)
         furthest = max((pos for pair in ranges for pos in pair), default=0)
         for member in self.members():
-            if member.peer.id != sender.id and member.shadow.in_step and furthest <= len(self._aim(member)):
+            hears = member.connected and member.peer.id != sender.id
+            if hears and member.shadow.in_step and furthest <= len(self._aim(member)):
                 self._write(member, frame)
 
     def drained(self, member: StockMember, now: float) -> None:
         """The socket of an editor has room again: bring it up to date."""
         member.full = False
-        self._correct(member, now, quiet=now >= member.edited + self._limits.quiet_seconds)
+        if member.connected:
+            self._correct(member, now, quiet=now >= member.edited + self._limits.quiet_seconds)
+        else:
+            self._connect(member, now)
+
+    def _connect(self, member: StockMember, now: float) -> None:
+        member.connected = self._write(member, connected_frame(member.peer.id, member.peer.mode))
+        if member.connected:
+            # It has typed nothing yet that it could have sent.
+            self._correct(member, now, quiet=True)
 
     async def heal(self) -> None:
         """Settle the doubts about editors as soon as they are quiet, for as long as the channel lives."""

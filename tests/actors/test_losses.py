@@ -127,6 +127,34 @@ async def test_a_codespace_that_was_made_anew_and_written_to_stays_and_all_come_
         assert alice.text == early.text == (await stored(store)).text
 
 
+async def test_a_channel_whose_log_has_parted_ends_without_applying_what_it_heard_of_the_other_log(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        alice.types("one")
+        await world.settles()
+        behind = await stored(store)
+        alice.types(" two")
+        await world.settles()
+        faults.call_delay = lambda operation, codespace: 1 if operation == "read_log" else 0
+        store.go_back({})
+        # Another instance was behind, puts back what it has, and goes on.
+        await store.put_back("tmp-a", behind)
+        for version in (behind.version, behind.version + 1):
+            changes = ChangeSet.of([Change(0, 0, "x")], 3 + version - behind.version)
+            updates = [Update("other", version, changes)]
+            await store.append("tmp-a", behind.epoch, expected=version, updates=updates, text=None)
+        # The channel asks for what it holds only now.
+        store._lost.add(("tmp-a", behind.epoch))
+        await world.passes(5)
+        assert world.supervisors["one"].statistics().failed == 0
+        assert alice.closed_with() == CloseCode.TRY_LATER
+        await come_back(world, [alice], to="one")
+        assert alice.text == "xxone"
+
+
 async def test_a_welcome_tells_which_epochs_the_codespace_continues_and_a_loss_does_not_change_that(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -507,3 +507,21 @@ def test_a_push_is_not_composed_where_there_is_no_stock_editor(monkeypatch: pyte
 
     monkeypatch.setattr(ChangeSet, "compose", compose)
     room.publish(text.advance(400, updates), 1.0)
+
+
+def test_an_editor_whose_socket_is_full_when_it_joins_is_told_that_it_is_connected_before_anything_else() -> None:
+    document = Document("text", limits=DocumentLimits())
+    room = StockRoom(document, StockLimits())
+    socket = StockSocket()
+    socket.full = True
+    room.join(socket, Peer("id", "", "edit"), 0.0)
+    member = room.find(socket)
+    assert member is not None
+    assert not socket.sent
+    new = document.advance(1, [Update("other", 1, ChangeSet.of([Change(4, 4, "!")], 4))])
+    room.publish(new, 0.5)
+    socket.full = False
+    room.drained(member, 1.0)
+    first, *others = socket.sent
+    assert '"connected"' in first
+    assert [from_json(each) for each in others] == [InsertValue(4, (Change(4, 4, "!"),))]

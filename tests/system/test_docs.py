@@ -245,11 +245,12 @@ def test_every_page_is_on_the_map_and_every_link_leads_somewhere() -> None:
 
 
 def test_flags_that_the_docs_name_are_flags() -> None:
+    programs = [["pyshare", "serve"], ["pyshare", "token"], ["pyshare", "top"], ["simulation"]]
     helps = "".join(
         subprocess.run(
-            [sys.executable, "-m", "pyshare", name, "--help"], capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-m", *words, "--help"], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT
         ).stdout
-        for name in ("serve", "token", "top")
+        for words in programs
     )
     known = set(re.findall(r"--[a-z][a-z-]+", helps))
     for page in PAGES:
