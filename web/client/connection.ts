@@ -23,7 +23,7 @@ import {
   type Storage,
 } from "./protocol.js";
 import type { ConnectionHooks, ConnectionOptions } from "./options.js";
-import { unreadable, type Refusal } from "./refusals.js";
+import { ANOTHER_LIFE, unreadable, type Refusal } from "./refusals.js";
 import { AnotherLife, OutOfStep, Replica } from "./replica.js";
 import type { Editor } from "./screen.js";
 import { isOffline, type Status } from "./status.js";
@@ -35,10 +35,8 @@ const KEEP_MS = 300;
 /** A connection that ended without the server's saying so. */
 const LOST = 1006;
 
-/** What a server says when a codespace has expired; and the reason where the server does not know that there was one. */
+/** What a server says when a codespace has expired. */
 const GONE = 4410;
-const ANOTHER_LIFE =
-  "this codespace has expired, and another one has begun at its address; its text is still on this screen";
 
 /** Keeps one editor connected to one codespace. It begins at once and ends with `close`. */
 export class Connection {

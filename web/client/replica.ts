@@ -7,7 +7,7 @@
 
 import { ChangeSet, Text, type Transaction, type TransactionSpec } from "@codemirror/state";
 
-import { byPush, composed, difference, hasHalves, insertedBy, sizeOf } from "./changes.js";
+import { byPush, composed, difference, insertedBy, sizeOf } from "./changes.js";
 import { Committed } from "./committed.js";
 import { Drafted, type Draft } from "./draft.js";
 import { partLimits, pushLimits } from "./parcel.js";
@@ -23,7 +23,7 @@ import {
   type UpdatesFrame,
   type Welcome,
 } from "./protocol.js";
-import { HALVES, reasonOf, STRAY, tooLong, VIEW_ONLY, type Refusal } from "./refusals.js";
+import { reasonOf, refusalOf, VIEW_ONLY, type Refusal } from "./refusals.js";
 import { NOTHING, Screen, setTyped, type Editor, type Unit } from "./screen.js";
 import { Unconfirmed } from "./unconfirmed.js";
 
@@ -434,17 +434,9 @@ export class Replica {
 
   /** Whether an edit of the user can be sent; `isStray`: it is made upon one that cannot. */
   #allows(transaction: Transaction, isStray: boolean): boolean {
-    const most = this.#limits?.text_units ?? Infinity;
-    const isTooLong = transaction.newDoc.length > Math.max(most, transaction.startState.doc.length);
-    const [code, reason] = isStray
-      ? ["stray", STRAY]
-      : isTooLong
-        ? ["too_large", tooLong(this.#limits)]
-        : ["invalid", hasHalves(transaction.changes, transaction.startState.doc) ? HALVES : ""];
-    if (reason === "") return true;
-    const inserted = insertedBy(transaction.changes);
+    const refusal = refusalOf(transaction, isStray, this.#limits);
     // Later: a filter may only look.
-    queueMicrotask(() => this.#hooks.onRefused({ code, reason, inserted }));
-    return false;
+    if (refusal !== null) queueMicrotask(() => this.#hooks.onRefused(refusal));
+    return refusal === null;
   }
 }

@@ -397,6 +397,7 @@ function remove(key) {
 }
 
 // client/refusals.ts
+var ANOTHER_LIFE = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
 var VIEW_ONLY = "this link is for viewing only";
 var HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
 var STRAY = "it was made upon one that cannot be saved; make it again";
@@ -407,6 +408,14 @@ function unreadable(text) {
 function tooLong(limits) {
   const most = limits === null ? "" : ` of ${limits.text_units} characters`;
   return `it makes the text longer than the limit${most}; insert less, or delete something first`;
+}
+function refusalOf(edit, isStray, limits) {
+  const { changes, startState, newDoc } = edit;
+  const refusal = (code, reason) => ({ code, reason, inserted: insertedBy(changes) });
+  if (isStray) return refusal("stray", STRAY);
+  const most = Math.max(limits?.text_units ?? Infinity, startState.doc.length);
+  if (newDoc.length > most) return refusal("too_large", tooLong(limits));
+  return hasHalves(changes, startState.doc) ? refusal("invalid", HALVES) : null;
 }
 function reasonOf(frame, limits) {
   switch (frame.code) {
@@ -1724,13 +1733,9 @@ var Replica = class {
   }
   /** Whether an edit of the user can be sent; `isStray`: it is made upon one that cannot. */
   #allows(transaction, isStray) {
-    const most = this.#limits?.text_units ?? Infinity;
-    const isTooLong = transaction.newDoc.length > Math.max(most, transaction.startState.doc.length);
-    const [code, reason] = isStray ? ["stray", STRAY] : isTooLong ? ["too_large", tooLong(this.#limits)] : ["invalid", hasHalves(transaction.changes, transaction.startState.doc) ? HALVES : ""];
-    if (reason === "") return true;
-    const inserted = insertedBy(transaction.changes);
-    queueMicrotask(() => this.#hooks.onRefused({ code, reason, inserted }));
-    return false;
+    const refusal = refusalOf(transaction, isStray, this.#limits);
+    if (refusal !== null) queueMicrotask(() => this.#hooks.onRefused(refusal));
+    return refusal === null;
   }
 };
 
@@ -1744,7 +1749,6 @@ var SETTLED_MS = 1e3;
 var KEEP_MS = 300;
 var LOST = 1006;
 var GONE = 4410;
-var ANOTHER_LIFE = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
 var Connection = class _Connection {
   #replica;
   #address;
