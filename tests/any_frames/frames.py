@@ -90,7 +90,7 @@ class Maker:
             case 1 | 2:
                 return self._dumps(self._select())
             case 5:
-                frame = {"type": "alive"}
+                frame = random.choice(({"type": "alive"}, {"type": "language", "name": random.choice(("go", "c++"))}))
                 return self._dumps(self._spoilt(frame) if random.random() < 0.5 else frame)
             case 3:
                 return self._dumps(self._spoilt(self._push(seq)))

@@ -66,6 +66,21 @@ async def a_storm_of_selections(target: Target) -> None:
 
 
 @attack
+async def a_storm_of_languages(target: Target) -> None:
+    """Sixty editors each choose another language for all, hundreds of times a second."""
+
+    async def choose() -> None:
+        async with websocket(target, target.calm("edit"), f"?session={session()}", swallows=True) as ws:
+            step = 0
+            while True:
+                step += 1
+                await ws.send(frame({"type": "language", "name": f"l{step}"}))
+                await trio.sleep(0.01)
+
+    await crowd(60, choose)
+
+
+@attack
 async def as_many_connections_as_there_are(target: Target) -> None:
     """A thousand connections are opened and held (M17)."""
 
