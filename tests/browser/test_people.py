@@ -94,7 +94,9 @@ def test_one_who_points_at_a_caret_or_its_row_in_the_gutter_or_touches_it_is_sho
     one, phone = screens.open(link, name="Ada"), screens.open(link, name="Pia", phone=True)
     two.type("!", at="Control+End")
     for each in (one, phone):
-        expect(each.page.locator(".cm-peer")).to_have_count(1)
+        each.wait_text(lambda text: text.endswith("!"))
+        expect(each.page.locator(".cm-line").nth(2).locator(".cm-peer")).to_have_count(1)
+        each.page.wait_for_timeout(300)
         expect(shown(each)).to_have_count(0, timeout=SHOWN_MS)
     caret = box(one.page.locator(".cm-peer"))
     one.page.mouse.move(caret["x"] + 9, caret["y"] + 5)

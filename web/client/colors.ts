@@ -24,6 +24,8 @@ export const COLORS: readonly { readonly light: string; readonly dark: string }[
 /** Somebody who is here, with the number of a colour in `COLORS`. */
 export interface PresentPeer extends Peer {
   readonly color: number;
+  /** Whether they were here when this client came. */
+  readonly wasHere: boolean;
 }
 
 /**

@@ -31,6 +31,9 @@ export type { Draft } from "./draft.js";
 export type { Editor } from "./screen.js";
 export type { Status } from "./status.js";
 
+/** Keys that do nothing by themselves. */
+const MODIFIERS: ReadonlySet<string> = new Set(["Alt", "AltGraph", "CapsLock", "Control", "Meta", "Shift"]);
+
 /**
  * Keep the text of `view` that of a codespace, and show who else is there.
  *
@@ -78,8 +81,12 @@ export function connect(view: EditorView, url: string | URL, options: Connection
     if (local) connection.appear();
     if (local || update.selectionSet || update.focusChanged) connection.changed();
   });
-  const appear = (): void => connection.appear();
-  const first = EditorView.domEventObservers({ keydown: appear, pointerdown: appear });
+  // Once the key or the click has moved the cursor to where the user wants it.
+  const appear = (): void => void setTimeout(() => connection.appear());
+  const first = EditorView.domEventObservers({
+    keydown: ({ key }) => MODIFIERS.has(key) || appear(),
+    pointerdown: appear,
+  });
   view.dispatch({ effects: StateEffect.appendConfig.of([peerCursors(), listener, first]) });
   return connection;
 }

@@ -43,12 +43,12 @@ export const shownPeers = StateField.define<ReadonlyMap<string, ShownPeer>>({
         });
       } else if (effect.is(peersPresent)) {
         const known = next;
-        // Those whom a newcomer finds here have selected something before.
-        const first = known.size === 0 ? -1 : 0;
         next = new Map(
           effect.value.map((peer) => {
             const before = known.get(peer.id);
-            const { color } = peer;
+            const { color, wasHere } = peer;
+            // What is told first of those who were here before is what they had selected then.
+            const first = wasHere ? -1 : 0;
             const name = peer.name || "guest";
             return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? first }];
           }),

@@ -13,6 +13,8 @@ export class Presence {
   /** This client's own id, and everybody else by theirs. */
   #id = "";
   #peers = new Map<string, Peer>();
+  /** Ids of those who were in the list of the welcome. */
+  #found: ReadonlySet<string> = new Set();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(onPeers: (peers: readonly PresentPeer[]) => void) {
@@ -20,7 +22,10 @@ export class Presence {
   }
 
   get all(): readonly PresentPeer[] {
-    return [...this.#peers.values()].map((peer) => ({ ...peer, color: this.#palette.of(peer.id) }));
+    const present = (peer: Peer): PresentPeer => {
+      return { ...peer, color: this.#palette.of(peer.id), wasHere: this.#found.has(peer.id) };
+    };
+    return [...this.#peers.values()].map(present);
   }
 
   /** The number of this client's own colour. */
@@ -37,6 +42,7 @@ export class Presence {
     this.#id = id;
     this.#peers = new Map(peers.map((peer) => [peer.id, known(peer)]));
     this.#peers.delete(id);
+    this.#found = new Set(this.#peers.keys());
     this.#tell();
   }
 

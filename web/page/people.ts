@@ -62,7 +62,7 @@ export class People {
   /** Show who is here now. */
   show(): void {
     const { peers, id, name, color } = this.#connection;
-    const own: PresentPeer = { id, name: plainName(name), color, mode: this.#connection.status.mode };
+    const own: PresentPeer = { id, name: plainName(name), color, wasHere: true, mode: this.#connection.status.mode };
     const windows = peers.filter((peer) => this.#windows.has(peer.id));
     const others = peers.filter((peer) => !this.#windows.has(peer.id));
     const inOrder = [own, ...windows, ...byName(others)];

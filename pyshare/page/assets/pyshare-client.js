@@ -917,12 +917,17 @@ var Presence = class {
   /** This client's own id, and everybody else by theirs. */
   #id = "";
   #peers = /* @__PURE__ */ new Map();
+  /** Ids of those who were in the list of the welcome. */
+  #found = /* @__PURE__ */ new Set();
   #timer;
   constructor(onPeers) {
     this.#onPeers = onPeers;
   }
   get all() {
-    return [...this.#peers.values()].map((peer) => ({ ...peer, color: this.#palette.of(peer.id) }));
+    const present = (peer) => {
+      return { ...peer, color: this.#palette.of(peer.id), wasHere: this.#found.has(peer.id) };
+    };
+    return [...this.#peers.values()].map(present);
   }
   /** The number of this client's own colour. */
   get ownColor() {
@@ -936,6 +941,7 @@ var Presence = class {
     this.#id = id;
     this.#peers = new Map(peers.map((peer) => [peer.id, known(peer)]));
     this.#peers.delete(id);
+    this.#found = new Set(this.#peers.keys());
     this.#tell();
   }
   add(peer) {
@@ -2158,11 +2164,11 @@ var shownPeers = StateField2.define({
         });
       } else if (effect.is(peersPresent)) {
         const known3 = next;
-        const first = known3.size === 0 ? -1 : 0;
         next = new Map(
           effect.value.map((peer) => {
             const before = known3.get(peer.id);
-            const { color } = peer;
+            const { color, wasHere } = peer;
+            const first = wasHere ? -1 : 0;
             const name = peer.name || "guest";
             return [peer.id, { name, color, ranges: before?.ranges ?? [], moves: before?.moves ?? first }];
           })
@@ -2459,6 +2465,7 @@ function peerCursors() {
 }
 
 // client/index.ts
+var MODIFIERS = /* @__PURE__ */ new Set(["Alt", "AltGraph", "CapsLock", "Control", "Meta", "Shift"]);
 function connect(view, url, options = {}) {
   const name = new URL(url, view.dom.ownerDocument.baseURI).pathname;
   const selections2 = /* @__PURE__ */ new Map();
@@ -2495,8 +2502,11 @@ function connect(view, url, options = {}) {
     if (local) connection.appear();
     if (local || update.selectionSet || update.focusChanged) connection.changed();
   });
-  const appear = () => connection.appear();
-  const first = EditorView3.domEventObservers({ keydown: appear, pointerdown: appear });
+  const appear = () => void setTimeout(() => connection.appear());
+  const first = EditorView3.domEventObservers({
+    keydown: ({ key }) => MODIFIERS.has(key) || appear(),
+    pointerdown: appear
+  });
   view.dispatch({ effects: StateEffect3.appendConfig.of([peerCursors(), listener, first]) });
   return connection;
 }

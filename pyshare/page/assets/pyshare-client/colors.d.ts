@@ -11,6 +11,8 @@ export declare const COLORS: readonly {
 /** Somebody who is here, with the number of a colour in `COLORS`. */
 export interface PresentPeer extends Peer {
     readonly color: number;
+    /** Whether they were here when this client came. */
+    readonly wasHere: boolean;
 }
 /**
  * Gives each who is here a colour that nobody else has, as long as there are any, and lets them keep it. After that, each
