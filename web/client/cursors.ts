@@ -15,6 +15,8 @@ import { COLORS } from "./colors.js";
 import { peerFlags } from "./flags.js";
 import { shownPeers } from "./peers.js";
 
+export { peerSelected, peersPresent } from "./peers.js";
+
 class Caret extends WidgetType {
   constructor(
     readonly id: string,

@@ -14,10 +14,9 @@ import { StateEffect, Transaction } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 
 import { Connection } from "./connection.js";
-import { peerCursors } from "./cursors.js";
+import { peerCursors, peerSelected, peersPresent } from "./cursors.js";
 import { localDrafts } from "./drafts.js";
 import type { ConnectionOptions } from "./options.js";
-import { peerSelected, peersPresent } from "./peers.js";
 import type { SelectedRange } from "./protocol.js";
 
 export { Connection } from "./connection.js";
