@@ -153,6 +153,8 @@ class ModelClient:
         self.connection: ModelConnection | None = None
         # Connections that were cut, whose pushes may arrive yet.
         self.former: list[ModelConnection] = []
+        # Whether the welcome of the present connection was received: nothing is sent before.
+        self.is_welcome = False
 
     @property
     def moving(self) -> bool:
@@ -162,6 +164,7 @@ class ModelClient:
     def connects(self, *, log_later: bool = False) -> None:
         """Lose the connection, if there is one, and have another."""
         self.cut()
+        self.is_welcome = False
         self.connection = connection = ModelConnection(self.server, self.name)
         connection.inbox.extend(self.server.welcome(self.name, self.replica.resume_point, log_later=log_later))
 
@@ -179,6 +182,7 @@ class ModelClient:
             try:
                 if isinstance(frame, Welcome):
                     self.replica.resume(frame)
+                    self.is_welcome = True
                 elif frame is not None and not isinstance(frame, AliveFrame | PeerLanguageFrame):
                     self.replica.receive(frame)
             except OutOfStep:
@@ -189,7 +193,7 @@ class ModelClient:
 
     def pushes(self) -> None:
         """Send what the replica has to push."""
-        if self.connection and self.replica.id:
+        if self.connection and self.is_welcome:
             while push := self.replica.next_push():
                 self.connection.outbox.append(push)
 
