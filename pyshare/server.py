@@ -25,6 +25,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -171,7 +172,8 @@ async def open_redis(settings: Settings) -> AsyncIterator[str | None]:
     else:
         if settings.api_base_url is not None:
             logger.warning("the API does not see the texts of pyshare's own Redis; give --redis-url the API's")
-        async with open_embedded(data_folder(settings)) as embedded:
+        program = Path(settings.redis_server) if settings.redis_server else None
+        async with open_embedded(data_folder(settings), program=program) as embedded:
             yield embedded.url
 
 

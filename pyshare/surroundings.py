@@ -207,6 +207,16 @@ class Surroundings(BaseModel):
             secret=True,
         ),
     ] = None
+    redis_server: Annotated[
+        Annotated[str, Field(min_length=1)] | None,
+        Shown(
+            "Storage",
+            "PROGRAM",
+            "the valkey-server or redis-server that pyshare runs where no address is given; "
+            "if not given, the one that wrote the data folder, else the one that comes with pyshare, else one on PATH",
+            allowed="the name or the path of a program",
+        ),
+    ] = None
     data_folder: Annotated[
         Annotated[str, Field(min_length=1)] | None,
         Shown(

