@@ -38,6 +38,8 @@ READY = {
     "haproxy": "",
     "python": "double is at",
 }
+#: Variables that one command leaves to the next.
+KEPT = "TOKEN|MADE|LINK|PATH|PYSHARE_REDIS_PASSWORD"
 #: Commands that are shown and not run, and why.
 NOT_RUN = {
     "ops/run": "tests/test_ops.py runs it",
@@ -45,6 +47,14 @@ NOT_RUN = {
     "npm": "tests/system/test_web_client.py builds and compares",
     "ACL": "tests/store/test_redis_refusals.py gives a user these permissions",
 }
+#: Where pyshare is, and the PATH of a terminal that does not know of it. README says how to tell it, and other pages
+#: rely on that.
+PROGRAMS = str(Path(sys.executable).parent)
+BARE_PATH = os.pathsep.join(
+    each for each in os.environ["PATH"].split(os.pathsep) if not Path(each, "pyshare").exists() and each != PROGRAMS
+)
+#: Pages whose subject is a trial that leaves nothing behind.
+THROW_AWAY = {"sharepython.md"}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -70,10 +80,10 @@ def serves(command: str) -> bool:
 
 
 @contextmanager
-def session(folder: Path) -> Iterator["Session"]:
+def session(folder: Path, page: Path) -> Iterator["Session"]:
     """Run a page's commands until the context is left; then every server that it has started must end as it should."""
     with ExitStack() as stack:
-        found = Session(folder)
+        found = Session(folder, page)
         stack.callback(found.kill)
         yield found
         found.stop()
@@ -82,7 +92,7 @@ def session(folder: Path) -> Iterator["Session"]:
 class Session:
     """One page's shell, and the servers that it has started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, page: Path) -> None:
         self._folder = folder
         with ExitStack() as stack:
             sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
@@ -90,7 +100,7 @@ class Session:
         # Ports of metrics follow from those of HTTP.
         for port in (8889, 8891):
             self._ports[Settings(http_port=port).metrics_at] = Settings(http_port=self._ports[port]).metrics_at
-        path = [str(Path(sys.executable).parent), os.environ["PATH"], SYSTEM_PATH]
+        path = [*([] if page == PAGES[0] else [PROGRAMS]), BARE_PATH, SYSTEM_PATH]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSHARE_", "XDG_"))}
         ports = self._ports
         self._environment = {
@@ -113,14 +123,14 @@ class Session:
     def placed(self, text: str) -> str:
         """Return a text with free ports in place of those of the docs, and its programs where they are."""
         text = re.sub(r"\b(\d{4})\b", lambda found: str(self._ports.get(int(found[1]), found[1])), text)
-        text = text.replace(".venv/bin/python", sys.executable)
+        text = text.replace(".venv/bin/python", sys.executable).replace("$PWD/.venv/bin", PROGRAMS)
         # What a page writes, it writes beside the project.
         return re.sub(r"-o (\S+)", rf"-o {self._folder}/\1", text)
 
     def run(self, command: str) -> str:
         """Run a command that ends; return what it printed."""
         script = f"set -eu; . {self._state}; {self.placed(command)}; set +x; declare -p > {self._state}.all; "
-        script += f"grep -E '^declare -- (TOKEN|MADE|LINK)=' {self._state}.all > {self._state} || true"
+        script += f"grep -E '^declare -[-x] ({KEPT})=' {self._state}.all > {self._state} || true"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=ROOT,
@@ -156,8 +166,8 @@ class Session:
     def _as_server(self, command: str) -> str:
         variables, _, rest = command.partition(" ")
         if "=" in variables:
-            return f"export {self.placed(variables)}; exec {self.placed(rest)}"
-        return f"exec {self.placed(command)}"
+            return f". {self._state}; export {self.placed(variables)}; exec {self.placed(rest)}"
+        return f". {self._state}; exec {self.placed(command)}"
 
     def _answers(self, command: str) -> bool:
         """Whether HAProxy, which says nothing, has found a server that is ready."""
@@ -192,7 +202,7 @@ def test_every_command_and_example_of_a_page_runs(page: Path, tmp_path: Path) ->
         if re.search(rf"^(\S+=\S+ )?.*\b{name}\b", "".join(text for _, text in blocks(page)), re.MULTILINE):
             found = shutil.which(name, path=os.pathsep.join((os.environ["PATH"], SYSTEM_PATH)))
             require(name, found is not None, f"apt-get install {name}")
-    with session(tmp_path) as shell:
+    with session(tmp_path, page) as shell:
         for number, (language, text) in enumerate(blocks(page)):
             if language == "sh":
                 if any(map(serves, commands(text))):
@@ -207,14 +217,14 @@ def test_every_command_and_example_of_a_page_runs(page: Path, tmp_path: Path) ->
                 file = tmp_path / f"example_{number}.py"
                 file.write_text(shell.placed(text), encoding="utf-8")
                 if "ws://" in text and not shell.logs():
-                    shell.start("pyshare serve --store memory")
+                    shell.start("pyshare serve")
                 assert shell.run(f"python {file}").strip()
 
 
 def test_the_example_client_opens_a_text_of_more_than_a_mebibyte(tmp_path: Path) -> None:
     page = ROOT / "docs" / "protocol.md"
     (example,) = (text for language, text in blocks(page) if language == "python")
-    with session(tmp_path) as shell:
+    with session(tmp_path, page) as shell:
         shell.start("pyshare serve --store memory")
         address = shell.placed("http://127.0.0.1:8889/codespaces")
         body = json.dumps({"text": "\u5b57" * 400_000}).encode()
@@ -224,6 +234,32 @@ def test_the_example_client_opens_a_text_of_more_than_a_mebibyte(tmp_path: Path)
         file = tmp_path / "example.py"
         file.write_text(re.sub(r"tmp-[0-9a-f-]+", token, shell.placed(example)), encoding="utf-8")
         assert shell.run(f"python {file}").startswith("stored at version")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_an_example_keeps_what_it_is_given_and_lets_nobody_in_without_a_password(page: Path) -> None:
+    if page.name in THROW_AWAY:
+        return
+    for language, text in blocks(page):
+        for command in commands(text) if language == "sh" else []:
+            assert "--store memory" not in command or "bench.load" in command, command
+            if program(command) == "redis-server":
+                assert "ops/redis.conf" in command, command
+                assert "requirepass" in command, command
+
+
+def test_the_redis_of_the_examples_keeps_texts_and_is_reached_from_this_machine_alone() -> None:
+    lines = (ROOT / "ops" / "redis.conf").read_text(encoding="utf-8").splitlines()
+    wanted = {"appendonly yes", "maxmemory-policy noeviction", "bind 127.0.0.1", "protected-mode yes"}
+    assert wanted <= set(lines)
+
+
+def test_the_example_that_lets_others_in_listens_to_others() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"^## One server, for others too$(.*?)^## ", page, re.MULTILINE | re.DOTALL)
+    (example,) = (text for language, text in BLOCK.findall(section) if language == "sh")
+    (proxy,) = (command for command in commands(example) if "haproxy" in command)
+    assert proxy.startswith("PROXY_BIND=:8080 ")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
