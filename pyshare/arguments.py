@@ -20,7 +20,9 @@ _SERVE_DESCRIPTION: Final = (
 )
 _TOKEN_DESCRIPTION: Final = (
     "Print a token for a codespace, a new one unless it is named. It is good at every server with the same secret: "
-    "open http://127.0.0.1:8889/#TOKEN in a browser, or point a client at ws://127.0.0.1:8888/codespace/TOKEN/."
+    "open http://127.0.0.1:8889/#TOKEN in a browser, or point a client at ws://127.0.0.1:8888/codespace/TOKEN/. "
+    "The secret is the server's: the one in its data folder, or the one that it was given. For a systemd unit that is "
+    "sudo pyshare token --data-folder /var/lib/pyshare, for a container docker exec NAME pyshare token."
 )
 _TOP_DESCRIPTION: Final = (
     "Show what servers are doing, live in a terminal: who is connected, edits and deliveries a second, how long "

@@ -128,15 +128,20 @@ def _strings(given: Mapping[str, object]) -> dict[str, str]:
 
 
 def _sign(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
-    """Print a token for what was given."""
-    from pyshare.folder import data_folder, keep_secret  # noqa: PLC0415
+    """Print a token for what was given, and on standard error what it is signed with."""
+    from pyshare.folder import data_folder, read_secret  # noqa: PLC0415
     from pyshare.net.tokens import Grant, Signer  # noqa: PLC0415
 
     # What else the server is told has no part in it, and may be wrong here.
     names = {each for setting in SETTINGS if setting.name in TOKEN_SETTINGS for each in setting.variables}
     chosen = {name: value for name, value in environment.items() if name in names}
     settings = settings_from({k: v for k, v in _strings(given).items() if k in TOKEN_SETTINGS}, chosen)
-    signer = Signer(settings.secret or keep_secret(data_folder(settings)))
+    if settings.secret is not None:
+        secret, place = settings.secret, "--secret" if "secret" in given else "PYSHARE_SECRET"
+    else:
+        folder = data_folder(settings)
+        secret, place = read_secret(folder), f"the secret in {folder}"
+    signer = Signer(secret)
     seconds = given["expires_in"]
     grant = Grant(
         str(given["codespace"] or uuid.uuid4()),
@@ -145,9 +150,11 @@ def _sign(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
         create=given["mode"] == "edit" and not given["existing"],
     )
     try:
-        return _print(f"{signer.sign(grant)}\n")
+        token = signer.sign(grant)
     except ValueError as error:
         raise CommandError(str(error)) from None
+    sys.stderr.write(f"pyshare: signed with {place}; it is good at servers that use the same\n")
+    return _print(f"{token}\n")
 
 
 def _serve(settings: Settings, warnings: Sequence[str]) -> int:

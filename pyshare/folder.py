@@ -4,7 +4,8 @@ import os
 import secrets
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyshare.core.errors import ConfigurationError
@@ -37,23 +38,49 @@ def keep_secret(folder: Path) -> str:
         ConfigurationError: if there can be none, or others may read it.
     """
     path = folder / _SECRET
-    try:
+    with _kept(path):
         if not path.exists():
             _make_secret(path)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        secret = path.read_text(encoding="ascii").strip()
+    return read_secret(folder)
+
+
+def read_secret(folder: Path) -> str:
+    """Return the secret that is kept in a folder.
+
+    Raises:
+        ConfigurationError: if there is none, or others may read it.
+    """
+    path = folder / _SECRET
+    try:
+        with _kept(path):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            secret = path.read_text(encoding="ascii").strip()
     except UnicodeDecodeError:
         secret, mode = "", 0
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigurationError(
+            f"{path} can be read by others: chmod 600 it; or remove it, and a new one is made that ends all links"
+        )
+    if len(secret) < SECRET_LENGTH:
+        raise ConfigurationError(f"{path} holds no secret: restore it from a backup; or remove it to have one made")
+    return secret
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """Tell what a user can do where the file of a secret is of no use."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"there is no secret in {path.parent}, so no server has used that folder: give the --data-folder of your"
+            " server, or its secret as PYSHARE_SECRET"
+        ) from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigurationError(
             f"the secret for links cannot be kept in {path} ({reason}): give --secret or another --data-folder"
         ) from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigurationError(f"{path} can be read by others: remove it to have a new one made, or chmod 600 it")
-    if len(secret) < SECRET_LENGTH:
-        raise ConfigurationError(f"{path} holds no secret: remove it to have one made")
-    return secret
 
 
 def _make_secret(path: Path) -> None:

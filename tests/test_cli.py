@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -16,7 +17,9 @@ import trio
 from pyshare import __version__
 from pyshare.cli import main
 from pyshare.core.errors import ConfigurationError
+from pyshare.folder import keep_secret
 from pyshare.logs import QUIET_LOGGERS
+from pyshare.net.tokens import Signer
 from pyshare.server import Addresses
 from pyshare.settings import SETTINGS, Settings
 from pyshare.store.interface import StoreUnavailable
@@ -243,3 +246,52 @@ def test_help_and_errors_do_not_wait_for_what_only_the_server_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
     assert done.returncode == 0
+
+
+# pyshare token
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Have no settings in the environment, and a home without anything in it."""
+    for setting in SETTINGS:
+        for variable in setting.variables:
+            monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("flags", [[], ["--data-folder", "FOLDER"]], ids=["default", "given"])
+def test_a_token_is_not_signed_with_a_secret_that_no_server_has(
+    quiet: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = quiet / "elsewhere" if flags else quiet / "home" / "pyshare"
+    assert main(["token", *(each.replace("FOLDER", str(folder)) for each in flags), "class-7"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"there is no secret in {folder}" in said.err
+    assert "--data-folder" in said.err
+    assert "PYSHARE_SECRET" in said.err
+    assert list(quiet.iterdir()) == []
+
+
+def test_a_token_tells_the_folder_whose_secret_signed_it(quiet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = keep_secret(quiet / "data")
+    assert main(["token", "--data-folder", str(quiet / "data"), "class-7"]) == 0
+    said = capsys.readouterr()
+    assert f"signed with the secret in {quiet / 'data'}" in said.err
+    grant = Signer(secret).read(said.out.strip())
+    assert grant is not None
+    assert grant.codespace == "class-7"
+    assert secret not in said.err
+
+
+def test_a_token_tells_the_setting_whose_secret_signed_it(
+    quiet: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep_secret(quiet / "home" / "pyshare")
+    monkeypatch.setenv("PYSHARE_SECRET", "v" * 32)
+    assert main(["token"]) == 0
+    assert "signed with PYSHARE_SECRET;" in capsys.readouterr().err
+    assert main(["token", "--secret", "f" * 32]) == 0
+    assert "signed with --secret;" in capsys.readouterr().err

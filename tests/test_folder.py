@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 import pytest
 
 from pyshare.core.errors import ConfigurationError
-from pyshare.folder import data_folder, keep_secret, secret_of
+from pyshare.folder import data_folder, keep_secret, read_secret, secret_of
 from pyshare.settings import Settings
 
 
@@ -41,7 +41,7 @@ def test_of_many_that_make_it_at_once_all_get_one(tmp_path: Path) -> None:
 def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
     keep_secret(tmp_path)
     (tmp_path / "secret").chmod(0o640)
-    with pytest.raises(ConfigurationError, match="can be read by others: remove it to have a new one made, or chmod"):
+    with pytest.raises(ConfigurationError, match="can be read by others: chmod 600 it; or remove it"):
         keep_secret(tmp_path)
 
 
@@ -49,8 +49,17 @@ def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_secret_is_refused(tmp_path: Path, content: str) -> None:
     keep_secret(tmp_path)
     (tmp_path / "secret").write_text(content, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="holds no secret: remove it"):
+    with pytest.raises(ConfigurationError, match="holds no secret: restore it"):
         keep_secret(tmp_path)
+
+
+def test_reading_makes_no_secret_and_no_folder(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "data"):
+        with pytest.raises(ConfigurationError, match=f"no secret in {folder}, .*--data-folder of your server"):
+            read_secret(folder)
+    assert list(tmp_path.iterdir()) == []
+    secret = keep_secret(tmp_path)
+    assert read_secret(tmp_path) == secret
 
 
 def test_a_folder_that_cannot_be_names_the_settings(tmp_path: Path) -> None:
