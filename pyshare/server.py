@@ -369,6 +369,7 @@ class _Gauge:
             closes=self._closes,
             actors=self._supervisor.statistics(),
             commands=store.statistics() if isinstance(store, RedisStore) else None,
+            tasks=trio.lowlevel.current_statistics().tasks_living,
         )
 
 

@@ -38,6 +38,7 @@ def told_figures() -> set[str]:
         closes={"1000": 1},
         actors=SupervisorStatistics({}, counts, 0),
         commands=CommandStatistics(0, 0, {"OOM": 1}),
+        tasks=1,
     )
     registry = CollectorRegistry()
     process = ProcessCollector(registry=registry)
@@ -56,7 +57,12 @@ def test_every_figure_of_pyshares_own_that_a_server_tells_is_on_the_dashboard() 
     shown = set(_FIGURE.findall(DASHBOARD.read_text(encoding="utf-8")))
     own = {re.sub(r"_(bucket|sum|count)$", "", name) for name in told_figures() if name.startswith("pyshare_")}
     left_out = {name for name in own if not any(each.startswith(name) for each in shown)}
-    assert left_out <= {"pyshare_connections_accepted_total", "pyshare_worker_up", "pyshare_pushes_total"}
+    assert left_out <= {
+        "pyshare_connections_accepted_total",
+        "pyshare_worker_up",
+        "pyshare_pushes_total",
+        "pyshare_tasks",
+    }
 
 
 def test_the_dashboard_is_what_its_script_makes() -> None:

@@ -63,6 +63,8 @@ class Reading:
     actors: SupervisorStatistics
     #: What was asked of Redis; None with another store.
     commands: CommandStatistics | None
+    #: Tasks of this process that live.
+    tasks: int
 
 
 class _Readings(Collector):
@@ -85,6 +87,8 @@ def families(reading: Reading) -> Iterator[Metric]:
     channels = reading.actors.channels.values()
     stored = reading.storage_up and all(each.storage == "ok" for each in channels)
     yield _gauge("storage_up", "Whether edits are being committed.", stored)
+
+    yield _gauge("tasks", "Tasks of this server that run or wait.", reading.tasks)
 
     connections = reading.connections
     yield _gauge("connections", "Connections that are open.", connections.open)
