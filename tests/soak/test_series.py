@@ -1,14 +1,14 @@
 """The judge of a soak finds a figure that grows, and lets one be that does not; its picture shows both."""
 
+from pathlib import Path
 from random import Random
+from typing import Final
 from xml.etree import ElementTree
 
 import pytest
-import trio
 
 from tests.soak.__main__ import main
 from tests.soak.picture import picture
-from tests.soak.scene import open_soak
 from tests.soak.series import Series, Tolerance, fitted_slope, judge
 
 
@@ -67,20 +67,29 @@ def test_the_picture_has_each_series_and_its_fitted_line() -> None:
     assert {each.get("stroke") for each in lines} == {"#36c", "#2a7", "#c22"}
 
 
-async def test_a_soak_of_seconds_samples_every_figure(seed: int) -> None:
-    told: list[str] = []
-    with trio.fail_after(120):
-        async with open_soak(seed, codespaces=8) as soak:
-            await soak.sample(0.1, 3, told.append)
-    assert soak.keys > 0
-    assert soak.visits > 0
-    assert told
-    for series in soak.series:
-        assert all(value > 0 for _, value in series.samples), series.name
-
-
 def test_the_help_names_the_hours(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["soak", "--help"])
     with pytest.raises(SystemExit):
         main()
     assert "--hours" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("slope", "code"), [(0.0, 0), (0.1, 1)])
+def test_the_command_exits_with_1_if_a_figure_grows(
+    slope: float, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Soaked:
+        series: Final = [memory(*(100 + slope * at for at in range(400)))]
+        keys = visits = 1
+
+    async def run(seconds: float, codespaces: int, seed: int, program: str) -> Soaked:
+        assert (seconds, codespaces, seed) == (1800, 10, 3)
+        return Soaked()
+
+    picture_path = tmp_path / "build" / "soak.svg"
+    monkeypatch.setattr("tests.soak.__main__.run", run)
+    given = ["soak", "--hours", "0.5", "--codespaces", "10", "--seed", "3", "--picture", str(picture_path)]
+    monkeypatch.setattr("sys.argv", given)
+    assert main() == code
+    assert ("GROWS" in capsys.readouterr().out) == bool(code)
+    assert "<svg" in picture_path.read_text(encoding="utf-8")
