@@ -318,6 +318,7 @@ class Events:
             else:
                 self._loss.complete = False
         world.store.go_back(saved)
+        self._load_again()
         world.story.tell("fault", f"the store has lost {standing}")
 
     def _check_loss(self) -> None:
@@ -348,13 +349,16 @@ class Events:
             world.store.expire_now(CODESPACE)
         world.letters.doubt_all()
         self._loss = None
-        for person in world.people:
-            if isinstance(person, StockPerson) and person.is_loading:
-                # To load a text is to use it, so that nothing expires before the page connects.
-                person.crashes()
-                person.comes_later(step.one)
+        self._load_again()
         # An old file with an earlier life of a codespace is beyond what is promised.
         self._saved = world.store.save()
+
+    def _load_again(self) -> None:
+        """Have pages that have loaded a text and are not connected load another: lengths alone tell of that text."""
+        for person in self._world.people:
+            if isinstance(person, StockPerson) and person.is_loading:
+                person.crashes()
+                person.comes_later(self._world.random.random())
 
     def _wall_clock(self, step: Step) -> None:
         self._world.clock.wall_offset += (step.one - 0.5) * 7200
