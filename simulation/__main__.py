@@ -7,11 +7,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from simulation.coverage import table, unreached
+from simulation.mutants import MUTANTS, seed_that_finds
 from simulation.plan import Plan, plan
 from simulation.play import Outcome, play
 from simulation.regressions import REGRESSIONS
@@ -19,6 +21,8 @@ from simulation.runner import described, outcomes, shrink
 
 #: Seeds from which on every path must have been reached.
 _ENOUGH = 1000
+#: Seeds in which a planted mistake is found. Most need less than ten.
+_MUTANT_SEEDS = 150
 #: Fresh seeds are drawn below this number.
 _FRESH = 2**31
 
@@ -29,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--seeds", type=int, default=100, metavar="N", help="play N seeds (default: %(default)s)")
     what.add_argument("--seed", type=int, metavar="N", help="play one seed and tell its story")
     what.add_argument("--shrink", type=int, metavar="N", help="reduce a failing seed to the fewest events")
+    what.add_argument("--mutants", action="store_true", help="plant mistakes, one at a time, and find each")
     parser.add_argument("--first", type=int, default=1, metavar="N", help="the first of the seeds (default: 1)")
     parser.add_argument("--fresh", type=int, default=0, metavar="N", help="play N seeds that nobody has chosen, too")
     parser.add_argument("--regressions", action="store_true", help="play the seeds that found faults before, too")
@@ -47,6 +52,8 @@ def main() -> int:
         return _tell(console, plan(options.seed))
     if options.shrink is not None:
         return _shrink(console, options.shrink)
+    if options.mutants:
+        return _find_mutants(console, options.jobs)
     seeds = list(range(options.first, options.first + options.seeds))
     if options.regressions:
         seeds = [*REGRESSIONS, *seeds]
@@ -90,6 +97,21 @@ def _play_all(console: Console, seeds: Sequence[int], jobs: int, most_failures: 
     if missed:
         console.print(f"no seed reached: {', '.join(missed)}", markup=False)
     return 1 if failures or missed else 0
+
+
+def _find_mutants(console: Console, jobs: int) -> int:
+    missed = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for name, seed in zip(MUTANTS, pool.map(_find, MUTANTS), strict=True):
+            found = f"seed {seed} finds" if seed is not None else f"no seed of {_MUTANT_SEEDS} finds"
+            console.print(f"{found} {name}: {MUTANTS[name].about}")
+            missed += [name] if seed is None else []
+    console.print(f"{len(MUTANTS) - len(missed)} of {len(MUTANTS)} mistakes were found")
+    return 1 if missed else 0
+
+
+def _find(name: str) -> int | None:
+    return seed_that_finds(MUTANTS[name], _MUTANT_SEEDS)
 
 
 def _tell(console: Console, chosen: Plan) -> int:

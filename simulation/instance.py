@@ -7,10 +7,12 @@ from functools import partial
 from typing import cast
 
 import trio
+from typing_extensions import override
 
 from pyshare.actors.channel import Channel
 from pyshare.actors.supervisor import Supervisor, SupervisorLimits, SupervisorMessage, open_lease
-from pyshare.net.addresses import Address
+from pyshare.core.work import STEPS_A_SECOND
+from pyshare.net.addresses import Address, AddressBuckets
 from pyshare.net.auth import Admission
 from pyshare.net.connection import ConnectionLimits, serve_connection
 from pyshare.net.held import HeldBytes
@@ -19,6 +21,9 @@ from simulation.chance import PROCESS, Scheduler
 from simulation.clock import Clock
 from simulation.sockets import Connection
 from simulation.story import Story
+
+#: Seconds of work that the clients of one address may cause at once.
+_BURST_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,20 @@ class ServerLimits:
     held_bytes: int = 4_194_304
     #: Seconds for what is to be finished when the process is told to end.
     drain_seconds: float = 3
+
+
+class CountedWork(AddressBuckets):
+    """The work that clients cause together, which is counted besides."""
+
+    def __init__(self) -> None:
+        super().__init__(STEPS_A_SECOND / 2, burst=_BURST_SECONDS * STEPS_A_SECOND / 2)
+        #: Steps that clients were charged.
+        self.steps = 0.0
+
+    @override
+    def take(self, address: Address, tokens: float, now: float) -> None:
+        self.steps += tokens
+        super().take(address, tokens, now)
 
 
 class Instance:
@@ -56,6 +75,7 @@ class Instance:
         self.store = store
         self.supervisor = Supervisor(store, instance=name, limits=limits.supervisor)
         self.held = HeldBytes(limits.held_bytes)
+        self.work = CountedWork()
         # Messages to the supervisor, and the nursery of connections once the process runs.
         self._mailbox: trio.MemorySendChannel[SupervisorMessage] | None = None
         self._connections: trio.Nursery | None = None
@@ -107,6 +127,7 @@ class Instance:
                 now=self._clock.wall,
                 on_closed=self._on_closed,
                 held=self.held,
+                address_work=self.work,
             )
         finally:
             self.open.remove(connection)

@@ -45,7 +45,6 @@ class Judges:
             if world.clock.now >= end:
                 raise Wrong(f"not one text within {CALM_SECONDS:g} s: " + "; ".join(reasons))
             await trio.sleep(_LOOK_SECONDS)
-        self._events.look()
         text = world.stored_text()
         world.story.tell("judge", f"one text of {len(text)} units: {text!r}")
         self._judge_letters(text)
@@ -56,7 +55,7 @@ class Judges:
         """Return why there is not one text yet."""
         world = self._world
         text = world.stored_text()
-        reasons = []
+        reasons = ["what the store has lost is not back"] if self._events.look() else []
         for person in world.people:
             if isinstance(person, Hostile):
                 continue
@@ -75,6 +74,10 @@ class Judges:
             statistics = channel.statistics()
             if channel._document.text != text:  # noqa: SLF001 - a judge looks inside
                 reasons.append(f"{instance.name} has {channel._document.text!r}, the store {text!r}")  # noqa: SLF001
+            if statistics.members != instance.connections:
+                reasons.append(f"{instance.name} has {statistics.members} members, {instance.connections} connections")
+            if statistics.backlog_bytes and not statistics.lagging:
+                reasons.append(f"{instance.name} keeps a backlog of {statistics.backlog_bytes} bytes for nobody")
             if statistics.pending or statistics.lagging or statistics.storage != "ok":
                 reasons.append(f"{instance.name} has pending pushes, laggards, or takes its store to be down")
         return reasons
@@ -130,6 +133,10 @@ class Judges:
             if world.clock.now >= end:
                 raise Wrong("left when all have gone: " + "; ".join(left))
             await trio.sleep(_LOOK_SECONDS)
+        for instance in world.instances:
+            updates = instance.supervisor.statistics().counts.updates
+            if updates and not instance.work.steps:
+                raise Wrong(f"{updates} updates of clients of {instance.name} were committed, and nobody was charged")
         subscriptions = world.store.statistics().subscriptions
         if subscriptions:
             raise Wrong(f"{subscriptions} subscriptions are left when all have gone")

@@ -60,6 +60,7 @@ class _Course:
         world = self._world
         world.clock.on_error = lambda error: world.fails(traceback_of(error))
         world.clock.on_stuck = lambda: world.fails("everything waits for ever")
+        world.scheduler.on_runaway = lambda: world.fails("the tasks of this world go in circles")
         world.scope.deadline = world.clock.now + _LONGEST_SECONDS
         try:
             with world.scope:

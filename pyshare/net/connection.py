@@ -158,7 +158,7 @@ async def serve_connection(
         ExceptionGroup: of what nobody foresaw; the client was told 1011.
     """
     own = TokenBucket(limits.steps_per_second, burst=limits.burst_steps, now=trio.current_time())
-    work = address_work.beside(own, address) if address_work else own
+    work = address_work.beside(own, address) if address_work is not None else own
     outlet = SocketOutlet(client, received, work=work, held=held)
     connection = _Connection(outlet, address, admit, open_channel, limits, new_session, now, count_creation)
     try:

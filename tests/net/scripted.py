@@ -14,7 +14,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Ping, Reque
 from pyshare.actors.messages import ChannelMessage, Leave
 from pyshare.core.arrival import format_session
 from pyshare.core.errors import Closing, ConnectionRefused
-from pyshare.net.addresses import Address
+from pyshare.net.addresses import Address, AddressBuckets
 from pyshare.net.auth import Admission
 from pyshare.net.connection import ConnectionLimits, serve_connection
 from pyshare.net.held import HeldBytes
@@ -142,11 +142,14 @@ class World:
         admit: Callable[[str], Awaitable[Admission]],
         received: bytes,
         held: HeldBytes | None = None,
+        address_work: AddressBuckets | None = None,
     ) -> None:
         self._nursery = nursery
         self._limits = limits
         # What all connections hold, if there are others.
         self._held = held
+        # The work that the connections of one address may cause together, if it is bounded.
+        self._address_work = address_work
         self._address = address
         self._admit = admit
         # What was read from the client before.
@@ -186,6 +189,7 @@ class World:
                 on_closed=self.closes.append,
                 held=self._held,
                 count_creation=self._count_creation,
+                address_work=self._address_work,
             )
         assert self._socket.fileno() == -1
         self.ended.set()
@@ -237,10 +241,11 @@ async def serving(
     admit: Callable[[str], Awaitable[Admission]] = admit_anyone,
     received: bytes = b"",
     held: HeldBytes | None = None,
+    address_work: AddressBuckets | None = None,
 ) -> AsyncIterator[World]:
     """Have one connection served; it has to end, and give back all it had, before the context is left."""
     async with trio.open_nursery() as nursery:
-        world = World(nursery, limits, Address("192.0.2.1", 1), admit, received, held)
+        world = World(nursery, limits, Address("192.0.2.1", 1), admit, received, held, address_work)
         # It has nothing to wait for: the client's bytes wait for it.
         nursery.start_soon(world.serve, name="connection test")  # noqa: ASYNC113
         try:

@@ -18,6 +18,7 @@ from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.framing import text_frame
 from pyshare.core.names import public_name
 from pyshare.core.protocol import PushFrame, SelectFrame
+from pyshare.net.addresses import Address, AddressBuckets
 from pyshare.net.auth import Admission
 from tests.net.scripted import (
     CODESPACE,
@@ -793,3 +794,15 @@ async def test_the_key_of_a_temporary_codespace_is_not_logged(
     logged = " ".join(str(record.__dict__) for record in caplog.records)
     assert public_name(key) in logged
     assert key not in logged
+
+
+async def test_the_first_connection_of_an_address_draws_from_the_bucket_of_the_address(
+    autojump_clock: MockClock,
+) -> None:
+    address_work = AddressBuckets(1, burst=1)
+    async with serving(address_work=address_work) as world:
+        await joined(world)
+        await world.client.say(PUSH.replace('"a"', f'"{"a" * 1000}"'))
+        await world.next(Received)
+        assert address_work.debt_seconds(Address("192.0.2.1", 2), trio.current_time()) > 0
+        await leaves(world)
