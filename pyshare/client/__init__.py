@@ -4,7 +4,16 @@ The one package of pyshare that exports something, since it is the one that
 others program against; what is not named here is the client's own.
 """
 
-from pyshare.client.codespace import Codespace, connect
-from pyshare.client.errors import CodespaceClosed, EditsRefused, TextTooLong, ViewOnly
+from pyshare.client.codespace import Codespace
+from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, TextTooLong, ViewOnly
+from pyshare.client.stay import connect
 
-__all__ = ["Codespace", "CodespaceClosed", "EditsRefused", "TextTooLong", "ViewOnly", "connect"]
+__all__ = [
+    "Codespace",
+    "CodespaceClosed",
+    "EditsRefused",
+    "EditsUnconfirmed",
+    "TextTooLong",
+    "ViewOnly",
+    "connect",
+]

@@ -5,108 +5,23 @@ everywhere in pyshare: a character outside the Basic Multilingual Plane, as an
 emoji, counts two. What is awaited has no time limit: put a cancel scope round it.
 """
 
-import random
-import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from weakref import WeakSet
 
 import trio
 
-from pyshare.client.address import parse_address
-from pyshare.client.errors import CodespaceClosed, EditsRefused, ViewOnly
+from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, ViewOnly
 from pyshare.client.events import EditRefused, Event, EventStream
-from pyshare.client.link import ClientLimits, Link, State
+from pyshare.client.link import Link, State
 from pyshare.client.replica import Replica
-from pyshare.client.transport import OpenConnection, open_websocket
-from pyshare.core.arrival import NAME_LENGTH, SESSION_BYTES
 from pyshare.core.changeset import Change
-from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import Mode, Peer, Range, Storage
 from pyshare.core.units import from_units, normalise_line_breaks, to_units
 
 
-@asynccontextmanager
-async def connect(
-    url: str,
-    *,
-    name: str = "",
-    session: bytes | None = None,
-    limits: ClientLimits | None = None,
-    open_connection: OpenConnection | None = None,
-    jitter: Callable[[], float] = random.random,
-    wall_clock: Callable[[], float] = time.time,
-) -> AsyncIterator["Codespace"]:
-    """Be a client of the codespace at `url`, for as long as the body of an `async with` takes.
-
-    Entering waits for the server's welcome, for as long as it takes: a server
-    that cannot be reached is tried again after pauses that grow. The body then
-    has the text, and connections that are lost are made anew behind it; the
-    server goes on from where the client is. When the server says that it is of
-    no use to come back, the client gives up: the body goes on, its calls raise.
-
-    Leaving says goodbye to the server, within `close_seconds`, and does not
-    wait for edits to be committed: await `Codespace.wait_confirmed` for that.
-    Cancelled, it leaves the same way. What the body raises comes out as it is.
-
-    Args:
-        url: `ws://host:port/codespace/{token}/`; HTTP schemes are understood, the last slash may be missing.
-        name: what the others are shown, 64 characters at most.
-        session: 16 bytes, a secret, by which the server knows the client again; new ones by default.
-            For one client at a time: another one that has them takes the connection over.
-        limits: how patient the client is and what it keeps.
-        open_connection: how it comes by its connections; by default WebSockets over TCP or TLS.
-        jitter: gives numbers from 0 up to 1 by chance, to spread those that come back.
-        wall_clock: tells the time in seconds; where it runs ahead of trio's, the machine has slept.
-
-    Raises:
-        ValueError: if an argument is wrong; says how.
-        CodespaceClosed: if the server refuses this client for good.
-    """
-    address = parse_address(url)
-    session = secrets.token_bytes(SESSION_BYTES) if session is None else session
-    if len(session) != SESSION_BYTES:
-        raise ValueError(f"a session of {len(session)} bytes; should be {SESSION_BYTES} random bytes")
-    if len(name) > NAME_LENGTH:
-        raise ValueError(f"a name of {len(name)} characters; should have at most {NAME_LENGTH}")
-    limits = limits or ClientLimits()
-    replica = Replica()
-    codespace = Codespace(replica, session=session, events=limits.events)
-    link = Link(
-        replica,
-        address,
-        session=session,
-        name=name,
-        limits=limits,
-        open_connection=open_connection or open_websocket,
-        jitter=jitter,
-        wall_clock=wall_clock,
-        on_change=codespace.on_change,
-    )
-    codespace.attach(link)
-    failure: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(link.run, name=f"client of {address}")
-            try:
-                await codespace.wait_connected()
-                yield codespace
-            finally:
-                link.close(CodespaceClosed(CloseCode.DONE, "this client has left the codespace"))
-                nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        # The nursery's wrapping of what the body raised.
-        if len(group.exceptions) > 1:
-            raise
-        failure = group.exceptions[0]
-    if failure is not None:
-        raise failure
-
-
 class Codespace:
-    """One shared text and who else is there; made by `connect`, for tasks inside it.
+    """One shared text and who else is there; made by `pyshare.client.connect`, for tasks inside it.
 
     Edits change `text` at once and are sent by the client's own task; until
     they are committed they are moved behind what others commit first. Methods
@@ -115,9 +30,10 @@ class Codespace:
     keep what they showed last.
     """
 
-    def __init__(self, replica: Replica, *, session: bytes, events: int) -> None:
+    def __init__(self, replica: Replica, link: Link, *, session: bytes, events: int) -> None:
         self._replica = replica
-        self._link: Link | None = None
+        self._link = link
+        link.on_change = self._on_change
         self._session = session
         # Events that a stream keeps, and the streams that somebody still holds.
         self._stream_events = events
@@ -182,7 +98,7 @@ class Codespace:
     @property
     def state(self) -> State:
         """What the client does about its connection."""
-        return self._opened.state
+        return self._link.state
 
     @property
     def unconfirmed(self) -> int:
@@ -223,7 +139,7 @@ class Codespace:
         if self.mode == "view_only":
             raise ViewOnly("this client may look at the codespace, not edit it")
         self._replica.edit(changes)
-        self._opened.wake()
+        self._link.wake()
         self._wake()
 
     def select(self, ranges: Sequence[Range]) -> None:
@@ -237,7 +153,7 @@ class Codespace:
         """
         self._check_open()
         self._replica.select(ranges)
-        self._opened.wake()
+        self._link.wake()
 
     # Waiting. Cancelled, these have done nothing.
 
@@ -254,6 +170,23 @@ class Codespace:
         if self._refused is not None and self._refusals > told:
             self._refusals_told = self._refusals
             raise EditsRefused(self._refused.code, self._refused.reason)
+
+    async def save(self, seconds: float) -> None:
+        """Wait until every edit made so far is committed, for so many seconds at most; without edits, not at all.
+
+        Raises:
+            EditsUnconfirmed: if they are not committed by then, or the client gives up first; has the text.
+            EditsRefused: if edits were refused since this was last raised.
+        """
+        made = self._replica.made
+        reason = f"the server has not confirmed them within {seconds:g} seconds"
+        with trio.move_on_after(seconds):
+            try:
+                await self.wait_confirmed()
+            except CodespaceClosed as closed:
+                reason = str(closed)
+        if self._replica.settled < made:
+            raise EditsUnconfirmed(self.unconfirmed, reason, self.text, self._replica.unsaved)
 
     async def wait_text(self, wanted: str | Callable[[str], bool]) -> None:
         """Wait until the text is `wanted`, or one for which it returns true; it may be over at once.
@@ -281,7 +214,7 @@ class Codespace:
         Raises:
             CodespaceClosed: if the client gives up first.
         """
-        await self._wait(lambda: self._opened.state is State.CONNECTED)
+        await self._wait(lambda: self._link.state is State.CONNECTED)
 
     def events(self) -> EventStream:
         """Return a stream of what happens from now on, for one reader.
@@ -307,7 +240,7 @@ class Codespace:
             CodespaceClosed: if the client has given up or was left.
         """
         self._check_open()
-        self._opened.cut()
+        self._link.cut()
 
     async def reconnect(self) -> None:
         """Drop the connection if there is one, connect again without a pause, and wait for the welcome.
@@ -316,38 +249,27 @@ class Codespace:
             CodespaceClosed: if the client gives up.
         """
         self._check_open()
-        link = self._opened
+        link = self._link
         welcomes = link.welcomes
         link.cut()
         link.hurry()
         await self._wait(lambda: link.welcomes > welcomes)
 
-    # For `connect`, and for the link.
-
-    def attach(self, link: Link) -> None:
-        """Have `link` as the one that keeps the replica connected."""
-        self._link = link
-
-    def on_change(self, events: Sequence[Event]) -> None:
+    def _on_change(self, events: Sequence[Event]) -> None:
         """Take note that the replica or the link may have changed, by `events` among others."""
         for event in events:
             if isinstance(event, EditRefused):
                 self._refusals += 1
                 self._refused = event
-        closed = self._opened.closed
+        closed = self._link.closed
         for stream in list(self._streams):
             stream.put(events)
             if closed is not None:
                 stream.end(closed)
         self._wake()
 
-    @property
-    def _opened(self) -> Link:
-        assert self._link is not None
-        return self._link
-
     def _check_open(self) -> None:
-        closed = self._opened.closed
+        closed = self._link.closed
         if closed is not None:
             raise CodespaceClosed(closed.code, closed.reason)
 

@@ -1,5 +1,6 @@
 """What a client's user can be raised, and how the end of one connection is told."""
 
+from pyshare.core.changeset import Change
 from pyshare.core.errors import CLOSE_CODES, CloseCode, PyshareError
 
 #: From here on codes are an application's own (RFC 6455, section 7.4.2).
@@ -43,6 +44,22 @@ class EditsRefused(PyshareError):  # noqa: N818 - named for what happened
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+
+
+class EditsUnconfirmed(PyshareError):  # noqa: N818 - named for what is so
+    """A client was left with edits that are not known to be committed; some of them may be.
+
+    `count` is their number. `text` is the text with these edits, to be kept
+    elsewhere; `changes` are the edits as one, for the committed text.
+    """
+
+    def __init__(self, count: int, reason: str, text: str, changes: tuple[Change, ...]) -> None:
+        edits = "1 edit is" if count == 1 else f"{count} edits are"
+        super().__init__(f"{edits} not known to be saved: {reason}")
+        self.count = count
+        self.reason = reason
+        self.text = text
+        self.changes = changes
 
 
 class ConnectionEnded(PyshareError):  # noqa: N818 - named for what happened

@@ -83,7 +83,6 @@ class Link:
         open_connection: OpenConnection,
         jitter: Callable[[], float],
         wall_clock: Callable[[], float],
-        on_change: Callable[[Sequence[Event]], None],
     ) -> None:
         self._replica = replica
         self._address = address
@@ -96,7 +95,7 @@ class Link:
         # Tells the time in seconds, also that which passes while the machine sleeps.
         self._wall_clock = wall_clock
         # Called in the link's task whenever anything may have changed, with the events of that.
-        self._on_change = on_change
+        self.on_change: Callable[[Sequence[Event]], None] = _ignore
         self.state = State.CONNECTING
         # Why the link has given up.
         self.closed: CodespaceClosed | None = None
@@ -134,7 +133,7 @@ class Link:
         """Give up for good."""
         self.closed = self.closed or closed
         self.state = State.CLOSED
-        self._on_change(())
+        self.on_change(())
 
     async def run(self) -> None:
         """Connect, converse, pause, and again; return when the server's answer says that it is of no use.
@@ -152,7 +151,7 @@ class Link:
                 if welcomes != self.welcomes and lasted >= self._limits.settled_seconds:
                     self._pause_seconds = self._limits.first_pause_seconds
                 self.state = State.CONNECTING
-                self._on_change(())
+                self.on_change(())
                 await self._pause()
 
     def _on_ended(self, ended: ConnectionEnded) -> None:
@@ -211,7 +210,7 @@ class Link:
             reason = "this codespace has expired, and another one has begun at its address; its text is still here"
             raise ConnectionEnded(CloseCode.GONE, reason) from None
         finally:
-            self._on_change([*first, *self._replica.take_events()])
+            self.on_change([*first, *self._replica.take_events()])
 
     async def _receive_all(self, connection: Connection) -> None:
         replica = self._replica
@@ -224,7 +223,7 @@ class Link:
             except OutOfStep as error:
                 raise ConnectionEnded(None, str(error)) from None
             finally:
-                self._on_change(replica.take_events())
+                self.on_change(replica.take_events())
             self.wake()
 
     async def _send_all(self, connection: Connection, patience: Patience) -> None:
@@ -241,7 +240,7 @@ class Link:
                     # All of it has left, which may have taken long.
                     patience.pushed(trio.current_time(), len(message))
             # What comes to nothing is settled without being sent.
-            self._on_change(())
+            self.on_change(())
             await self._to_send.wait()
 
     def _next_frame(self) -> ClientFrame | None:
@@ -275,6 +274,10 @@ class Link:
             if step is Step.ASK:
                 self._ask_due = True
                 self.wake()
+
+
+def _ignore(_events: Sequence[Event]) -> None:
+    """Let nobody know."""
 
 
 def _max_message_bytes(limits: Limits | None) -> int:

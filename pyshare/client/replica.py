@@ -139,6 +139,11 @@ class Replica:
         return self._unconfirmed.settled
 
     @property
+    def unsaved(self) -> tuple[Change, ...]:
+        """Edits that are neither committed nor refused, as one edit of the committed text."""
+        return shown(self._unconfirmed.whole(len(self._committed)))
+
+    @property
     def peers(self) -> Mapping[str, Peer]:
         """Who else is here, by id."""
         return self._peers

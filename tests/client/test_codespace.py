@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from pyshare.client import Codespace, CodespaceClosed, EditsRefused, TextTooLong, ViewOnly, connect
+from pyshare.client import Codespace, CodespaceClosed, EditsRefused, EditsUnconfirmed, TextTooLong, ViewOnly, connect
 from pyshare.client.events import (
     EditRefused,
     Event,
@@ -383,6 +383,11 @@ async def test_another_life_of_a_codespace_ends_the_client_with_its_text_in_hand
 
 
 async def test_when_the_client_has_given_up_every_call_says_so() -> None:
+    with pytest.raises(EditsUnconfirmed, match="4410 deleted"):
+        await call_everything_after_the_end()
+
+
+async def call_everything_after_the_end() -> None:
     world = World("a")
     world.holds_pushes = True
     async with world.client() as codespace:
@@ -760,6 +765,8 @@ async def test_wait_confirmed_does_not_wait_for_what_is_edited_after_it_was_call
         await wait_all_tasks_blocked()
         assert len(nursery.child_tasks) == 0
         assert codespace.unconfirmed == 1
+        await wait_all_tasks_blocked()
+        world.connection.arrive(world.connection.held[1])
 
 
 async def test_a_cancelled_wait_has_changed_nothing(autojump_clock: MockClock) -> None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import trio
 
-from pyshare.client.codespace import Codespace, connect
+from pyshare.client.codespace import Codespace
 from pyshare.client.errors import ConnectionEnded
 from pyshare.client.link import ClientLimits
 from pyshare.client.replica import ReplicaFrame
+from pyshare.client.stay import connect
 from pyshare.core.arrival import Arrival, parse_arrival, public_id
 from pyshare.core.document import Push
 from pyshare.core.errors import PushRefused
@@ -207,6 +208,7 @@ class World:
         limits: ClientLimits | None = None,
         jitter: Callable[[], float] = lambda: 0.0,
         session: bytes | None = None,
+        save_seconds: float = 15,
     ) -> AbstractAsyncContextManager[Codespace]:
         """Connect a client whose pauses are not shortened by chance."""
         return connect(
@@ -215,6 +217,7 @@ class World:
             limits=limits,
             jitter=jitter,
             session=session,
+            save_seconds=save_seconds,
             open_connection=self.open,
             wall_clock=lambda: trio.current_time() + self.slept_seconds,
         )
