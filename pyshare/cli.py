@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pyshare import __version__
 from pyshare.arguments import TOKEN_SETTINGS, CommandError, refuse_word, serve_parser, token_parser, top_parser
-from pyshare.core.errors import ConfigurationError, PyshareError, leaves
+from pyshare.core.errors import ConfigurationError, EditsLeft, PyshareError, leaves
 from pyshare.given import settings_from, unknown_variables
 from pyshare.settings import SETTINGS, Settings
 
@@ -208,7 +208,7 @@ def _until_ended(serve: Callable[[], Awaitable[None]]) -> int:
         if errors is None or others is not None:
             raise
         sentences = "; ".join(dict.fromkeys(map(str, leaves(errors))))
-        kind = ConfigurationError if errors.split(ConfigurationError)[0] else PyshareError
+        kind = next((each for each in (ConfigurationError, EditsLeft) if errors.split(each)[0]), PyshareError)
         raise kind(sentences) from group
     return 0
 
@@ -217,6 +217,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` give, those of the process unless given, and return its exit code."""
     try:
         return _run(sys.argv[1:] if arguments is None else arguments, os.environ)
+    except EditsLeft as error:
+        # The log has said it.
+        return error.exit_code
     except PyshareError as error:
         sys.stderr.write(f"pyshare: {' '.join(str(error).split())}\n")
         return error.exit_code

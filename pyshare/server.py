@@ -34,7 +34,7 @@ from starlette.routing import BaseRoute
 
 from pyshare import __version__
 from pyshare.actors.supervisor import Supervisor, SupervisorMessage, open_lease
-from pyshare.core.errors import ConfigurationError, leaves
+from pyshare.core.errors import ConfigurationError, EditsLeft, leaves
 from pyshare.folder import data_folder, secret_of
 from pyshare.limits import (
     METRICS_CONNECTIONS,
@@ -224,6 +224,9 @@ async def serve_with(
     """Serve as `serve` does, on sockets and a Redis server that somebody else has opened; the sockets are closed.
 
     `secret` is what links are signed with; without it there are none. `group` is of whom this is one.
+
+    Raises:
+        EditsLeft: if it has ended before the store took all edits.
     """
     _allow_open_files(settings.connections + settings.http_connections + METRICS_CONNECTIONS + _OTHER_FILES)
     where = addresses(settings, sockets)
@@ -275,8 +278,10 @@ async def serve_with(
             number = await anext(signals)
             readiness.draining = True
             logger.info("draining", extra={"signal": signal.Signals(number).name, "seconds": seconds})
-            await _drain(signals, listener, supervisor, seconds)
+            left = await _drain(signals, listener, supervisor, seconds)
             parts.cancel_scope.cancel()
+    if left:
+        raise EditsLeft(f"{left} edits were not saved before the end; the clients keep them and send them again")
 
 
 def _connection(
@@ -398,17 +403,23 @@ class _Readiness:
         return None
 
 
-async def _drain(signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, seconds: float) -> None:
+async def _drain(signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, seconds: float) -> int:
+    """Drain for so many seconds; return the number of pushes that were not saved."""
     listener.stop_accepting()
     with trio.move_on_after(seconds) as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_when_told, signals, scope, name="second signal")
             await supervisor.drain()
             nursery.cancel_scope.cancel()
-    if scope.cancelled_caught:
-        logger.warning("not everything was finished before the end")
-    else:
+    if not scope.cancelled_caught:
         logger.info("drained")
+        return 0
+    waiting = [each.pending for each in supervisor.statistics().channels.values() if each.pending]
+    if waiting:
+        logger.error("edits were not saved before the end", extra={"pushes": sum(waiting), "codespaces": len(waiting)})
+    else:
+        logger.warning("not everything was finished before the end")
+    return sum(waiting)
 
 
 async def _cancel_when_told(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import trio
 from pydantic import TypeAdapter
 
-from pyshare.core.errors import ConfigurationError, PyshareError
+from pyshare.core.errors import ConfigurationError, EditsLeft, PyshareError
 from pyshare.net.metrics import Siblings
 from pyshare.server import Addresses, Group, Sockets, addresses, find_secret, open_redis, open_sockets, serve_with
 from pyshare.settings import Settings
@@ -74,6 +74,7 @@ async def serve_workers(settings: Settings, *, on_ready: Callable[[Addresses], N
 
     Raises:
         PyshareError: if a worker cannot start; it has said why.
+        EditsLeft: if a worker has ended before the store took all edits.
     """
     async with open_sockets(settings) as sockets, open_redis(settings) as redis_url, AsyncExitStack() as stack:
         secret = find_secret(settings)
@@ -108,6 +109,9 @@ async def serve_workers(settings: Settings, *, on_ready: Callable[[Addresses], N
                     for worker in workers:
                         draining.start_soon(worker.drain, settings.drain_seconds + _GRACE_SECONDS)
                 nursery.cancel_scope.cancel()
+    left = [str(worker.number) for worker in workers if worker.left_edits]
+    if left:
+        raise EditsLeft(f"not all edits of worker {' and '.join(left)} were saved before the end; it has said how many")
 
 
 def read_job(line: bytes) -> Job:
@@ -141,6 +145,8 @@ class _Worker:
         self._draining = False
         # Set when the last process has ended.
         self._ended = trio.Event()
+        #: True when the last process has ended before the store took all edits.
+        self.left_edits = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run one process after the other until drained; started when the first one serves.
@@ -159,6 +165,7 @@ class _Worker:
                     pause = _FIRST_PAUSE_SECONDS
                 code = await process.wait()
             if self._draining:
+                self.left_edits = code == EditsLeft.exit_code
                 self._ended.set()
                 return
             if first and not ready:

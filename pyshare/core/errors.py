@@ -27,6 +27,13 @@ class ConfigurationError(PyshareError):
     exit_code = 2
 
 
+class EditsLeft(PyshareError):  # noqa: N818 - a fact about the end
+    """The server has ended before the store took all edits; the message says how many are left."""
+
+    #: EX_IOERR of sysexits.h.
+    exit_code = 74
+
+
 def leaves(error: BaseException) -> Iterator[BaseException]:
     """Return what `error` is made of, if it is a group, groups in it taken apart; else itself."""
     if isinstance(error, BaseExceptionGroup):

@@ -1,5 +1,6 @@
 """Real servers on a real Redis that is full, forgets what is open, is replaced by another, or permits too little."""
 
+import signal
 import uuid
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import trio
 
 from pyshare.client import connect
 from pyshare.client.events import StorageChanged
+from pyshare.core.errors import EditsLeft
 from tests.proxy import open_proxy
 from tests.redis import RedisServer, running_redis
 from tests.system.scene import PATIENCE_SECONDS
@@ -56,6 +58,26 @@ async def test_a_full_redis_is_said_once_to_all_and_the_server_is_not_ready(redi
     warned = [line["event"] for line in server.log if line["level"] == "warning"]
     assert warned.count("writes are refused") == 1
     assert len([line for line in server.log if "OOM" in str(line)]) <= 2, "once, and once for the request"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_edits_that_were_not_saved_at_the_end_are_told_by_the_log_and_the_exit_code(
+    redis: RedisServer, workers: str
+) -> None:
+    flags = ("--redis-url", redis.url, "--drain-seconds", "2", "--close-seconds", "0.5", "--workers", workers)
+    async with (
+        running(*flags, exit_code=EditsLeft.exit_code) as server,
+        connect(server.codespace()) as alice,
+    ):
+        alice.insert(0, "before ")
+        await alice.wait_confirmed()
+        redis.client.config_set("maxmemory", "1")
+        alice.insert(7, "after")
+        await server.wait_logged("writes are refused")
+        server.tell(signal.SIGTERM)
+        assert await server.wait() == EditsLeft.exit_code
+    (left,) = [line for line in server.log if line["event"] == "edits were not saved before the end"]
+    assert (left["level"], left["pushes"], left["codespaces"]) == ("error", 1, 1)
 
 
 async def test_codespaces_that_are_evicted_while_they_are_open_live_on_and_nobody_notices(redis: RedisServer) -> None:
