@@ -258,7 +258,7 @@ async def serve_with(
             connection = _connection(settings, authenticator, mailbox, creations, closes)
             listener = Listener(sockets.ws, connection, limits=listener_limits(settings))
             await parts.start(partial(listener.run), name="WebSocket listener")
-            gauge = _Gauge(settings, instance, readiness, listener, supervisor, closes)
+            gauge = _Gauge(settings, instance, readiness, listener, supervisor, creations, closes)
             metrics = Metrics(gauge.read, group.siblings if group else None)
             if group:
                 app = build_app(readiness.why_not, metrics.own_routes)
@@ -350,6 +350,7 @@ class _Gauge:
         readiness: "_Readiness",
         listener: Listener,
         supervisor: Supervisor,
+        creations: Creations,
         closes: Counter[str],
     ) -> None:
         self._settings = settings
@@ -357,6 +358,7 @@ class _Gauge:
         self._readiness = readiness
         self._listener = listener
         self._supervisor = supervisor
+        self._creations = creations
         self._closes = closes
 
     async def read(self) -> Reading:
@@ -373,6 +375,7 @@ class _Gauge:
             connections_limit=self._settings.connections,
             closes=self._closes,
             actors=self._supervisor.statistics(),
+            creations=self._creations.statistics(),
             commands=store.statistics() if isinstance(store, RedisStore) else None,
             tasks=trio.lowlevel.current_statistics().tasks_living,
         )

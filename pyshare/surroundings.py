@@ -150,8 +150,8 @@ class Surroundings(BaseModel):
     codespaces_per_minute_per_address: Annotated[
         int,
         Field(ge=1, le=1_000_000),
-        Shown("Who may join", "COUNT", "those that it makes for one address, which a class may share"),
-    ] = 120
+        Shown("Who may join", "COUNT", "those that it makes for one address, which a school may share"),
+    ] = 300
     allowed_origins: Annotated[
         Annotated[str, AfterValidator(checked_origins)] | None,
         Shown(

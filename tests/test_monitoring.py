@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from pyshare.actors.counts import Counts
 from pyshare.actors.supervisor import SupervisorStatistics
+from pyshare.net.creations import CreationStatistics
 from pyshare.net.listener import ListenerStatistics
 from pyshare.net.metrics import Reading, families
 from pyshare.store.lanes import CommandStatistics
@@ -37,6 +38,7 @@ def told_figures() -> set[str]:
         connections_limit=1,
         closes={"1000": 1},
         actors=SupervisorStatistics({}, counts, 0),
+        creations=CreationStatistics(),
         commands=CommandStatistics(0, 0, {"OOM": 1}),
         tasks=1,
     )

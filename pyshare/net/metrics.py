@@ -34,6 +34,7 @@ from typing_extensions import override
 from pyshare.actors.supervisor import SupervisorStatistics
 from pyshare.core.measures import Histogram
 from pyshare.core.protocol import SUBPROTOCOL
+from pyshare.net.creations import CreationStatistics
 from pyshare.net.listener import ListenerStatistics
 from pyshare.store.lanes import CommandStatistics
 
@@ -61,6 +62,7 @@ class Reading:
     #: Connections that have ended, by what they were closed with.
     closes: Mapping[str, int]
     actors: SupervisorStatistics
+    creations: CreationStatistics
     #: What was asked of Redis; None with another store.
     commands: CommandStatistics | None
     #: Tasks of this process that live.
@@ -101,6 +103,9 @@ def families(reading: Reading) -> Iterator[Metric]:
     yield _counters("closes", "Connections that have ended, by what they were closed with.", "code", reading.closes)
 
     yield _gauge("codespaces", "Codespaces that are open.", len(channels))
+    yield _counter("creations", "Codespaces that were made for clients.", reading.creations.made)
+    refused = {"address": reading.creations.refused_to_address, "all": reading.creations.refused_to_all}
+    yield _counters("creations_refused", "Codespaces that were too many in a minute.", "limit", refused)
     clients = GaugeMetricFamily("pyshare_clients", "Clients in codespaces.", labels=["dialect"])
     stock = sum(each.stock for each in channels)
     clients.add_metric([SUBPROTOCOL], sum(each.members for each in channels) - stock)

@@ -7,7 +7,7 @@ from trio.testing import MockClock
 from pyshare.core.errors import CloseCode
 from pyshare.net.addresses import Address
 from pyshare.net.auth import Admission
-from pyshare.net.creations import CreationLimits, Creations
+from pyshare.net.creations import CreationLimits, Creations, CreationStatistics
 from pyshare.net.origins import Origins
 
 CLASS = Address("192.0.2.1", 1)
@@ -18,12 +18,29 @@ API = Admission("class-8", "edit", create=True, by="api")
 EVIL = {"origin": "https://evil.example", "host": "pad.example"}
 
 
-async def test_a_class_behind_one_address_that_presses_the_button_at_once_is_let_through(
+async def test_ten_classes_behind_one_address_that_press_the_button_at_the_bell_are_let_through(
     autojump_clock: MockClock,
 ) -> None:
     creations = Creations()
-    assert all(creations.by_http(CLASS) is None for _ in range(60))
-    assert all(creations.by_joining(CLASS, STRANGER, {}) is None for _ in range(60))
+    assert all(creations.by_http(CLASS) is None for _ in range(150))
+    assert all(creations.by_joining(CLASS, STRANGER, {}) is None for _ in range(150))
+
+
+async def test_refusals_are_counted_and_logged_once_a_minute_with_the_setting_and_the_address(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    creations = Creations(CreationLimits(codespaces_per_minute=3, codespaces_per_minute_per_address=2))
+    for _ in range(4):
+        creations.by_http(CLASS)
+    for _ in range(3):
+        creations.by_joining(OTHER, STRANGER, {})
+    assert creations.statistics() == CreationStatistics(made=3, refused_to_address=2, refused_to_all=2)
+    await trio.sleep(61)
+    for _ in range(4):
+        creations.by_http(CLASS)
+    said = [record.__dict__ for record in caplog.records if record.getMessage() == "new codespaces are refused"]
+    assert [each["setting"] for each in said] == 2 * ["--codespaces-per-minute-per-address"]
+    assert [each["remote"] for each in said] == 2 * ["192.0.2.1"]
 
 
 async def test_one_address_that_asks_all_the_time_takes_none_from_others(autojump_clock: MockClock) -> None:

@@ -4,10 +4,11 @@ import type { Mode } from "../client/index.js";
 
 /** A server's "no", or none at all; the message is for people. */
 export class ApiError extends Error {
-  /** `status` is that of HTTP; 0 if there was no answer. */
+  /** `status` is that of HTTP; 0 if there was no answer. `retryMs` is the pause before another try, where that may help. */
   constructor(
     readonly status: number,
     message: string,
+    readonly retryMs: number | null = null,
   ) {
     super(message);
   }
@@ -47,7 +48,7 @@ async function post<Answer>(path: string, content: unknown): Promise<Answer> {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body,
-      signal: AbortSignal.timeout(ANSWER_MS + body.length * BYTE_MS),
+      signal: AbortSignal.timeout(ANSWER_MS + Math.ceil(body.length * BYTE_MS)),
     });
   } catch {
     throw new ApiError(0, "the server does not answer; try again");
@@ -55,5 +56,12 @@ async function post<Answer>(path: string, content: unknown): Promise<Answer> {
   const answer: unknown = await response.json().catch(() => null);
   if (response.ok && answer !== null) return answer as Answer;
   const reason = (answer as { reason?: unknown } | null)?.reason;
-  throw new ApiError(response.status, typeof reason === "string" ? reason : `the server answered ${response.status}`);
+  const message = typeof reason === "string" ? reason : `the server answered ${response.status}`;
+  throw new ApiError(response.status, message, retryMsOf(response));
+}
+
+/** Return the milliseconds after which a server that refuses for now may be asked again; null for other refusals. */
+function retryMsOf(response: Response): number | null {
+  if (response.status !== 429 && response.status !== 503) return null;
+  return 1000 * (Number(response.headers.get("Retry-After")) || 1);
 }

@@ -48,7 +48,7 @@ export function showFailure({ title, sentence, mayWork }: Failure, token = "", n
 
 async function makeNew(text: HTMLElement): Promise<void> {
   try {
-    await goToNew("", "python");
+    await goToNew("", "python", (sentence) => (text.textContent = sentence));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     text.textContent = `No codespace was made: ${error.message}.`;

@@ -344,9 +344,11 @@ export class Session {
   }
 
   #makeNew(text: string): void {
-    goToNew(text, this.#choice.language.id).catch((error: unknown) => {
+    const tell = (sentence: string): void =>
+      showBanner("failed", "bad", sentence, [["Close", () => hideBanner("failed")]]);
+    goToNew(text, this.#choice.language.id, tell).catch((error: unknown) => {
       if (!(error instanceof ApiError)) throw error;
-      showBanner("failed", "bad", `No codespace was made: ${error.message}.`, [["Close", () => hideBanner("failed")]]);
+      tell(`No codespace was made: ${error.message}.`);
     });
   }
 }

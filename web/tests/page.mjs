@@ -13,7 +13,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 process.env.TZ = "UTC";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const folder = await mkdtemp(`${here}/built-`);
-const modules = ["address", "api", "ends", "failure", "memory", "state", "times"];
+const modules = ["address", "again", "api", "ends", "failure", "memory", "state", "times"];
 await build({
   stdin: { contents: modules.map((name) => `export * from "../page/${name}.ts";`).join("\n"), resolveDir: here },
   bundle: true,
@@ -262,4 +262,62 @@ test("a long text has time to leave over a slow line, and a short one is soon kn
   const [short, long] = asked;
   assert.ok(short < 16_000);
   assert.ok(long > (1_500_000 / 30_000) * 1000, "at 30 KB a second");
+});
+
+test("a page that is refused for now asks again by itself, and says so", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  let asked = 0;
+  let refusals = 3;
+  t.mock.method(globalThis, "fetch", async () => {
+    asked++;
+    if (refusals-- > 0) {
+      const reason = "more than 300 new codespaces in a minute from your address; try again later";
+      return new Response(JSON.stringify({ reason }), { status: 429, headers: { "Retry-After": "2" } });
+    }
+    return new Response(JSON.stringify({ edit: { token: "t" } }));
+  });
+  const told = [];
+  const made = page.untilTaken(
+    () => page.createCodespace(""),
+    (sentence) => told.push(sentence),
+  );
+  const turn = async () => new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  t.mock.timers.tick(1900);
+  await turn();
+  assert.equal(asked, 1, "not sooner than the server wants");
+  for (let each = 0; each < 3; each++) {
+    t.mock.timers.tick(8000);
+    await turn();
+  }
+  assert.equal((await made).edit.token, "t");
+  assert.equal(asked, 4);
+  assert.equal(told.length, 3);
+  assert.match(told[0], /^No codespace yet: more than 300 .* from your address\. This page tries again by itself\.$/);
+});
+
+test("a page gives up after two minutes, and at once where another try is of no use", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  let status = 503;
+  t.mock.method(
+    globalThis,
+    "fetch",
+    async () => new Response(JSON.stringify({ reason: "the store is full" }), { status }),
+  );
+  const turn = async () => new Promise((resolve) => setImmediate(resolve));
+  const tell = () => {};
+  const refused = assert.rejects(
+    page.untilTaken(() => page.createCodespace(""), tell),
+    /the store is full/,
+  );
+  for (let each = 0; each < 20; each++) {
+    await turn();
+    t.mock.timers.tick(16_000);
+  }
+  await refused;
+  status = 403;
+  await assert.rejects(
+    page.untilTaken(() => page.createCodespace(""), tell),
+    /the store is full/,
+  );
 });
