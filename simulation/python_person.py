@@ -124,6 +124,7 @@ class PythonPerson(Person):
                     url,
                     name=self.name,
                     session=self.random.randbytes(16),
+                    patient=True,
                     limits=LIMITS,
                     open_connection=self._open,
                     jitter=self.random.random,

@@ -5,12 +5,20 @@ others program against; what is not named here is the client's own.
 """
 
 from pyshare.client.codespace import Codespace
-from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, TextTooLong, ViewOnly
+from pyshare.client.errors import (
+    CodespaceClosed,
+    ConnectError,
+    EditsRefused,
+    EditsUnconfirmed,
+    TextTooLong,
+    ViewOnly,
+)
 from pyshare.client.stay import connect
 
 __all__ = [
     "Codespace",
     "CodespaceClosed",
+    "ConnectError",
     "EditsRefused",
     "EditsUnconfirmed",
     "TextTooLong",

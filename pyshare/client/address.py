@@ -49,6 +49,12 @@ def _mistake(parts: SplitResult, path: str, port: int | None) -> str:
     return ""
 
 
+def server_of(address: str) -> str:
+    """Return the part of a WebSocket URL that names the server: the rest has the token, which is a secret."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def joining_url(address: str, *, session: bytes, name: str, known: tuple[str, int] | None) -> str:
     """Return the URL with which the holder of `session` connects; `known`: epoch and version to resume from.
 

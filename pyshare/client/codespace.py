@@ -101,6 +101,16 @@ class Codespace:
         return self._link.state
 
     @property
+    def ended(self) -> str:
+        """How the last connection, or attempt to connect, has ended; empty if none has."""
+        return "" if self._link.ended is None else str(self._link.ended)
+
+    @property
+    def retry_at(self) -> float | None:
+        """When the next attempt to connect begins, on trio's clock; None except in a pause."""
+        return self._link.retry_at
+
+    @property
     def unconfirmed(self) -> int:
         """Number of edits that are neither known to be committed nor refused."""
         return self._replica.made - self._replica.settled

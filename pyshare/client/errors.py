@@ -12,6 +12,19 @@ _PATIENT_STATUSES = frozenset({408, 425, 429})
 _SERVER_ERRORS = 500
 
 
+class ConnectError(PyshareError):
+    """The first connection did not come about in time; `address` names the server, and `reason` says why.
+
+    The address has no token, so the message can be shown and logged.
+    """
+
+    def __init__(self, address: str, reason: str) -> None:
+        advice = "check the address, or pass patient=True to wait for the server"
+        super().__init__(f"no connection to {address}: {reason}; {advice}")
+        self.address = address
+        self.reason = reason
+
+
 class CodespaceClosed(PyshareError):  # noqa: N818 - named for what happened, as trio.Cancelled is
     """The client has given up, or was left, and does not come back; connect anew if that can help.
 

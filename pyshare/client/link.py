@@ -11,8 +11,8 @@ from enum import Enum
 
 import trio
 
-from pyshare.client.address import joining_url
-from pyshare.client.errors import CodespaceClosed, ConnectionEnded
+from pyshare.client.address import joining_url, server_of
+from pyshare.client.errors import CodespaceClosed, ConnectError, ConnectionEnded
 from pyshare.client.events import Event, Reconnected
 from pyshare.client.patience import LOOK_SECONDS, Clocks, Patience, Step
 from pyshare.client.replica import AnotherLife, OutOfStep, Replica, ReplicaFrame
@@ -30,7 +30,7 @@ from pyshare.core.protocol import (
     parse_server_frame,
 )
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("pyshare.client")
 
 #: Bytes of a message that is taken before any welcome has told how long a text can be.
 FIRST_MESSAGE_BYTES = 268_435_456
@@ -54,6 +54,9 @@ class ClientLimits:
 
     #: Seconds from dialling to the connection; and then, until the welcome, seconds without a byte from the server.
     connect_seconds: float = 15
+    #: Seconds in which the first connection is tried again, if the client is not patient; an attempt that has begun by
+    #: then is not cut short.
+    first_connect_seconds: float = 5
     #: Seconds in which nothing comes, and nothing of a long message leaves, while the server owes an answer: then the
     #: connection counts as lost.
     answer_seconds: float = 10
@@ -79,6 +82,7 @@ class Link:
         *,
         session: bytes,
         name: str,
+        patient: bool,
         limits: ClientLimits,
         open_connection: OpenConnection,
         jitter: Callable[[], float],
@@ -88,6 +92,8 @@ class Link:
         self._address = address
         self._session = session
         self._name = name
+        # Whether the first connection is waited for, however long that takes.
+        self._patient = patient
         self._limits = limits
         self._open_connection = open_connection
         # Gives numbers from 0 up to 1, by chance.
@@ -97,8 +103,12 @@ class Link:
         # Called in the link's task whenever anything may have changed, with the events of that.
         self.on_change: Callable[[Sequence[Event]], None] = _ignore
         self.state = State.CONNECTING
-        # Why the link has given up.
+        # Why the link has given up; and what its user is raised if there never was a connection.
         self.closed: CodespaceClosed | None = None
+        self.failure: ConnectError | None = None
+        # How the last connection or attempt has ended; and when the next one begins, during a pause.
+        self.ended: ConnectionEnded | None = None
+        self.retry_at: float | None = None
         # Connections that came as far as the welcome, and when the last one did.
         self.welcomes = 0
         self._welcomed = 0.0
@@ -140,31 +150,56 @@ class Link:
 
         Cancelled, it says goodbye to the server, for `close_seconds` at most.
         """
+        started = trio.current_time()
         while self.closed is None:
             welcomes, self._cut = self.welcomes, False
+            ended = ConnectionEnded(None, "this client has dropped the connection")
             try:
                 await self._converse()
             except* ConnectionEnded as group:
-                self._on_ended(_gravest(group))
+                ended = _gravest(group)
             if self.closed is None:
-                lasted = trio.current_time() - self._welcomed
-                if welcomes != self.welcomes and lasted >= self._limits.settled_seconds:
-                    self._pause_seconds = self._limits.first_pause_seconds
-                self.state = State.CONNECTING
-                self.on_change(())
-                await self._pause()
+                self.ended = ended
+                pause_seconds = self._next_pause(connected=welcomes != self.welcomes)
+                late = self.welcomes == 0 and not self._patient and self._is_late(started, pause_seconds)
+                if late or not ended.come_back:
+                    self._give_up(ended)
+                else:
+                    await self._pause(pause_seconds)
 
-    def _on_ended(self, ended: ConnectionEnded) -> None:
-        logger.info("connection ended", extra={"code": ended.code, "reason": ended.reason})
-        if not ended.come_back:
-            self.close(CodespaceClosed(ended.code or CloseCode.OUR_FAULT, ended.reason))
-
-    async def _pause(self) -> None:
+    def _next_pause(self, *, connected: bool) -> float:
+        """Return the seconds before the next attempt; a connection that lasted makes it a first pause."""
+        lasted = trio.current_time() - self._welcomed
+        if connected and lasted >= self._limits.settled_seconds:
+            self._pause_seconds = self._limits.first_pause_seconds
         seconds = self._pause_seconds
         self._pause_seconds = min(2 * seconds, self._limits.longest_pause_seconds)
-        with trio.move_on_after(seconds * (1 - self._jitter() / 2)):
+        return seconds * (1 - self._jitter() / 2)
+
+    def _is_late(self, started: float, pause_seconds: float) -> bool:
+        return trio.current_time() + pause_seconds > started + self._limits.first_connect_seconds
+
+    def _give_up(self, ended: ConnectionEnded) -> None:
+        if ended.come_back:
+            self.failure = ConnectError(server_of(self._address), ended.reason)
+        logger.warning("%s", self._told("not tried again"))
+        self.close(CodespaceClosed(ended.code or CloseCode.OUR_FAULT, ended.reason))
+
+    def _told(self, next_step: str) -> str:
+        """Return how the last connection or attempt has ended, for the log."""
+        head = "connection lost" if self.state is State.CONNECTED else "no connection"
+        return f"{head}: {server_of(self._address)}: {self.ended}; {next_step}"
+
+    async def _pause(self, seconds: float) -> None:
+        """Let so many seconds pass, or fewer in a hurry."""
+        logger.warning("%s", self._told(f"next attempt in {seconds:.2g} s"))
+        self.state = State.CONNECTING
+        self.retry_at = trio.current_time() + seconds
+        self.on_change(())
+        with trio.move_on_at(self.retry_at):
             await self._hurry.wait()
         self._hurry = trio.Event()
+        self.retry_at = None
 
     async def _converse(self) -> None:
         """Have one connection, until it ends, is cut, or is not good for more."""

@@ -24,6 +24,7 @@ async def connect(
     *,
     name: str = "",
     session: bytes | None = None,
+    patient: bool = False,
     save_seconds: float = 15,
     limits: ClientLimits | None = None,
     open_connection: OpenConnection | None = None,
@@ -32,10 +33,12 @@ async def connect(
 ) -> AsyncIterator[Codespace]:
     """Be a client of the codespace at `url`, for as long as the body of an `async with` takes.
 
-    Entering waits for the server's welcome, for as long as it takes: a server
-    that cannot be reached is tried again after pauses that grow. The body then
-    has the text, and connections that are lost are made anew behind it; the
-    server goes on from where the client is. When the server says that it is of
+    Entering waits for the server's welcome. A server that cannot be reached is
+    tried again after pauses that grow, for 5 seconds. An attempt without any
+    answer takes 15 seconds; see `ClientLimits`. The body then has the text, and
+    connections that are lost are made anew behind it, however long that takes;
+    the server goes on from where the client is. Each attempt that fails is a
+    warning of the logger `pyshare.client`. When the server says that it is of
     no use to come back, the client gives up: the body goes on, its calls raise.
 
     A body that ends without an exception leaves when the server has confirmed
@@ -49,6 +52,7 @@ async def connect(
         name: what the others are shown, 64 characters at most.
         session: 16 bytes, a secret, by which the server knows the client again; new ones by default.
             For one client at a time: another one that has them takes the connection over.
+        patient: wait for the first connection, too, for as long as it takes.
         save_seconds: seconds that leaving waits for edits to be confirmed; `math.inf` to wait for ever. The default
             leaves time to notice a dead connection, after 10 s, and to send the edits over another one.
         limits: how patient the client is and what it keeps.
@@ -58,6 +62,7 @@ async def connect(
 
     Raises:
         ValueError: if an argument is wrong; says how.
+        ConnectError: if there is no first connection in time, and the client is not patient.
         CodespaceClosed: if the server refuses this client for good.
         EditsUnconfirmed: if the body ends well and its edits are not confirmed in time; has the text.
         EditsRefused: if the body ends well and edits were refused that nobody was told of.
@@ -77,6 +82,7 @@ async def connect(
         address,
         session=session,
         name=name,
+        patient=patient,
         limits=limits,
         open_connection=open_connection or open_websocket,
         jitter=jitter,
@@ -88,7 +94,7 @@ async def connect(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(link.run, name=f"client of {address}")
             try:
-                await codespace.wait_connected()
+                await _enter(codespace, link)
                 yield codespace
                 await codespace.save(save_seconds)
             finally:
@@ -101,3 +107,12 @@ async def connect(
         failure = group.exceptions[0]
     if failure is not None:
         raise failure
+
+
+async def _enter(codespace: Codespace, link: Link) -> None:
+    try:
+        await codespace.wait_connected()
+    except CodespaceClosed:
+        if link.failure is not None:
+            raise link.failure from None
+        raise

@@ -101,7 +101,7 @@ async def open_websocket(
         else:
             stream = await trio.open_tcp_stream(host, port)
     except OSError as error:
-        raise ConnectionEnded(None, f"cannot connect to {host} port {port}: {error}") from None
+        raise ConnectionEnded(None, f"cannot connect to {host} port {port}: {_cause(error)}") from None
     _send_little_ahead(stream)
     async with wrap_stream(stream, url, max_message_bytes) as connection:
         yield connection
@@ -143,6 +143,14 @@ async def wrap_stream(stream: trio.abc.Stream, url: str, max_message_bytes: int)
         raise _ended(_first(group)) from None
     finally:
         await trio.aclose_forcefully(stream)
+
+
+def _cause(error: OSError) -> str:
+    """Return the reason of the first address that was tried, which trio puts below an error of its own."""
+    cause: BaseException = error.__cause__ or error
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return (isinstance(cause, OSError) and cause.strerror) or str(cause)
 
 
 async def _hold_nursery(life: trio.CancelScope, *, task_status: trio.TaskStatus[trio.Nursery]) -> None:

@@ -289,7 +289,7 @@ def pauses(world: World) -> list[float]:
 async def test_pauses_double_up_to_the_longest_one(autojump_clock: MockClock) -> None:
     world = World()
     world.fails(8)
-    async with world.client() as codespace:
+    async with world.client(patient=True) as codespace:
         assert codespace.state is State.CONNECTED
     assert pauses(world) == [0.25, 0.5, 1, 2, 4, 8, 10, 10]
 
@@ -323,7 +323,7 @@ async def test_a_server_that_says_no_welcome_in_time_is_dialled_again(autojump_c
     world = World()
     world.silent = True
     with trio.move_on_after(20):
-        async with world.client(limits=ClientLimits(connect_seconds=3)):
+        async with world.client(patient=True, limits=ClientLimits(connect_seconds=3)):
             pytest.fail("there was no welcome")
     assert pauses(world)[0] == 3.25
     assert not world.connections[0].goodbye, "nobody would hear it"
@@ -523,7 +523,7 @@ async def test_servers_that_never_answer_are_dialled_with_pauses_and_each_dial_h
     world = World()
     world.unreachable = True
     with trio.move_on_after(180):
-        async with world.client():
+        async with world.client(patient=True):
             pytest.fail("there is no connection")
     waits = [15 + pause for pause in (0.25, 0.5, 1, 2, 4, 8, 10, 10)]
     assert [dial.time for dial in world.dials] == [sum(waits[:count]) for count in range(9)]

@@ -399,6 +399,21 @@ async def test_the_address_says_where_to_connect_and_how(
     assert dialled == [where]
 
 
+@pytest.mark.parametrize("several", [False, True])
+async def test_an_address_that_cannot_be_reached_is_told_with_the_systems_reason(
+    several: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def open_tcp(host: str, port: int) -> trio.abc.Stream:
+        refused = ConnectionRefusedError(111, "Connection refused")
+        cause = ExceptionGroup("several addresses", [refused, refused]) if several else refused
+        raise OSError(f"all attempts to connect to {host}:{port} failed") from cause
+
+    monkeypatch.setattr(trio, "open_tcp_stream", open_tcp)
+    with pytest.raises(ConnectionEnded, match=r"cannot connect to server port 80: Connection refused$"):
+        async with open_websocket("ws://server/codespace/x/?", 1000):
+            pytest.fail("there is no connection")
+
+
 async def test_a_websocket_is_opened_over_what_was_dialled(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = memory_stream_pair()
 

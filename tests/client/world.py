@@ -208,6 +208,7 @@ class World:
         limits: ClientLimits | None = None,
         jitter: Callable[[], float] = lambda: 0.0,
         session: bytes | None = None,
+        patient: bool = False,
         save_seconds: float = 15,
     ) -> AbstractAsyncContextManager[Codespace]:
         """Connect a client whose pauses are not shortened by chance."""
@@ -217,6 +218,7 @@ class World:
             limits=limits,
             jitter=jitter,
             session=session,
+            patient=patient,
             save_seconds=save_seconds,
             open_connection=self.open,
             wall_clock=lambda: trio.current_time() + self.slept_seconds,

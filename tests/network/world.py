@@ -75,7 +75,7 @@ class World:
     ) -> AbstractAsyncContextManager[Codespace]:
         """Connect a Python client through a network, by default a perfect one."""
         opener = self.opener(network or Network())
-        return connect(URL, session=session, jitter=lambda: 0.0, open_connection=opener)
+        return connect(URL, session=session, patient=True, jitter=lambda: 0.0, open_connection=opener)
 
     async def _serve(self, client: socket.socket, address: Address) -> None:
         await serve_connection(
