@@ -13,7 +13,7 @@ from pyshare.client.events import EditRefused, Reconnected
 from pyshare.client.link import ClientLimits, State
 from pyshare.client.transport import Connection, wrap_stream
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.units import from_units, to_units
+from pyshare.core.units import Places, from_units, to_units
 from simulation.people import Person, Surroundings, Unsaved
 from simulation.sockets import SimulatedStream
 
@@ -90,7 +90,8 @@ class PythonPerson(Person):
             return
         self._see()
         try:
-            codespace.edit([Change(each.start, each.end, from_units(each.insert)) for each in changes])
+            index = Places(text).index
+            codespace.edit([Change(index(each.start), index(each.end), from_units(each.insert)) for each in changes])
         except TextTooLong:
             self.world.story.count("python client: the text would be too long")
             return

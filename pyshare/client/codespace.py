@@ -1,8 +1,8 @@
 """A codespace as a bot, a grader or a test has it: a text that is kept current, and edited at once.
 
-Strings here are ordinary ones, but positions count UTF-16 code units as
-everywhere in pyshare: a character outside the Basic Multilingual Plane, as an
-emoji, counts two. What is awaited has no time limit: put a cancel scope round it.
+Strings are ordinary ones, and a position is an index of a character, as `str.find`
+gives it; the protocol's UTF-16 units are the client's affair. What is awaited has
+no time limit: put a cancel scope round it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +14,12 @@ import trio
 from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, ViewOnly
 from pyshare.client.events import EditRefused, Event, EventStream
 from pyshare.client.link import Link, State
+from pyshare.client.presence import mapped
 from pyshare.client.replica import Replica
 from pyshare.core.changeset import Change
+from pyshare.core.difference import difference
 from pyshare.core.protocol import Mode, Peer, Range, Storage
-from pyshare.core.units import from_units, normalise_line_breaks, to_units
+from pyshare.core.units import Places, from_units, has_lone_surrogate, normalise_line_breaks, to_units
 
 
 class Codespace:
@@ -40,6 +42,8 @@ class Codespace:
         self._streams: WeakSet[EventStream] = WeakSet()
         # The ordinary string of the text, and the units string that it is of.
         self._text = ("", "")
+        # Places in the text, and the units string that they are of.
+        self._placed = ("", Places(""))
         # Refusals ever; the last one; and how many somebody was told of.
         self._refusals = 0
         self._refused: EditRefused | None = None
@@ -57,8 +61,8 @@ class Codespace:
 
     @property
     def length(self) -> int:
-        """Length of the text in UTF-16 units; the position of its end."""
-        return len(self._replica.text)
+        """Length of the text in characters; the position of its end."""
+        return self._places.index(len(self._replica.text))
 
     @property
     def version(self) -> int:
@@ -93,7 +97,13 @@ class Codespace:
     @property
     def selections(self) -> Mapping[str, tuple[Range, ...]]:
         """What the others have selected, by id, as (anchor, head) in `text`."""
-        return MappingProxyType(dict(self._replica.selections))
+        index = self._places.index
+        return MappingProxyType({client: mapped(each, index) for client, each in self._replica.selections.items()})
+
+    @property
+    def selected(self) -> tuple[Range, ...]:
+        """What this client has selected, as (anchor, head) in `text`."""
+        return mapped(self._replica.selected, self._places.index)
 
     @property
     def state(self) -> State:
@@ -118,16 +128,31 @@ class Codespace:
     # Edits.
 
     def insert(self, pos: int, text: str) -> None:
-        """Insert `text` at `pos`; see `edit`."""
+        """Insert `text` before the character at `pos`; see `edit`."""
         self.edit([Change(pos, pos, text)])
 
+    def append(self, text: str) -> None:
+        """Insert `text` at the end; see `edit`."""
+        self.insert(self.length, text)
+
     def delete(self, start: int, end: int) -> None:
-        """Delete what stands from `start` to `end`; see `edit`."""
+        """Delete the characters from `start` up to `end`; see `edit`."""
         self.edit([Change(start, end)])
 
     def replace(self, start: int, end: int, text: str) -> None:
-        """Put `text` in place of what stands from `start` to `end`; see `edit`."""
+        """Put `text` in place of the characters from `start` up to `end`; see `edit`."""
         self.edit([Change(start, end, text)])
+
+    def set_text(self, text: str) -> None:
+        """Make the text equal `text` by a small edit: lines that are in both stay untouched; see `edit`.
+
+        So cursors of others stay where they are, and edits of others that arrive later are kept.
+        """
+        units = to_units(normalise_line_breaks(text))
+        if has_lone_surrogate(units):
+            raise ValueError("the text has half a surrogate pair")
+        changes = difference(self._replica.text, units).changes()
+        self._edit([Change(each.from_a, each.to_a, each.text) for each in changes])
 
     def edit(self, changes: Sequence[Change]) -> None:
         r"""Make several changes as one edit, at once; all positions are those of the text before.
@@ -139,18 +164,16 @@ class Codespace:
         committed, and may be refused, in parts.
 
         Raises:
-            ValueError: if a change reaches outside the text, splits a surrogate
-                pair or inserts half of one; nothing is changed.
+            ValueError: if a change reaches outside the text, or inserts half a
+                surrogate pair; nothing is changed.
             TextTooLong: if the text would be longer than the server takes; nothing is changed.
             ViewOnly: if this client may only look.
             CodespaceClosed: if the client has given up or was left.
         """
-        self._check_open()
-        if self.mode == "view_only":
-            raise ViewOnly("this client may look at the codespace, not edit it")
-        self._replica.edit(changes)
-        self._link.wake()
-        self._wake()
+        for change in changes:
+            self._check_range(change.start, change.end)
+        pos = self._places.pos
+        self._edit([Change(pos(change.start), pos(change.end), change.insert) for change in changes])
 
     def select(self, ranges: Sequence[Range]) -> None:
         """Show the others cursors and selections, as (anchor, head) in `text`; none to show none.
@@ -162,8 +185,30 @@ class Codespace:
             CodespaceClosed: if the client has given up or was left.
         """
         self._check_open()
-        self._replica.select(ranges)
+        for anchor, head in ranges:
+            self._check_range(min(anchor, head), max(anchor, head))
+        self._replica.select(mapped(ranges, self._places.pos))
         self._link.wake()
+
+    @property
+    def _places(self) -> Places:
+        units = self._replica.text
+        if self._placed[0] is not units:
+            self._placed = (units, Places(units))
+        return self._placed[1]
+
+    def _check_range(self, start: int, end: int) -> None:
+        if not 0 <= start <= end <= self.length:
+            raise ValueError(f"{start} to {end} is no part of the text, which has {self.length} characters")
+
+    def _edit(self, changes: Sequence[Change]) -> None:
+        """Make changes whose positions count UTF-16 units."""
+        self._check_open()
+        if self.mode == "view_only":
+            raise ViewOnly("this client may look at the codespace, not edit it")
+        self._replica.edit(changes)
+        self._link.wake()
+        self._wake()
 
     # Waiting. Cancelled, these have done nothing.
 

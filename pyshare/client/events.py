@@ -1,4 +1,7 @@
-"""What happens to a codespace, as its client's user is told, and the bounded streams that tell it."""
+"""What happens to a codespace, as its client's user is told, and the bounded streams that tell it.
+
+Positions are indices of characters, as those of `str` are.
+"""
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
@@ -11,7 +14,7 @@ from typing_extensions import override
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import PyshareError
 from pyshare.core.protocol import Peer, Range, Storage
-from pyshare.core.units import from_units
+from pyshare.core.units import Places, from_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,15 @@ Event = (
 )  # fmt: skip
 
 
-def shown(changes: ChangeSet) -> tuple[Change, ...]:
-    """Return the changes of a change set with ordinary strings, positions in the text before."""
-    return tuple(Change(change.from_a, change.to_a, from_units(change.text)) for change in changes.changes())
+def shown(changes: ChangeSet, before: str) -> tuple[Change, ...]:
+    """Return the changes of a change set as its user has them: ordinary strings, positions in characters.
+
+    `before` is the text before the changes, a units string.
+    """
+    index = Places(before).index
+    return tuple(
+        Change(index(change.from_a), index(change.to_a), from_units(change.text)) for change in changes.changes()
+    )
 
 
 class EventStream(AsyncIterator[Event]):

@@ -4,10 +4,10 @@ An editor without a screen, as @codemirror/collab is one; but what others
 pushed is always mapped push by push, as the server does it (see
 `pyshare.core.document`), so that the two agree however updates were put into
 frames. It takes the server's frames and gives those to be sent; no I/O, no
-clock. Texts are units strings.
+clock. Texts are units strings; events, which its user reads, count characters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import assert_never
 
@@ -15,13 +15,12 @@ from pyshare.client.errors import TextTooLong
 from pyshare.client.events import (
     EditRefused,
     Event,
-    PeerJoined,
-    PeerLeft,
     PeerSelected,
     StorageChanged,
     TextChanged,
     shown,
 )
+from pyshare.client.presence import Presence, mapped
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.difference import difference
 from pyshare.core.document import by_push
@@ -46,7 +45,7 @@ from pyshare.core.protocol import (
     Welcome,
 )
 from pyshare.core.unconfirmed import Unconfirmed
-from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
+from pyshare.core.units import Places, has_lone_surrogate, splits_pair, to_units
 
 #: The newest edits that are kept apart, so that one that is refused takes no other with it.
 _APART = 64
@@ -94,12 +93,10 @@ class Replica:
         self._epoch = ""
         # Whether edits are being committed.
         self.storage: Storage = "ok"
-        # Who else is here, and what they have selected in the text on the screen.
-        self._peers: dict[str, Peer] = {}
-        self._selections: dict[str, tuple[Range, ...]] = {}
-        # One's own selection in the text on the screen; whether it is to be sent, and whether it
-        # was sent when unconfirmed edits hid where it really is.
-        self._selected: tuple[Range, ...] = ()
+        # Who else is here, and all selections in the text on the screen.
+        self._presence = Presence()
+        # Whether one's own selection is to be sent, and whether it was sent when unconfirmed edits hid where it
+        # really is.
         self._select_due = False
         self._select_rough = False
         # What happened and was not taken.
@@ -141,17 +138,22 @@ class Replica:
     @property
     def unsaved(self) -> tuple[Change, ...]:
         """Edits that are neither committed nor refused, as one edit of the committed text."""
-        return shown(self._unconfirmed.whole(len(self._committed)))
+        return shown(self._unconfirmed.whole(len(self._committed)), self._committed)
 
     @property
     def peers(self) -> Mapping[str, Peer]:
         """Who else is here, by id."""
-        return self._peers
+        return self._presence.peers
 
     @property
     def selections(self) -> Mapping[str, tuple[Range, ...]]:
         """What the others have selected, by id, in the text on the screen."""
-        return self._selections
+        return self._presence.selections
+
+    @property
+    def selected(self) -> tuple[Range, ...]:
+        """What this client has selected, in the text on the screen."""
+        return self._presence.selected
 
     def take_events(self) -> list[Event]:
         """Return what the server did since the last call."""
@@ -180,7 +182,7 @@ class Replica:
         if not change_set.empty:
             self.text = change_set.apply(self.text)
             self._unconfirmed.add(change_set)
-            self._move_selections(change_set)
+            self._presence.move(change_set)
 
     def select(self, ranges: Sequence[Range]) -> None:
         """Select in the text as it is; the selection then moves with it.
@@ -192,7 +194,7 @@ class Replica:
             raise ValueError(f"{len(ranges)} ranges; at most {SELECTION_RANGES} are shown to others")
         for anchor, head in ranges:
             self._check_range(min(anchor, head), max(anchor, head))
-        self._selected = tuple(ranges)
+        self._presence.selected = tuple(ranges)
         self._select_due = True
 
     def _check_range(self, start: int, end: int) -> None:
@@ -233,10 +235,10 @@ class Replica:
         if self._version is None or not (self._select_due or (self._select_rough and not hidden)):
             return None
         self._select_due, self._select_rough = False, hidden
-        ranges = self._selected
+        ranges = self._presence.selected
         if hidden:
             undo = self._unconfirmed.whole(len(self._committed)).invert(self._committed)
-            ranges = _mapped(ranges, undo.map_pos)
+            ranges = mapped(ranges, undo.map_pos)
         return SelectFrame(self._version, ranges)
 
     # The server's side.
@@ -253,7 +255,7 @@ class Replica:
         self.id, self.mode, self.limits = welcome.id, welcome.mode, welcome.limits
         self._tell_peers({peer.id: peer for peer in welcome.peers})
         self._tell_storage("ok")
-        self._select_due = bool(self._selected)
+        self._select_due = bool(self._presence.selected)
         if self._unconfirmed.in_flight:
             self._unconfirmed.in_flight.sent = False
         if welcome.text is not None:
@@ -284,9 +286,9 @@ class Replica:
             case PeerSelectFrame():
                 self._on_select(frame)
             case PeerFrame(client, name, mode):
-                self._tell_peers({**self._peers, client: Peer(client, name, mode)})
+                self._tell_peers({**self.peers, client: Peer(client, name, mode)})
             case GoneFrame(client):
-                self._tell_peers({each: peer for each, peer in self._peers.items() if each != client})
+                self._tell_peers({each: peer for each, peer in self.peers.items() if each != client})
             case StatusFrame(storage):
                 self._tell_storage(storage)
             case _:
@@ -386,7 +388,7 @@ class Replica:
     def _give_back(self, code: str, reason: str, changes: ChangeSet, undo: ChangeSet) -> None:
         """Take edits out of the text on the screen by `undo`, and tell that they were refused."""
         self._change(undo, None)
-        self._events.append(EditRefused(code, reason, shown(changes)))
+        self._events.append(EditRefused(code, reason, shown(changes, self._committed)))
 
     def _replace_committed(self, text: str, sender: str | None) -> None:
         changes = difference(self._committed, text)
@@ -395,23 +397,21 @@ class Replica:
 
     def _change(self, changes: ChangeSet, sender: str | None) -> None:
         """Change the text on the screen, and tell so."""
+        before = self.text
         if not self._unconfirmed.count:
             # One string for both.
             self.text = self._committed
         else:
             self.text = changes.apply(self.text)
         if not changes.empty:
-            self._move_selections(changes)
-            self._events.append(TextChanged(shown(changes), self.version, sender))
+            self._presence.move(changes)
+            self._events.append(TextChanged(shown(changes, before), self.version, sender))
 
     # Presence.
 
     def _tell_peers(self, peers: dict[str, Peer]) -> None:
         peers.pop(self.id, None)
-        self._events.extend(PeerLeft(client) for client in self._peers if client not in peers)
-        self._events.extend(PeerJoined(peer) for client, peer in peers.items() if self._peers.get(client) != peer)
-        self._peers = peers
-        self._selections = {client: each for client, each in self._selections.items() if client in peers}
+        self._events += self._presence.tell(peers)
 
     def _tell_storage(self, storage: Storage) -> None:
         if storage != self.storage:
@@ -425,12 +425,8 @@ class Replica:
             return
         if frame.version == self._version and all(pos <= len(self._committed) for pos in positions):
             changes = self._unconfirmed.whole(len(self._committed))
-            ranges = self._selections[frame.id] = _mapped(frame.ranges, changes.map_pos)
-            self._events.append(PeerSelected(frame.id, ranges))
-
-    def _move_selections(self, changes: ChangeSet) -> None:
-        self._selected = _mapped(self._selected, changes.map_pos)
-        self._selections = {client: _mapped(each, changes.map_pos) for client, each in self._selections.items()}
+            ranges = self._presence.selections[frame.id] = mapped(frame.ranges, changes.map_pos)
+            self._events.append(PeerSelected(frame.id, mapped(ranges, Places(self.text).index)))
 
 
 def _is_done_by(own: ChangeSet, committed: ChangeSet) -> bool:
@@ -440,7 +436,3 @@ def _is_done_by(own: ChangeSet, committed: ChangeSet) -> bool:
     """
     inserted = "".join(own.inserted)
     return inserted == "".join(committed.inserted) if inserted else own.map(committed).empty
-
-
-def _mapped(ranges: Sequence[Range], map_pos: Callable[[int], int]) -> tuple[Range, ...]:
-    return tuple((map_pos(anchor), map_pos(head)) for anchor, head in ranges)

@@ -677,7 +677,7 @@ def test_a_refused_push_is_taken_back_and_given_to_the_caller() -> None:
     alice.replica.receive(RefusedFrame(1, "too_long", "the text would have 5 units; the limit is 3"))
     events = alice.replica.take_events()
     assert events == [
-        TextChanged((Change(1, 4, ""),), 0, None),
+        TextChanged((Change(1, 3, ""),), 0, None),
         EditRefused("too_long", "the text would have 5 units; the limit is 3", (Change(1, 1, "x😀"),)),
     ]
     assert (alice.replica.text, alice.replica.settled) == ("ab", 1)

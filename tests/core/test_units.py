@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshare.core.units import from_units, has_lone_surrogate, normalise_line_breaks, splits_pair, to_units
+from pyshare.core.units import Places, from_units, has_lone_surrogate, normalise_line_breaks, splits_pair, to_units
 
 
 @given(st.text())
@@ -33,3 +33,16 @@ def test_only_the_middle_of_a_pair_splits_it() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("a\r\nb\rc\nd", "a\nb\nc\nd"), ("\r\r\n", "\n\n"), ("ab", "ab")])
 def test_every_line_break_becomes_one_unit(text: str, expected: str) -> None:
     assert normalise_line_breaks(text) == expected
+
+
+@given(st.text(st.sampled_from("ab\u00e9\u5b57\U0001f600\U0001f389")))
+def test_indices_of_characters_and_positions_of_units_lead_to_each_other(text: str) -> None:
+    places = Places(to_units(text))
+    for index in range(len(text) + 1):
+        pos = len(to_units(text[:index]))
+        assert places.pos(index) == pos
+        assert places.index(pos) == index
+
+
+def test_a_position_inside_a_pair_is_that_of_its_character() -> None:
+    assert Places(to_units("a\U0001f600b")).index(2) == 1

@@ -9,7 +9,6 @@ import trio
 from pyshare.client import Codespace, connect
 from pyshare.client.events import EventStream, Reconnected, StorageChanged
 from pyshare.core.protocol import Storage
-from pyshare.core.units import splits_pair, to_units
 
 #: Seconds in which everything has to come to rest.
 PATIENCE_SECONDS = 60.0
@@ -106,11 +105,10 @@ class Scene:
         with trio.CancelScope() as scope:
             self._typing.append(scope)
             while True:
-                units = to_units(typist.codespace.text)
-                place = self._random.randrange(len(units) + 1)
+                place = self._random.randrange(typist.codespace.length + 1)
                 letter = next(self._letters)
                 emoji = self._random.choice(("", "\U0001f600"))
-                typist.codespace.insert(place - splits_pair(units, place), letter + emoji)
+                typist.codespace.insert(place, letter + emoji)
                 typist.typed.append(letter)
                 await trio.sleep(self._random.random() * _KEY_SECONDS)
 

@@ -8,7 +8,6 @@ import pytest
 import trio
 
 from pyshare.client import Codespace, connect
-from pyshare.core.units import splits_pair, to_units
 from tests.system.server import RunningServer, running
 
 CLIENTS = 20
@@ -20,15 +19,13 @@ PATIENCE_SECONDS = 60.0
 async def edit(codespace: Codespace, random: Random, letters: list[str]) -> None:
     """Type `letters` at random places, delete what nobody counts, lose the connection now and then."""
     for letter in letters:
-        units = to_units(codespace.text)
-        place = random.randrange(len(units) + 1)
-        codespace.insert(place - splits_pair(units, place), letter + random.choice(("", "\U0001f600", "-\n-")))
-        units = to_units(codespace.text)
+        codespace.insert(random.randrange(codespace.length + 1), letter + random.choice(("", "\U0001f600", "-\n-")))
+        text = codespace.text
         match random.randrange(12):
             case 0:
                 codespace.drop_connection()
-            case 1 | 2 | 3 if "-" in units:
-                codespace.delete(units.index("-"), units.index("-") + 1)
+            case 1 | 2 | 3 if "-" in text:
+                codespace.delete(text.index("-"), text.index("-") + 1)
             case 4 | 5:
                 await trio.sleep(0.02)
             case _:
