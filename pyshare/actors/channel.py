@@ -34,7 +34,7 @@ from pyshare.core.document import HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
 from pyshare.core.names import public_name
 from pyshare.core.presence import Selection
-from pyshare.core.protocol import LanguageFrame, Mode, Peer, PushFrame, Range, SelectFrame, Storage
+from pyshare.core.protocol import LanguageFrame, Mode, Peer, PushFrame, Range, SelectFrame, StatusFrame
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
 from pyshare.core.shares import Share
 from pyshare.core.work import STEPS_A_SECOND, TURN_STEPS
@@ -408,9 +408,9 @@ class Channel:
 
     def _on_storage(self, error: StoreUnavailable | None) -> None:
         """Tell all members whether edits are being committed."""
-        storage: Storage = "down" if error else "ok"
-        self._members.tell_storage(storage)
-        logger.debug("storage", extra={"codespace": self._name, "storage": storage, "error": str(error or "")})
+        status = StatusFrame("down", error.public) if error else StatusFrame("ok")
+        self._members.tell_storage(status)
+        logger.debug("storage", extra={"codespace": self._name, "storage": status.storage, "error": str(error or "")})
         if error:
             self._admit_waiting(read=False)
 

@@ -61,7 +61,12 @@ class Membership:
         # The channel's counts; those about members are counted here.
         self._counts = counts
         # Whether edits are being committed, as the members know it.
-        self.storage: Storage = "ok"
+        self._status = StatusFrame("ok")
+
+    @property
+    def storage(self) -> Storage:
+        """Whether edits are being committed, as the members know it."""
+        return self._status.storage
 
     def __len__(self) -> int:
         return len(self._outlets)
@@ -110,7 +115,7 @@ class Membership:
             pieces=join.pieces,
         )
         if self.storage == "down":
-            first += server_frame(StatusFrame(self.storage))
+            first += server_frame(self._status)
         join.outlet.charge(len(peers) + len(first) // BYTES_A_STEP)
         told = (peer.id for peer in peers)
         self._fanout.join(join.outlet, join.peer, first, told=told, pieces=join.pieces)
@@ -162,9 +167,9 @@ class Membership:
         if stock is not None:
             self._stock.give_up(stock)
 
-    def tell_storage(self, storage: Storage) -> None:
+    def tell_storage(self, status: StatusFrame) -> None:
         """Tell all members whether edits are being committed."""
-        self.storage = storage
+        self._status = status
         self._fanout.tell_all(self._news([_STORAGE]))
 
     def _answer(self, client: str, frame: ServerFrame) -> None:
@@ -176,5 +181,5 @@ class Membership:
         """Return the newest frame of each topic: the storage, or one of the attendance."""
         frames = self._attendance.frames(topic for topic in topics if topic != _STORAGE)
         if _STORAGE in topics:
-            frames[_STORAGE] = server_frame(StatusFrame(self.storage))
+            frames[_STORAGE] = server_frame(self._status)
         return frames

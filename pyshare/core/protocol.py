@@ -273,6 +273,8 @@ class StatusFrame:
     __pydantic_config__ = _FROM_SERVER
 
     storage: ToldStorage
+    #: The reason why they are not, in words that anybody may read.
+    reason: str | None = None
     type: Literal["status"] = "status"
 
 
@@ -388,6 +390,8 @@ def _as_json(frame: ServerFrame | ClientFrame) -> dict[str, object]:
             return {"type": "select", "version": version, "ranges": ranges}
         case Welcome():
             return _welcome_json(frame)
+        case StatusFrame(storage, None):
+            return {"type": "status", "storage": storage}
         case _:
             # The fields of all others are JSON as they are.
             others = {name: getattr(frame, name) for name in frame.__dataclass_fields__ if name != "type"}

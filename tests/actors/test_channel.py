@@ -26,6 +26,9 @@ from pyshare.store.interface import StoreLimits
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import LIMITS, Client, channel_limits, open_world
 
+#: What members are told while the store does not answer.
+DOWN = StatusFrame("down", "the store does not answer")
+
 
 def insert(text: str, at: int, length: int) -> ChangeSet:
     return ChangeSet.of([Change(at, at, text)], length)
@@ -781,7 +784,7 @@ async def test_a_sign_of_life_that_the_store_does_not_take_is_told_and_no_harm(
         await world.passes(3)
         assert alice.closed_with() is None
         assert alice.editor.unconfirmed == []
-        assert alice.received(StatusFrame) == [StatusFrame("down"), StatusFrame("ok")]
+        assert alice.received(StatusFrame) == [DOWN, StatusFrame("ok")]
 
 
 async def test_missed_events_are_made_good_by_reading_the_log_and_asking_who_is_here(

@@ -15,6 +15,8 @@ from pyshare.store.memory import MemoryStore
 from tests.actors.world import Client, World, open_world
 from tests.editors import CollabEditor
 
+#: What members are told while the store does not answer.
+DOWN = StatusFrame("down", "the store does not answer")
 BOTH = ("one", "two")
 
 
@@ -213,7 +215,7 @@ async def test_one_who_joins_while_the_store_is_away_is_shown_the_text_that_the_
         bob = world.client("bob")
         await world.passes(1)
         assert bob.text == "hello"
-        assert bob.received(StatusFrame) == [StatusFrame("down")]
+        assert bob.received(StatusFrame) == [DOWN]
         faults.down = False
         await world.passes(5)
         assert alice.text == bob.text == "hello you"
@@ -246,12 +248,12 @@ async def test_while_writing_fails_all_are_told_once_and_are_told_that_it_is_wel
         faults.fail_before = tries = 1_000_000
         alice.types("waits")
         await world.passes(60)
-        assert [client.received(StatusFrame) for client in (alice, bob)] == 2 * [[StatusFrame("down")]]
+        assert [client.received(StatusFrame) for client in (alice, bob)] == 2 * [[DOWN]]
         assert len([record for record in caplog.records if record.message == "storage"]) == 1
         assert 20 < tries - faults.fail_before < 80, "pauses grow, and are bounded"
         faults.fail_before = 0
         await world.passes(5)
-        assert bob.received(StatusFrame) == [StatusFrame("down"), StatusFrame("ok")]
+        assert bob.received(StatusFrame) == [DOWN, StatusFrame("ok")]
         assert (await stored(store)).text == bob.text == "waits"
 
 
@@ -270,7 +272,7 @@ async def test_a_channel_whose_edits_have_gone_tries_to_write_until_it_can(
         await world.settles()
         world.joins(alice)
         await world.passes(10)
-        assert bob.received(StatusFrame) == [StatusFrame("down"), StatusFrame("ok")], "something else was written"
+        assert bob.received(StatusFrame) == [DOWN, StatusFrame("ok")], "something else was written"
 
 
 async def test_codespaces_do_not_try_again_at_the_same_moments(

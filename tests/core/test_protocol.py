@@ -348,7 +348,8 @@ def test_a_text_is_counted_in_units_once_it_is_parsed() -> None:
         (RefusedFrame(3, "seq", "no"), '{"type":"refused","seq":3,"code":"seq","reason":"no"}'),
         (PeerFrame("a", 'Ä "q"', "edit"), '{"type":"peer","id":"a","name":"Ä \\"q\\"","mode":"edit"}'),
         (GoneFrame("a"), '{"type":"gone","id":"a"}'),
-        (StatusFrame("down"), '{"type":"status","storage":"down"}'),
+        (StatusFrame("ok"), '{"type":"status","storage":"ok"}'),
+        (StatusFrame("down", "it is full"), '{"type":"status","storage":"down","reason":"it is full"}'),
         (AliveFrame(7), '{"type":"alive","received":7}'),
         (AskFrame(), '{"type":"alive"}'),
         (LanguageFrame("c++"), '{"type":"language","name":"c++"}'),
@@ -429,7 +430,7 @@ server_frames = st.one_of(
     st.builds(PeerSelectFrame, names, integers, ranges),
     st.builds(PeerFrame, names, names, modes),
     st.builds(GoneFrame, names),
-    st.builds(StatusFrame, st.sampled_from(("ok", "down"))),
+    st.builds(StatusFrame, st.sampled_from(("ok", "down")), st.none() | names),
     st.builds(AliveFrame, integers),
     st.builds(PeerLanguageFrame, names, names),
 )

@@ -52,6 +52,7 @@ export class Connection {
   #socket: WebSocket | null = null;
   #state: Status["state"] = "connecting";
   #storage: Storage = "ok";
+  #storageReason: string | null = null;
   #ended: Status["ended"] = null;
   #retryAt: number | null = null;
   #kept = true;
@@ -101,6 +102,7 @@ export class Connection {
       state: this.#state,
       mode: this.#replica.mode,
       storage: this.#storage,
+      storageReason: this.#storageReason,
       unsaved: this.#replica.unconfirmed,
       kept: this.#kept,
       heardAt: this.#heardAt,
@@ -289,6 +291,7 @@ export class Connection {
         this.#state = "connected";
         this.#ended = null;
         this.#storage = "ok";
+        this.#storageReason = null;
         this.#life.welcomed(frame.limits.alive_ms);
         this.#presence.set(frame.id, frame.peers);
         this.#language.welcome(frame.language, frame.mode);
@@ -313,6 +316,7 @@ export class Connection {
         break;
       case "status":
         this.#storage = frame.storage;
+        this.#storageReason = frame.reason ?? null;
         break;
       case "language":
         this.#language.receive(frame.name, frame.id);

@@ -62,13 +62,13 @@ export function shownOf(known: Known, now: number): Shown {
 }
 
 function connected(known: Known, now: number): Shown {
-  const { storage, unsaved, mode, heardAt, silentAt, askedAt, waitingSince, unsavedSince } = known;
+  const { storage, storageReason, unsaved, mode, heardAt, silentAt, askedAt, waitingSince, unsavedSince } = known;
   if (storage === "down") {
     const text = unsaved > 0 ? `The server cannot save now, ${edits(unsaved)} waiting` : "The server cannot save now";
     return {
       look: "slow",
       text,
-      detail: `The server tries again by itself. ${fate(known)}`,
+      detail: `${storageReason ? `${sentence(storageReason)} ` : ""}The server tries again by itself. ${fate(known)}`,
       canRetry: false,
       again: null,
     };
@@ -146,4 +146,9 @@ function seconds(milliseconds: number): string {
 
 function capital(text: string): string {
   return `${text[0]!.toUpperCase()}${text.slice(1)}`;
+}
+
+/** Return a server's reason as a sentence. */
+function sentence(reason: string): string {
+  return `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
 }

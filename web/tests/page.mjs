@@ -29,6 +29,7 @@ const KNOWN = {
   state: "connected",
   mode: "edit",
   storage: "ok",
+  storageReason: null,
   unsaved: 0,
   kept: true,
   retryAt: null,
@@ -121,6 +122,9 @@ test("a server that cannot store is told from one that is slow", () => {
   assert.equal(shown({ storage: "down" }).text, "The server cannot save now");
   const waiting = shown({ storage: "down", unsaved: 4, waitingSince: NOW - 9000 });
   assert.deepEqual([waiting.look, waiting.text], ["slow", "The server cannot save now, 4 edits waiting"]);
+  assert.match(waiting.detail, /^The server tries again by itself\./);
+  const full = shown({ storage: "down", storageReason: "the store is full" });
+  assert.match(full.detail, /^The store is full\. The server tries again by itself\./);
 });
 
 test("an end is told with its time, and that the text is read-only", () => {
