@@ -143,7 +143,7 @@ def token_parser() -> Parser:
     group.add_argument(
         "--existing",
         action="store_true",
-        help="only for a codespace that there is: else one who may edit makes it by joining, with no text in it",
+        help="good for a codespace that exists only\nwithout it, the first who joins to edit makes it, empty",
     )
     signing = parser.add_argument_group("What it is signed with")
     for setting in SETTINGS:

@@ -201,7 +201,7 @@ class Surroundings(BaseModel):
         Shown(
             "Storage",
             "PASSWORD",
-            "its password, where the URL has none; a variable is read by fewer than a flag",
+            "its password, where the URL has none; better as a variable: other users of this machine can read flags",
             stock="REDIS_PASS",
             allowed="text",
             secret=True,

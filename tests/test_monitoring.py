@@ -67,6 +67,17 @@ def test_every_figure_of_pyshares_own_that_a_server_tells_is_on_the_dashboard() 
     }
 
 
+@pytest.mark.parametrize(("word", "code"), [("--help", 0), ("--chek", 2)])
+def test_the_script_of_the_dashboard_writes_nothing_when_it_is_asked_for_help_or_for_nonsense(
+    word: str, code: int
+) -> None:
+    before = DASHBOARD.stat().st_mtime_ns
+    done = subprocess.run([sys.executable, OPS / "dashboard", word], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "ops/dashboard --check" in done.stdout + done.stderr
+    assert DASHBOARD.stat().st_mtime_ns == before
+
+
 def test_the_dashboard_is_what_its_script_makes() -> None:
     done = subprocess.run(
         [sys.executable, OPS / "dashboard", "--check"],

@@ -1768,6 +1768,7 @@ var Connection = class _Connection {
   #socket = null;
   #state = "connecting";
   #storage = "ok";
+  #storageReason = null;
   #ended = null;
   #retryAt = null;
   #kept = true;
@@ -1815,6 +1816,7 @@ var Connection = class _Connection {
       state: this.#state,
       mode: this.#replica.mode,
       storage: this.#storage,
+      storageReason: this.#storageReason,
       unsaved: this.#replica.unconfirmed,
       kept: this.#kept,
       heardAt: this.#heardAt,
@@ -1981,6 +1983,7 @@ var Connection = class _Connection {
         this.#state = "connected";
         this.#ended = null;
         this.#storage = "ok";
+        this.#storageReason = null;
         this.#life.welcomed(frame.limits.alive_ms);
         this.#presence.set(frame.id, frame.peers);
         this.#language.welcome(frame.language, frame.mode);
@@ -2004,6 +2007,7 @@ var Connection = class _Connection {
         break;
       case "status":
         this.#storage = frame.storage;
+        this.#storageReason = frame.reason ?? null;
         break;
       case "language":
         this.#language.receive(frame.name, frame.id);

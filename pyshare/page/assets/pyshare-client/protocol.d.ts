@@ -86,6 +86,8 @@ export interface GoneFrame {
 export interface StatusFrame {
     readonly type: "status";
     readonly storage: Storage;
+    /** Reason for `down`, in words for people. */
+    readonly reason?: string;
 }
 /** The language that somebody has chosen for all. */
 export interface PeerLanguageFrame {

@@ -6,6 +6,8 @@ export interface Status {
     readonly mode: Mode;
     /** Whether the server can store edits; while it cannot, they wait. */
     readonly storage: Storage;
+    /** Reason why it cannot, as the server says it; null while it can, and where the server says none. */
+    readonly storageReason: string | null;
     /** Edits that are not known to be committed. */
     readonly unsaved: number;
     /** Whether those would outlive this page. */
