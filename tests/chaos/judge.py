@@ -17,8 +17,8 @@ class Typed:
     words: Sequence[str]
     #: Letters whose fate was told as unknown or refused: they are there once, or not.
     maybe: str = ""
-    #: Whether the order counts. Where others delete, a stock editor's frames tell by lengths alone which text they are
-    #: for, and two texts can have one length.
+    #: Whether the order counts. It does not at a stock editor, whose frames tell by lengths alone which text they are
+    #: for: where much is on its way, several texts have one length, and the letter is put near its place.
     ordered: bool = True
 
 

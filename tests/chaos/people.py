@@ -61,13 +61,11 @@ class Hand:
         self.words: list[str] = []
         self.maybe = ""
         self._letters: Iterator[str] = iter(letters_of(number))
-        self._ends_word = False
 
     def next(self, units: str) -> tuple[int, str]:
         """Return what is typed next into a units string, and where."""
         letter = next(self._letters)
-        last = self.words[-1][-1] if self.words and not self._ends_word else ""
-        self._ends_word = False
+        last = self.words[-1][-1] if self.words else ""
         place = units.find(last) + 1 if last else 0
         if not place or self.random.random() < 0.1:
             self.words.append("")
@@ -75,10 +73,6 @@ class Hand:
             place -= splits_pair(units, place)
         self.words[-1] += letter
         return place, letter + self.random.choice(_FILLERS)
-
-    def ends_word(self) -> None:
-        """Have the next letter begin another word."""
-        self._ends_word = True
 
     async def pause(self) -> None:
         """Pause between two keys."""
@@ -149,8 +143,6 @@ class StockPerson:
             try:
                 text = await self._load()
                 self._here = ""
-                # Others may have typed since this text was loaded: the first key is put near its place, not more.
-                self._hand.ends_word()
                 address = urlsplit(self._url)
                 async with await trio.open_tcp_stream(address.hostname or "", address.port or 0) as stream:
                     await self._attend(stream, text)

@@ -108,7 +108,7 @@ async def open_room(stage: Stage, random: Random, *, deletes: bool) -> AsyncIter
         return f"ws://{address}/codespace/{codespace}/"
 
     def hand(name: str, number: int) -> Hand:
-        return Hand(name, number, Random(random.random()), ordered="stock" not in name or not deletes)
+        return Hand(name, number, Random(random.random()), ordered="stock" not in name)
 
     one, two = random.choice(stage.instances), random.choice(stage.instances)
     http = f"http://{stage.entry}/codespaces/{codespace}/text"

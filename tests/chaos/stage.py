@@ -1,10 +1,11 @@
 """What chaos is made of: servers that are started again, Redis with its files, HAProxy, and the networks between."""
 
+import random
 import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -22,6 +23,8 @@ from tests.system.server import RunningServer, running
 PATIENCE_SECONDS: Final = 60.0
 _FINE: Final = Quality(buffer_bytes=1_048_576)
 _LOGS: Final = "appendonlydir"
+#: Below those that the system gives to connections: a server that is started again finds its ports free.
+_PORTS: Final = range(20_000, 32_000)
 
 
 class Instance:
@@ -61,8 +64,9 @@ class Instance:
 
     @property
     def failures(self) -> list[str]:
-        """The lines of its log that tell of failures."""
-        return [f"{self.name}: {line}" for line in self.log if line.get("level") in {"error", "critical"}]
+        """The lines of its log that tell of failures, and ends that are none of a server that was killed or drained."""
+        lines = [f"{self.name}: {line}" for line in self.log if line.get("level") in {"error", "critical"}]
+        return lines + [f"{self.name} ended with {code}" for code in self.exits if code not in {0, -signal.SIGKILL}]
 
     def tell(self, number: signal.Signals) -> bool:
         """Send it a signal, if it runs; return whether it did."""
@@ -142,11 +146,13 @@ class Stage:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports at which nothing listens."""
-    with_sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in with_sockets]
-    for each in with_sockets:
-        each.close()
+    """Return ports at which nothing listens, and which no connection is given for its own end."""
+    ports: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            ports.append(port)
+        if len(ports) == count:
+            break
     return ports
 
 

@@ -27,12 +27,13 @@ def picture(series: Sequence[tuple[Series, Verdict]], title: str) -> str:
 def _panel(series: Series, verdict: Verdict, top: int) -> list[str]:
     seconds = [at for at, _ in series.samples]
     values = [value for _, value in series.samples]
-    first, last, most = seconds[0], seconds[-1], max(*values, 1e-9) * 1.1
+    # Single peaks are cut off: what is looked for is the level.
+    first, last, most = seconds[0], seconds[-1], 1.1 * min(max(*values, 1e-9), max(4 * verdict.level, 1e-9))
     right, bottom = _WIDTH - _RIGHT, top + _PANEL - _BOTTOM
 
     def place(at: float, value: float) -> str:
         x = _LEFT + (at - first) / ((last - first) or 1) * (right - _LEFT)
-        y = bottom - max(0.0, value) / most * (bottom - top - _TOP)
+        y = bottom - min(max(0.0, value), most) / most * (bottom - top - _TOP)
         return f"{x:.1f},{y:.1f}"
 
     judged = series.judged()
@@ -40,7 +41,8 @@ def _panel(series: Series, verdict: Verdict, top: int) -> list[str]:
     middle, slope = (begin + end) / 2, verdict.slope_an_hour / 3600
     line = " ".join(place(at, verdict.level + slope * (at - middle)) for at in (begin, end))
     colour = "#2a7" if verdict.flat else "#c22"
-    head = f"{series.name}: {verdict.level:.2f} {series.unit}, {verdict.slope_an_hour:+.3f} an hour"
+    level = f"{verdict.level:.2f} {series.unit}".rstrip()
+    head = f"{series.name}: {level}, {verdict.slope_an_hour:+.3f} an hour"
     return [
         f'<text x="{_LEFT}" y="{top + 20}" font-size="12" fill="{colour}">{escape(head)}</text>',
         f'<path d="M{_LEFT},{top + _TOP}V{bottom}H{right}" fill="none" stroke="#999"/>',
