@@ -3,7 +3,7 @@
 import re
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from pyshare.core.arrival import format_session
+from pyshare.core.arrival import NAME_LENGTH, format_session
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 #: What stands behind the page's address: a token, and perhaps a language.
@@ -47,6 +47,16 @@ def _mistake(parts: SplitResult, path: str, port: int | None) -> str:
     if parts.query or parts.fragment:
         return "should end with the path; the client adds the query itself"
     return ""
+
+
+def check_name(name: str) -> None:
+    """Check a name that others are to be shown.
+
+    Raises:
+        ValueError: if it is too long.
+    """
+    if len(name) > NAME_LENGTH:
+        raise ValueError(f"a name of {len(name)} characters; should have at most {NAME_LENGTH}")
 
 
 def server_of(address: str) -> str:

@@ -5,20 +5,22 @@ gives it; the protocol's UTF-16 units are the client's affair. What is awaited h
 no time limit: put a cancel scope round it.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from weakref import WeakSet
 
 import trio
 
+from pyshare.client.address import check_name
 from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, ViewOnly
-from pyshare.client.events import EditRefused, Event, EventStream
+from pyshare.client.events import EditRefused, Event, EventStream, TextChanged, shown
 from pyshare.client.link import Link, State
 from pyshare.client.presence import mapped
 from pyshare.client.replica import Replica
 from pyshare.core.changeset import Change
 from pyshare.core.difference import difference
-from pyshare.core.protocol import Mode, Peer, Range, Storage
+from pyshare.core.protocol import Limits, Mode, Peer, Range, Storage
 from pyshare.core.units import Places, from_units, has_lone_surrogate, normalise_line_breaks, to_units
 
 
@@ -48,6 +50,8 @@ class Codespace:
         self._refusals = 0
         self._refused: EditRefused | None = None
         self._refusals_told = 0
+        # When the text has changed last, on trio's clock, or the connection was made; infinite while there is none.
+        self._quiet_since = math.inf
         # Set, and made anew, when anything may have changed.
         self._changed = trio.Event()
 
@@ -73,6 +77,17 @@ class Codespace:
     def id(self) -> str:
         """This client's public id, by which others know it."""
         return self._replica.id
+
+    @property
+    def name(self) -> str:
+        """The name that the others are shown; see `rename`."""
+        return self._link.name
+
+    @property
+    def limits(self) -> Limits:
+        """The server's limits, as the last welcome said: how long the text can be among others."""
+        assert self._replica.limits is not None, "the body begins after a welcome"
+        return self._replica.limits
 
     @property
     def session(self) -> bytes:
@@ -206,9 +221,11 @@ class Codespace:
         self._check_open()
         if self.mode == "view_only":
             raise ViewOnly("this client may look at the codespace, not edit it")
-        self._replica.edit(changes)
+        before = self._replica.text
+        made = self._replica.edit(changes)
         self._link.wake()
-        self._wake()
+        if not made.empty:
+            self._on_change([TextChanged(shown(made, before), self.version, self.id, own=True)])
 
     # Waiting. Cancelled, these have done nothing.
 
@@ -255,6 +272,21 @@ class Codespace:
         else:
             await self._wait(lambda: wanted(self.text))
 
+    async def wait_quiet(self, seconds: float) -> None:
+        """Wait until nobody, this client included, has changed the text for so many seconds.
+
+        It may be over at once. Without a connection nobody can tell, so the
+        seconds count from the last connection or the last change, whichever is later.
+
+        Raises:
+            CodespaceClosed: if the client gives up first.
+        """
+        await trio.lowlevel.checkpoint()
+        while trio.current_time() < self._quiet_since + seconds:
+            self._check_open()
+            with trio.move_on_at(self._quiet_since + seconds):
+                await self._changed.wait()
+
     async def wait_version(self, version: int) -> None:
         """Wait until at least `version` updates are known to be committed.
 
@@ -286,6 +318,17 @@ class Codespace:
 
     # Connections.
 
+    async def rename(self, name: str) -> None:
+        """Have the others shown another name, by a new connection that goes on from the present one.
+
+        Raises:
+            ValueError: if it has more than 64 characters.
+            CodespaceClosed: if the client gives up.
+        """
+        check_name(name)
+        self._link.name = name
+        await self.reconnect()
+
     def drop_connection(self) -> None:
         """Lose the connection without a close frame, as by a fault of the network.
 
@@ -316,6 +359,10 @@ class Codespace:
             if isinstance(event, EditRefused):
                 self._refusals += 1
                 self._refused = event
+        if self._link.state is not State.CONNECTED:
+            self._quiet_since = math.inf
+        elif self._quiet_since == math.inf or any(isinstance(event, TextChanged) for event in events):
+            self._quiet_since = trio.current_time()
         closed = self._link.closed
         for stream in list(self._streams):
             stream.put(events)

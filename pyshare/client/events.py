@@ -13,21 +13,25 @@ from typing_extensions import override
 
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import PyshareError
-from pyshare.core.protocol import Peer, Range, Storage
+from pyshare.core.protocol import Mode, Peer, Range, Storage
 from pyshare.core.units import Places, from_units
 
 
 @dataclass(frozen=True, slots=True)
 class TextChanged:
-    """Somebody else has changed the text; positions are those of the text before, the changes ascend.
+    """The text has changed; positions are those of the text before, the changes ascend.
 
-    One's own edits are no events. `sender` is the id of whoever it was; None
-    if it cannot be told: the text was fetched anew, or own edits were refused.
+    Who starts with the text at the time of `Codespace.events` and makes the
+    changes of each such event has the text. `sender` is the id of the author;
+    None if it cannot be told: the text was fetched anew, or own edits were
+    refused. `own`: an edit of this client, told when it is made. `version` is
+    the number of updates known to be committed; an own edit is not among them.
     """
 
     changes: tuple[Change, ...]
     version: int
     sender: str | None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,26 @@ class StorageChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ModeChanged:
+    """This client may do more now, or less."""
+
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The connection was lost, or an attempt to make a new one has failed.
+
+    `reason` says why, and `code` is the close code, or the HTTP status, if
+    there was one. The next attempt begins at `retry_at`, on trio's clock.
+    """
+
+    reason: str
+    code: int | None
+    retry_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnected:
     """The connection is back; `resumed` says whether the log did it, and not a text fetched anew."""
 
@@ -87,8 +111,17 @@ class Missed:
 
 
 Event = (
-    TextChanged | PeerJoined | PeerLeft | PeerSelected | StorageChanged | Reconnected | EditRefused | Missed
-)  # fmt: skip
+    TextChanged
+    | PeerJoined
+    | PeerLeft
+    | PeerSelected
+    | StorageChanged
+    | ModeChanged
+    | ConnectionLost
+    | Reconnected
+    | EditRefused
+    | Missed
+)
 
 
 def shown(changes: ChangeSet, before: str) -> tuple[Change, ...]:
@@ -147,15 +180,31 @@ class EventStream(AsyncIterator[Event]):
         Raises:
             CodespaceClosed: after the last one.
         """
-        await self._news.wait()
-        if self._missed:
-            event: Event = Missed(self._missed)
-            self._missed = 0
-        elif self._events:
-            event = self._events.popleft()
-        else:
-            assert self._end is not None
-            raise self._end
-        if not self._events and self._end is None:
+        await trio.lowlevel.checkpoint()
+        while not self._missed and not self._events and self._end is None:
             self._news = trio.Event()
-        return event
+            await self._news.wait()
+        if self._missed:
+            missed = Missed(self._missed)
+            self._missed = 0
+            return missed
+        if self._events:
+            return self._events.popleft()
+        assert self._end is not None
+        raise self._end
+
+    def read_nowait(self) -> list[Event]:
+        """Return all events that wait to be read, oldest first, without waiting for any.
+
+        The reader then knows of everything that has made the text what it is
+        now, and can edit before anything else happens.
+
+        Raises:
+            CodespaceClosed: after the last one.
+        """
+        events: list[Event] = [Missed(self._missed)] if self._missed else list(self._events)
+        self._missed = 0
+        self._events.clear()
+        if not events and self._end is not None:
+            raise self._end
+        return events

@@ -13,7 +13,7 @@ import trio
 
 from pyshare.client.address import joining_url, server_of
 from pyshare.client.errors import CodespaceClosed, ConnectError, ConnectionEnded
-from pyshare.client.events import Event, Reconnected
+from pyshare.client.events import ConnectionLost, Event, Reconnected
 from pyshare.client.patience import LOOK_SECONDS, Clocks, Patience, Step
 from pyshare.client.replica import AnotherLife, OutOfStep, Replica, ReplicaFrame
 from pyshare.client.transport import Connection, OpenConnection
@@ -91,7 +91,8 @@ class Link:
         self._replica = replica
         self._address = address
         self._session = session
-        self._name = name
+        # What the others are shown, from the next connection on.
+        self.name = name
         # Whether the first connection is waited for, however long that takes.
         self._patient = patient
         self._limits = limits
@@ -153,19 +154,23 @@ class Link:
         started = trio.current_time()
         while self.closed is None:
             welcomes, self._cut = self.welcomes, False
-            ended = ConnectionEnded(None, "this client has dropped the connection")
+            lost: ConnectionEnded | None = None
             try:
                 await self._converse()
             except* ConnectionEnded as group:
-                ended = _gravest(group)
+                lost = _gravest(group)
             if self.closed is None:
-                self.ended = ended
+                on_purpose = "this client has dropped the connection" if self._cut else "the text is fetched again"
+                self.ended = ended = lost or ConnectionEnded(None, on_purpose)
                 pause_seconds = self._next_pause(connected=welcomes != self.welcomes)
                 late = self.welcomes == 0 and not self._patient and self._is_late(started, pause_seconds)
                 if late or not ended.come_back:
                     self._give_up(ended)
                 else:
-                    await self._pause(pause_seconds)
+                    logger.log(
+                        logging.WARNING if lost else logging.INFO, self._told(f"next attempt in {pause_seconds:.2g} s")
+                    )
+                    await self._pause(ended, pause_seconds)
 
     def _next_pause(self, *, connected: bool) -> float:
         """Return the seconds before the next attempt; a connection that lasted makes it a first pause."""
@@ -182,7 +187,7 @@ class Link:
     def _give_up(self, ended: ConnectionEnded) -> None:
         if ended.come_back:
             self.failure = ConnectError(server_of(self._address), ended.reason)
-        logger.warning("%s", self._told("not tried again"))
+        logger.warning(self._told("not tried again"))
         self.close(CodespaceClosed(ended.code or CloseCode.OUR_FAULT, ended.reason))
 
     def _told(self, next_step: str) -> str:
@@ -190,12 +195,11 @@ class Link:
         head = "connection lost" if self.state is State.CONNECTED else "no connection"
         return f"{head}: {server_of(self._address)}: {self.ended}; {next_step}"
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, ended: ConnectionEnded, seconds: float) -> None:
         """Let so many seconds pass, or fewer in a hurry."""
-        logger.warning("%s", self._told(f"next attempt in {seconds:.2g} s"))
         self.state = State.CONNECTING
         self.retry_at = trio.current_time() + seconds
-        self.on_change(())
+        self.on_change([ConnectionLost(ended.reason, ended.code, self.retry_at)])
         with trio.move_on_at(self.retry_at):
             await self._hurry.wait()
         self._hurry = trio.Event()
@@ -205,7 +209,7 @@ class Link:
         """Have one connection, until it ends, is cut, or is not good for more."""
         replica = self._replica
         known = replica.resume_point
-        url = joining_url(self._address, session=self._session, name=self._name, known=known)
+        url = joining_url(self._address, session=self._session, name=self.name, known=known)
         limits, now = self._limits, trio.current_time()
         patience = Patience(now, welcome_seconds=limits.connect_seconds, answer_seconds=limits.answer_seconds)
         self._conversation = trio.CancelScope(deadline=now + limits.connect_seconds)

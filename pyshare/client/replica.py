@@ -15,6 +15,7 @@ from pyshare.client.errors import TextTooLong
 from pyshare.client.events import (
     EditRefused,
     Event,
+    ModeChanged,
     PeerSelected,
     StorageChanged,
     TextChanged,
@@ -162,8 +163,8 @@ class Replica:
 
     # The user's side.
 
-    def edit(self, changes: Sequence[Change]) -> None:
-        """Change the text at once; all positions are those of the text before.
+    def edit(self, changes: Sequence[Change]) -> ChangeSet:
+        """Change the text at once, and return how; all positions are those of the text before.
 
         Raises:
             ValueError: if a change reaches outside the text, splits a surrogate
@@ -183,6 +184,7 @@ class Replica:
             self.text = change_set.apply(self.text)
             self._unconfirmed.add(change_set)
             self._presence.move(change_set)
+        return change_set
 
     def select(self, ranges: Sequence[Range]) -> None:
         """Select in the text as it is; the selection then moves with it.
@@ -252,6 +254,8 @@ class Replica:
         """
         if self._is_another_life(welcome):
             raise AnotherLife("another codespace has begun at this address")
+        if self._version is not None and welcome.mode != self.mode:
+            self._events.append(ModeChanged(welcome.mode))
         self.id, self.mode, self.limits = welcome.id, welcome.mode, welcome.limits
         self._tell_peers({peer.id: peer for peer in welcome.peers})
         self._tell_storage("ok")

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from pyshare.client.address import parse_address
+from pyshare.client.address import check_name, parse_address
 from pyshare.client.codespace import Codespace
 from pyshare.client.errors import CodespaceClosed
 from pyshare.client.link import ClientLimits, Link
 from pyshare.client.replica import Replica
 from pyshare.client.transport import OpenConnection, open_websocket
-from pyshare.core.arrival import NAME_LENGTH, SESSION_BYTES
+from pyshare.core.arrival import SESSION_BYTES
 from pyshare.core.errors import CloseCode
 
 
@@ -71,8 +71,7 @@ async def connect(
     session = secrets.token_bytes(SESSION_BYTES) if session is None else session
     if len(session) != SESSION_BYTES:
         raise ValueError(f"a session of {len(session)} bytes; should be {SESSION_BYTES} random bytes")
-    if len(name) > NAME_LENGTH:
-        raise ValueError(f"a name of {len(name)} characters; should have at most {NAME_LENGTH}")
+    check_name(name)
     if not save_seconds >= 0:
         raise ValueError(f"save_seconds is {save_seconds}; should be 0 or more")
     limits = limits or ClientLimits()

@@ -9,6 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from pyshare.client import Codespace, CodespaceClosed, EditsRefused, EditsUnconfirmed, TextTooLong, ViewOnly, connect
 from pyshare.client.events import (
+    ConnectionLost,
     EditRefused,
     Event,
     EventStream,
@@ -224,6 +225,7 @@ async def test_the_client_goes_on_from_where_it_was(autojump_clock: MockClock) -
         assert codespace.text == "abc"
         assert (world.dials[1].arrival.epoch, world.dials[1].arrival.version) == ("first", 1)
         assert (await read(events))[1:] == [
+            ConnectionLost("lost", None, 0.25),
             Reconnected(resumed=True),
             TextChanged((Change(2, 2, "c"),), 2, "others"),
         ]
@@ -279,7 +281,8 @@ async def test_a_text_is_merged_when_the_log_does_not_reach_back(autojump_clock:
         others(world, Change(9, 12, "TWO"))
         await codespace.wait_confirmed()
         assert codespace.text == "zero\none\nTWO\nmine\n"
-        assert (await read(events))[0] == Reconnected(resumed=False)
+        told = [event for event in await read(events) if not (isinstance(event, TextChanged) and event.own)]
+        assert told[:2] == [ConnectionLost("lost", None, 0.25), Reconnected(resumed=False)]
 
 
 def pauses(world: World) -> list[float]:
@@ -395,6 +398,7 @@ async def call_everything_after_the_end() -> None:
         codespace.insert(0, "x")
         world.connection.end(CloseCode.GONE, "deleted")
         await wait_all_tasks_blocked()
+        assert len(events.read_nowait()) == 1, "the edit"
         for call in (
             lambda: codespace.insert(0, "x"),
             lambda: codespace.delete(0, 1),
@@ -669,7 +673,8 @@ async def test_an_update_that_does_not_fit_makes_the_client_fetch_the_text(autoj
         await wait_all_tasks_blocked()
         await codespace.wait_connected()
         assert world.dials[1].arrival.version is None
-        assert await read(events) == [Reconnected(resumed=False)]
+        lost = ConnectionLost("update 1 is for a text of 9 units", None, 0.25)
+        assert await read(events) == [lost, Reconnected(resumed=False)]
 
 
 async def test_a_welcome_that_does_not_follow_makes_the_client_fetch_the_text(autojump_clock: MockClock) -> None:
@@ -710,9 +715,12 @@ async def test_refused_edits_are_taken_back_and_told_and_later_ones_are_kept(aut
         assert world.dials[1].arrival.version is None
         assert first.goodbye
         assert await read(events) == [
+            TextChanged((Change(3, 3, "de"),), 0, codespace.id, own=True),
+            TextChanged((Change(0, 0, "!"),), 0, codespace.id, own=True),
             TextChanged((Change(0, 0, "xx"),), 1, world.server.log[0].sender),
             TextChanged((Change(6, 8, ""),), 1, None),
             EditRefused("too_long", "the text would have 7 units; the limit is 6", (Change(5, 5, "de"),)),
+            ConnectionLost("the text is fetched again", None, 0.25),
             Reconnected(resumed=False),
         ]
         await codespace.wait_confirmed()
@@ -807,6 +815,7 @@ async def test_events_tell_what_others_do_in_the_order_of_it(autojump_clock: Moc
         assert codespace.selections == {"bob": ((0, 6),)}
         connection.deliver(GoneFrame("bob"))
         assert await read(events) == [
+            TextChanged((Change(0, 0, "own"),), 0, codespace.id, own=True),
             PeerJoined(Peer("bob", "Bob", "edit")),
             PeerSelected("bob", ((0, 6),)),
             TextChanged((Change(0, 1, "😀"),), 2, "others"),

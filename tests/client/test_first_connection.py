@@ -83,6 +83,8 @@ async def test_each_attempt_that_fails_is_a_warning_with_reason_and_next_attempt
         world.connection.end(CloseCode.RESTARTING, "restarts")
         await wait_all_tasks_blocked()
         await codespace.wait_connected()
+        caplog.set_level(logging.WARNING, "pyshare.client")
+        await codespace.reconnect()
         world.connection.end(CloseCode.GONE, "deleted")
         await wait_all_tasks_blocked()
     assert {(record.name, record.levelname) for record in caplog.records} == {("pyshare.client", "WARNING")}

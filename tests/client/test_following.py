@@ -1,0 +1,228 @@
+"""Following a codespace: own edits and those of others, connections lost and found, modes, names, and rest."""
+
+import inspect
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+import pyshare.client
+from pyshare.client import (
+    Change,
+    Codespace,
+    CodespaceClosed,
+    ConnectionLost,
+    Event,
+    EventStream,
+    Missed,
+    ModeChanged,
+    Reconnected,
+    TextChanged,
+)
+from pyshare.core.errors import CloseCode
+from pyshare.core.protocol import RefusedFrame
+from tests.client.model import LIMITS, ModelServer
+from tests.client.test_codespace import others, read
+from tests.client.world import World
+
+
+def rebuilt(text: str, events: list[Event]) -> str:
+    """Return what the changes of `events` make of `text`."""
+    for event in events:
+        if isinstance(event, TextChanged):
+            for change in reversed(event.changes):
+                text = text[: change.start] + change.insert + text[change.end :]
+    return text
+
+
+async def test_own_edits_are_events_too_told_at_once_and_marked(autojump_clock: MockClock) -> None:
+    world = World("b")
+    async with world.client() as codespace:
+        events = codespace.events()
+        codespace.insert(0, "a")
+        assert events.read_nowait() == [TextChanged((Change(0, 0, "a"),), 0, codespace.id, own=True)]
+        await codespace.wait_confirmed()
+        others(world, Change(2, 2, "c"))
+        assert await read(events) == [TextChanged((Change(2, 2, "c"),), 2, "others")]
+
+
+async def test_a_text_is_rebuilt_from_events_through_edits_of_all_refusals_and_lost_connections(
+    autojump_clock: MockClock,
+) -> None:
+    world = World(server=ModelServer("one\ntwo\n", history=1))
+    async with world.client() as codespace:
+        events, text = codespace.events(), codespace.text
+        codespace.append("\U0001f600 mine\n")
+        others(world, Change(0, 0, "\ud83d\ude00 "))
+        codespace.insert(2, "x")
+        await codespace.wait_confirmed()
+        world.connection.end()
+        others(world, Change(0, 2, "zero\n"), Change(5, 6))
+        others(world, Change(0, 0, "!"))
+        codespace.insert(1, "y")
+        await codespace.wait_confirmed()
+        world.holds_pushes = True
+        codespace.insert(3, "z")
+        await wait_all_tasks_blocked()
+        world.holds_pushes = False
+        world.connection.deliver(RefusedFrame(world.connection.held[0].seq, "invalid", "no"))
+        with pytest.raises(pyshare.client.EditsRefused):
+            await codespace.wait_confirmed()
+        await codespace.wait_connected()
+        assert rebuilt(text, await read(events)) == codespace.text
+
+
+async def test_edits_that_come_to_nothing_are_no_events() -> None:
+    async with World("a").client() as codespace:
+        events = codespace.events()
+        codespace.insert(0, "")
+        codespace.set_text("a")
+        assert events.read_nowait() == []
+
+
+async def test_events_are_read_without_waiting_and_an_edit_can_follow_at_once(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.client() as codespace:
+        events = codespace.events()
+        assert events.read_nowait() == []
+        others(world, Change(0, 0, "a"))
+        others(world, Change(1, 1, "b"))
+        await wait_all_tasks_blocked()
+        assert rebuilt("", events.read_nowait()) == codespace.text == "ab"
+        assert events.read_nowait() == []
+        others(world, Change(2, 2, "c"))
+        assert await anext(events) == TextChanged((Change(2, 2, "c"),), 3, "others")
+
+
+async def test_reading_without_waiting_tells_what_was_missed_and_ends_as_waiting_does() -> None:
+    stream = EventStream(2)
+    reconnected = Reconnected(resumed=True)
+    stream.put([reconnected] * 3)
+    assert stream.read_nowait() == [Missed(3)]
+    stream.put([reconnected])
+    stream.end(CodespaceClosed(CloseCode.GONE, "deleted"))
+    assert stream.read_nowait() == [reconnected]
+    with pytest.raises(CodespaceClosed, match="4410 deleted"):
+        stream.read_nowait()
+
+
+async def test_lost_connections_and_failed_attempts_are_told_with_reason_and_next_attempt(
+    autojump_clock: MockClock,
+) -> None:
+    world = World()
+    async with world.client() as codespace:
+        events = codespace.events()
+        await trio.sleep(2)
+        world.fails(1, CloseCode.TRY_LATER)
+        world.connection.end(CloseCode.RESTARTING, "restarts")
+        await wait_all_tasks_blocked()
+        await codespace.wait_connected()
+        assert await read(events) == [
+            ConnectionLost("restarts", CloseCode.RESTARTING, 2.25),
+            ConnectionLost("out of order", CloseCode.TRY_LATER, 2.75),
+            Reconnected(resumed=True),
+        ]
+
+
+async def test_another_mode_is_told_and_the_first_one_is_none(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.client() as codespace:
+        events = codespace.events()
+        await codespace.reconnect()
+        world.mode = "view_only"
+        await codespace.reconnect()
+        told = [event for event in await read(events) if isinstance(event, ModeChanged)]
+        assert told == [ModeChanged("view_only")]
+
+
+async def test_another_name_is_told_by_a_new_connection(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.client("bot") as codespace:
+        assert codespace.name == "bot"
+        await codespace.rename("grader")
+        assert codespace.name == "grader"
+        with pytest.raises(ValueError, match="a name of 65 characters"):
+            await codespace.rename("x" * 65)
+    assert [dial.arrival.name for dial in world.dials] == ["bot", "grader"]
+    assert world.dials[0].arrival.session == world.dials[1].arrival.session
+
+
+async def test_the_servers_limits_are_shown() -> None:
+    async with World().client() as codespace:
+        assert codespace.limits == LIMITS
+
+
+async def test_rest_is_waited_for_from_the_last_change_of_anybody(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.client() as codespace:
+        await codespace.wait_quiet(2)
+        assert trio.current_time() == 2
+        await codespace.wait_quiet(2)
+        assert trio.current_time() == 2, "it is quiet"
+        async with trio.open_nursery() as nursery:
+            codespace.insert(0, "x")
+            nursery.start_soon(codespace.wait_quiet, 2)
+            await trio.sleep(1.5)
+            others(world, Change(0, 0, "y"))
+            await trio.sleep(1.5)
+            codespace.insert(0, "z")
+        assert trio.current_time() == 2 + 1.5 + 1.5 + 2
+
+
+async def test_there_is_no_rest_without_a_connection(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.client() as codespace:
+        await trio.sleep(10)
+        world.fails(3)
+        world.connection.end()
+        await wait_all_tasks_blocked()
+        await codespace.wait_quiet(1)
+        assert trio.current_time() == 10 + 0.25 + 0.5 + 1 + 2 + 1
+        world.connection.end(CloseCode.GONE, "deleted")
+        await wait_all_tasks_blocked()
+        with pytest.raises(CodespaceClosed, match="4410 deleted"):
+            await codespace.wait_quiet(1)
+
+
+async def test_a_wait_for_rest_without_end_can_be_cancelled(autojump_clock: MockClock) -> None:
+    async with World().client() as codespace:
+        with trio.move_on_after(100) as patience:
+            await codespace.wait_quiet(math.inf)
+        assert patience.cancelled_caught
+
+
+def named(hint: object) -> Iterator[type]:
+    """Yield the classes of pyshare in a type."""
+    if isinstance(hint, type) and hint.__module__.startswith("pyshare."):
+        yield hint
+    for part in get_args(hint):
+        yield from named(part)
+
+
+def test_whatever_a_signature_of_the_client_names_is_exported() -> None:
+    exported = {name: getattr(pyshare.client, name) for name in pyshare.client.__all__}
+    classes = [each for each in exported.values() if inspect.isclass(each)]
+    hints: list[object] = [*exported.values()]
+    for each in (*classes, pyshare.client.connect, pyshare.client.open_websocket):
+        members = [
+            member.fget if isinstance(member, property) else member
+            for name, member in inspect.getmembers_static(each)
+            if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property))
+        ]
+        for member in (each, *members):
+            hints.extend(get_type_hints(member).values())
+    assert Codespace in exported.values()
+    assert {found.__name__ for hint in hints for found in named(hint)} <= set(exported)
+
+
+def test_the_page_names_every_event_and_every_error() -> None:
+    page = Path(pyshare.client.__file__).parents[2] / "docs" / "python-client.md"
+    text = page.read_text(encoding="utf-8")
+    exported = [getattr(pyshare.client, name) for name in pyshare.client.__all__]
+    errors = [each for each in exported if inspect.isclass(each) and issubclass(each, pyshare.client.PyshareError)]
+    for each in (*get_args(Event), *errors):
+        assert f"`{each.__name__}" in text
