@@ -34,6 +34,12 @@ _RARE: Final = frozenset({"expire", "deletion"})
 _RARE_CHANCE: Final = 0.25
 
 
+#: Faults that delay what a client sends by more than half a second (see `quiet_seconds` of pyshare.actors.stock).
+_DELAYS: Final = frozenset({"silence", "half-open", "weather", "stop"})
+#: Units of a text that is full after some edits.
+_SHORT_TEXT: Final = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """Something that happens at a time, in seconds since its phase began."""
@@ -72,6 +78,14 @@ class Plan:
     delay_seconds: float
     buffer_bytes: int
     steps: Sequence[Step]
+
+    @property
+    def loses_stock_edits(self) -> bool:
+        """Whether what a stock editor sends may come to nothing, of which no stock editor is told.
+
+        It may be refused. It may come so late that the server takes the editor for quiet, and replaces its text.
+        """
+        return self.text_units < _SHORT_TEXT or any(step.action in _DELAYS for step in self.steps)
 
     @property
     def deletes_anything(self) -> bool:

@@ -170,7 +170,7 @@ class World:
                 case "python":
                     person = PythonPerson(name, self, random, nursery, view_only=cast.view_only)
                 case "stock":
-                    person = StockPerson(name, self, random, gentle=cast.special, refusable=self.plan.text_units < 1000)
+                    person = StockPerson(name, self, random, gentle=cast.special, refusable=self.plan.loses_stock_edits)
                 case "hostile":
                     person = Hostile(name, self, random, self.sight, stock=cast.special, view_only=cast.view_only)
                     if cast.view_only:

@@ -7,6 +7,7 @@ document: what the log has, whoever committed it and however it was heard.
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import assert_never
 
 import trio
@@ -155,7 +156,8 @@ class Channel:
             with self._tasks:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read_events, events, name=f"reader of {self._name}")
-                    nursery.start_soon(self._committer.run, self._log, name=f"committer of {self._name}")
+                    take = partial(self._take_events, events)
+                    nursery.start_soon(self._committer.run, self._log, take, name=f"committer of {self._name}")
                     nursery.start_soon(self._attendance.tell, name=f"presence of {self._name}")
                     nursery.start_soon(self._stock.heal, name=f"stock editors of {self._name}")
                     nursery.start_soon(self._keep_open, name=f"keeper of {self._name}")
@@ -311,6 +313,10 @@ class Channel:
         async for event in events:
             self._on_event(event, trio.current_time())
 
+    def _take_events(self, events: trio.MemoryReceiveChannel[StoreEvent]) -> None:
+        while events.statistics().current_buffer_used:
+            self._on_event(events.receive_nowait(), trio.current_time())
+
     def _on_event(self, event: StoreEvent, now: float) -> None:
         match event:
             case Committed(version, updates, epoch):
@@ -395,8 +401,7 @@ class Channel:
         if replaced:
             self._closing = Closing(CloseCode.TRY_LATER, "this codespace was made anew; reconnect")
         else:
-            reason = "this codespace has expired or was deleted; open another one"
-            self._closing = Closing(CloseCode.GONE, reason)
+            self._closing = Closing(CloseCode.GONE, "this codespace has expired or was deleted; open another one")
         self._tasks.cancel()
 
     def _on_log_lost(self) -> None:

@@ -8,7 +8,7 @@ import trio
 
 from pyshare.actors.log import Answer, Append, Check, LogMachine, PutBack, ReadLog, Request, Turn, WriteText
 from pyshare.core.names import public_name
-from pyshare.store.interface import Store, StoreUnavailable
+from pyshare.store.interface import Lost, Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,11 @@ class Committer:
         """Look for a request."""
         self._work.set()
 
-    async def run(self, log: LogMachine) -> None:
+    async def run(self, log: LogMachine, take_events: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled; a request under way then may or may not happen, and nobody was told that it did.
+
+        `take_events` is called before an answer that tells of a loss is handed over: the news of what was before it
+        has come already.
 
         Raises:
             ChangeSetError: if what the log holds does not fit the document.
@@ -46,6 +49,8 @@ class Committer:
                 self._work = trio.Event()
             else:
                 answer = await self._ask(request)
+                if isinstance(answer, Lost):
+                    take_events()
                 log.on_answer(request, answer, trio.current_time())
                 self._on_outcomes()
 

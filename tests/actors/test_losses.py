@@ -1,16 +1,18 @@
 """A store that loses what it had: channels put back what they hold, and nobody's text parts from anybody else's."""
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
 import trio
+from typing_extensions import override
 
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import StatusFrame, Welcome
 from pyshare.store.faults import Faults
-from pyshare.store.interface import Snapshot
+from pyshare.store.interface import Appended, Committed, Conflict, Gone, Lost, Snapshot, StoreLimits, Tail
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import Client, World, open_world
 from tests.editors import CollabEditor
@@ -155,6 +157,58 @@ async def test_a_channel_whose_log_has_parted_ends_without_applying_what_it_hear
         assert alice.closed_with() == CloseCode.TRY_LATER
         await come_back(world, [alice], to="one")
         assert alice.text == "xxone"
+
+
+class SuddenStore(MemoryStore):
+    """A store that tells of many updates, and loses them, in the moment before it answers an append.
+
+    As soon as something is put back, another instance goes on from there.
+    """
+
+    armed = False
+    goes_on = True
+
+    @override
+    async def put_back(self, codespace: str, held: Snapshot) -> Tail | Gone:
+        answer = await super().put_back(codespace, held)
+        if self.goes_on:
+            self.goes_on = False
+            for number in range(3):
+                changes = ChangeSet.of([Change(0, 0, "yy")], len(held.text) + 2 * number)
+                updates = [Update("third", number, changes)]
+                expected = held.version + number
+                await super().append(codespace, held.epoch, expected=expected, updates=updates, text=None)
+        return answer
+
+    @override
+    async def append(
+        self, codespace: str, epoch: str, *, expected: int, updates: Sequence[Update], text: str | None = None
+    ) -> Appended | Conflict | Gone | Lost:
+        if self.armed:
+            self.armed = False
+            for number in range(40):
+                changes = ChangeSet.of([Change(0, 0, "x")], 3 + number)
+                self._publish(codespace, Committed(expected + number + 1, (Update("other", number, changes),), epoch))
+            self.go_back({})
+        return await super().append(codespace, epoch, expected=expected, updates=updates, text=text)
+
+
+async def test_what_was_heard_before_a_loss_is_taken_before_the_answer_that_tells_of_the_loss(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    store = SuddenStore(StoreLimits())
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.settles()
+        alice.types("one")
+        await world.settles()
+        store.armed = True
+        alice.types("!")
+        await world.passes(20)
+        assert world.supervisors["one"].statistics().failed == 0
+        await come_back(world, [alice], to="one")
+        await world.passes(5)
+        assert alice.text == (await stored(store)).text
 
 
 async def test_a_welcome_tells_which_epochs_the_codespace_continues_and_a_loss_does_not_change_that(
