@@ -109,7 +109,7 @@ def determined(seed: int, clock: Clock) -> Iterator[Scheduler]:
             (os, "urandom", urandom),
             (random, "_urandom", urandom),
         ):
-            patches.enter_context(_patched(place, name, value))
+            patches.enter_context(patched(place, name, value))
         patches.enter_context(_sockets())
         try:
             yield order
@@ -133,12 +133,13 @@ def _sockets() -> Iterator[None]:
     def wrap(sock: object) -> object:
         return from_stdlib(sock) if isinstance(sock, socket.socket) else sock
 
-    with _patched(trio.lowlevel, "wait_writable", wait), _patched(trio.socket, "from_stdlib_socket", wrap):
+    with patched(trio.lowlevel, "wait_writable", wait), patched(trio.socket, "from_stdlib_socket", wrap):
         yield
 
 
 @contextmanager
-def _patched(place: object, name: str, value: object) -> Iterator[None]:
+def patched(place: object, name: str, value: object) -> Iterator[None]:
+    """Have another value under a name, in the context."""
     before: object = getattr(place, name)
     setattr(place, name, value)
     try:

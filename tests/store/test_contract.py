@@ -5,7 +5,7 @@ that let time pass ask for `clock`, which is a mock one where the store allows i
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import Protocol
@@ -38,9 +38,13 @@ from pyshare.store.interface import (
 )
 from pyshare.store.memory import MemoryStore
 from pyshare.store.redis import RedisStore
+from simulation.redis_double import Data, RedisDouble
+from simulation.redis_link import Hub, linked
 from tests.redis import PROGRAMS, RedisServer, running_redis
 
-BACKENDS = ("memory", *PROGRAMS)
+BACKENDS = ("memory", "double", *PROGRAMS)
+#: Those that run in this process, on a clock of the test.
+IN_PROCESS = ("memory", "double")
 LIMITS = StoreLimits(log_updates=8, log_bytes=2_000_000, senders=4, expire_seconds=1200, tmp_expire_seconds=1)
 
 Events = trio.MemoryReceiveChannel[StoreEvent]
@@ -98,6 +102,23 @@ class LossyRedis:
             self._client.restore(key, 1_200_000, value)
 
 
+class LossyDouble:
+    """The data of a double of Redis."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._saved = hub.double.save()
+
+    async def lose_all(self) -> None:
+        self._hub.double.data = Data()
+
+    async def save(self) -> None:
+        self._saved = self._hub.double.save()
+
+    async def go_back(self) -> None:
+        self._hub.double.data = self._saved
+
+
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     """The name of the store under test."""
@@ -107,7 +128,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def clock(backend: str) -> MockClock | None:
     """The clock on which a test lets time pass: a mock one, or None for a store that keeps its own time."""
-    return MockClock(autojump_threshold=0) if backend == "memory" else None
+    return MockClock(autojump_threshold=0) if backend in IN_PROCESS else None
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +141,7 @@ def servers() -> Iterator[Callable[[str], RedisServer]]:
 @pytest.fixture
 def server(backend: str, servers: Callable[[str], RedisServer]) -> RedisServer | None:
     """The server of the store under test, empty; None if it has none."""
-    if backend == "memory":
+    if backend in IN_PROCESS:
         return None
     server = servers(backend)
     server.client.flushall()
@@ -128,29 +149,50 @@ def server(backend: str, servers: Callable[[str], RedisServer]) -> RedisServer |
 
 
 @pytest.fixture
-async def store(server: RedisServer | None) -> AsyncIterator[Store]:
+def hub(backend: str) -> Iterator[Hub | None]:
+    """The connections to the double of Redis, if it is the store under test."""
+    hub = Hub(RedisDouble(trio.current_time))
+    with linked(hub) if backend == "double" else nullcontext():
+        yield hub if backend == "double" else None
+
+
+def made(limits: StoreLimits, server: RedisServer | None, hub: Hub | None) -> Store:
+    """Return a store of the kind under test."""
+    if hub is not None:
+        return RedisStore("redis://double", limits)
+    return MemoryStore(limits) if server is None else RedisStore(server.url, limits)
+
+
+@pytest.fixture
+async def store(server: RedisServer | None, hub: Hub | None) -> AsyncIterator[Store]:
     """A running store, empty."""
     async with trio.open_nursery() as nursery:
-        store = MemoryStore(LIMITS) if server is None else RedisStore(server.url, LIMITS)
+        store = made(LIMITS, server, hub)
+        if hub is not None:
+            nursery.start_soon(hub.run, name="time of the double")
         await nursery.start(store.run)
         yield store
         nursery.cancel_scope.cancel()
 
 
 @pytest.fixture
-async def big_store(server: RedisServer | None) -> AsyncIterator[Store]:
+async def big_store(server: RedisServer | None, hub: Hub | None) -> AsyncIterator[Store]:
     """A running store, empty, whose logs may have more updates than bytes."""
     limits = replace(LIMITS, log_updates=100)
     async with trio.open_nursery() as nursery:
-        store = MemoryStore(limits) if server is None else RedisStore(server.url, limits)
+        store = made(limits, server, hub)
+        if hub is not None:
+            nursery.start_soon(hub.run, name="time of the double")
         await nursery.start(store.run)
         yield store
         nursery.cancel_scope.cancel()
 
 
 @pytest.fixture
-def lossy(store: Store, server: RedisServer | None) -> Lossy:
+def lossy(store: Store, server: RedisServer | None, hub: Hub | None) -> Lossy:
     """What makes the store lose data."""
+    if hub is not None:
+        return LossyDouble(hub)
     if server is not None:
         return LossyRedis(server)
     assert isinstance(store, MemoryStore)
