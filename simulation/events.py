@@ -16,7 +16,7 @@ from simulation.plan import Step
 from simulation.python_person import PythonPerson
 from simulation.sockets import CALM, Connection, Way, Weather
 from simulation.stock_person import StockPerson
-from simulation.stores import Access
+from simulation.storage import Access
 from simulation.world import CODESPACE, World
 
 #: The directions that can fall silent together.
@@ -41,7 +41,7 @@ class Events:
     def __init__(self, world: World) -> None:
         self._world = world
         # What the store had at some time.
-        self._saved = world.store.save()
+        self._saved = world.store.copy()
         # What the store has lost and was not given back.
         self._loss: Loss | None = None
         # Connections whose path leads nowhere.
@@ -286,23 +286,22 @@ class Events:
         self._world.faults.repeat_event = None
 
     def _lost_events(self, step: Step) -> None:
-        _, instance, access = self._process(step)
-        hearing = self._world.store.hearing
-        hearing.go_deaf(instance.name)
+        _, _, access = self._process(step)
+        access.go_deaf()
         self._world.clock.after(step.one * 2, access.hear_again)
 
     # What the store holds.
 
     def _save(self, step: Step) -> None:
-        self._saved = self._world.store.save()
+        self._saved = self._world.store.copy()
 
     def _lose_all(self, step: Step) -> None:
-        self._lose({})
+        self._lose(None)
 
     def _go_back(self, step: Step) -> None:
         self._lose(self._saved)
 
-    def _lose(self, saved: Mapping[str, object]) -> None:
+    def _lose(self, saved: object) -> None:
         """Have the store keep what was saved, and nothing else."""
         world = self._world
         if self._loss is not None:
@@ -319,7 +318,7 @@ class Events:
                 self._loss.holders.append((instance, channel))
             else:
                 self._loss.complete = False
-        world.store.go_back(saved)
+        world.store.lose(saved)
         self._load_again()
         world.story.tell("fault", f"the store has lost {standing}")
 
@@ -353,7 +352,7 @@ class Events:
         self._loss = None
         self._load_again()
         # An old file with an earlier life of a codespace is beyond what is promised.
-        self._saved = world.store.save()
+        self._saved = world.store.copy()
 
     def _load_again(self) -> None:
         """Have pages that have loaded a text and are not connected load another: lengths alone tell of that text."""

@@ -87,6 +87,8 @@ class Instance:
         self.draining = False
         self.stopped = False
         self.ended = False
+        #: Tasks that it has without clients.
+        self.bare_tasks = 0
         #: Close codes of its connections that have ended.
         self.closes: list[str] = []
 
@@ -98,8 +100,10 @@ class Instance:
         try:
             with self._life:
                 async with trio.open_nursery() as nursery:
+                    await nursery.start(self.store.run, name="store")
                     await nursery.start(partial(self.supervisor.run, receive), name="supervisor")
                     self._connections = nursery
+                    self.bare_tasks = len(tasks_of(self.name))
                     self.accepting = True
                     await trio.sleep_forever()
         finally:
@@ -185,3 +189,17 @@ class Instance:
     def connections(self) -> int:
         """The connections that are open."""
         return len(self.open)
+
+
+def tasks_of(process: str) -> list[str]:
+    """Return the names of all tasks of a process."""
+    root = trio.lowlevel.current_root_task()
+    found = []
+    waiting = [root] if root else []
+    while waiting:
+        task = waiting.pop()
+        if task.context.get(PROCESS, "") == process:
+            found.append(task.name)
+        for nursery in task.child_nurseries:
+            waiting.extend(nursery.child_tasks)
+    return found

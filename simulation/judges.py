@@ -2,10 +2,9 @@
 
 import trio
 
-from simulation.chance import PROCESS
 from simulation.events import Events
 from simulation.hostile import Hostile
-from simulation.instance import Instance
+from simulation.instance import Instance, tasks_of
 from simulation.stock_person import StockPerson
 from simulation.world import CODESPACE, World
 
@@ -17,8 +16,6 @@ EMPTY_SECONDS = 30.0
 _LOOK_SECONDS = 0.25
 #: Bytes by which a bound may be passed: one message.
 _SLACK_BYTES = 70_000
-#: Tasks of a process without clients: its own, and the supervisor's.
-_BARE_TASKS = 2
 
 
 class Wrong(Exception):  # noqa: N818 - a fact about the world
@@ -137,7 +134,7 @@ class Judges:
             updates = instance.supervisor.statistics().counts.updates
             if updates and not instance.work.steps:
                 raise Wrong(f"{updates} updates of clients of {instance.name} were committed, and nobody was charged")
-        subscriptions = world.store.statistics().subscriptions
+        subscriptions = world.store.subscriptions(CODESPACE)
         if subscriptions:
             raise Wrong(f"{subscriptions} subscriptions are left when all have gone")
         for instance in world.instances:
@@ -155,8 +152,8 @@ class Judges:
         }
         left = [f"{count} {what} of {instance.name}" for what, count in counted.items() if count]
         if not left:
-            names = [task.name for task in _tasks() if task.context.get(PROCESS, "") == instance.name]
-            if len(names) > _BARE_TASKS:
+            names = tasks_of(instance.name)
+            if len(names) > instance.bare_tasks:
                 left.append(f"tasks of {instance.name}: {names}")
         return left
 
@@ -174,15 +171,3 @@ class Judges:
         }.items():
             if count:
                 story.count(what, count)
-
-
-def _tasks() -> list[trio.lowlevel.Task]:
-    root = trio.lowlevel.current_root_task()
-    found = []
-    waiting = [root] if root else []
-    while waiting:
-        task = waiting.pop()
-        found.append(task)
-        for nursery in task.child_nurseries:
-            waiting.extend(nursery.child_tasks)
-    return found

@@ -34,6 +34,8 @@ _RARE: Final = frozenset({"expire", "deletion"})
 _RARE_CHANCE: Final = 0.25
 
 
+#: Part of the worlds whose store is the one on Redis.
+_REDIS: Final = 0.35
 #: Faults that delay what a client sends by more than half a second (see `quiet_seconds` of pyshare.actors.stock).
 _DELAYS: Final = frozenset({"silence", "half-open", "weather", "stop"})
 #: Units of a text that is full after some edits.
@@ -78,6 +80,8 @@ class Plan:
     delay_seconds: float
     buffer_bytes: int
     steps: Sequence[Step]
+    #: Whether the store is the one on Redis, with a double of its server; else the one in memory.
+    redis: bool = False
 
     @property
     def loses_stock_edits(self) -> bool:
@@ -142,6 +146,7 @@ def plan(seed: int, *, edits: int = EDITS) -> Plan:
         delay_seconds=random.choice(delays),
         buffer_bytes=random.choice((2048, 16_384, 65_536)),
         steps=steps,
+        redis=random.random() < _REDIS,
     )
 
 

@@ -1,7 +1,7 @@
 """The memory store as several processes share it, with what can happen between a process and its store."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from heapq import heapify
 from itertools import count
 from random import Random
@@ -135,6 +135,26 @@ class SharedMemory(MemoryStore):
         if losses != self._losses:
             raise StoreUnavailable("the server that was asked is gone")
 
+    def linked(self) -> AbstractContextManager[None]:
+        """See `Storage.linked`."""
+        return nullcontext()
+
+    def access(self, process: str, random: Random) -> "MemoryAccess":
+        """See `Storage.access`."""
+        return MemoryAccess(self, process, random, self._story)
+
+    def subscriptions(self, codespace: str) -> int:
+        """See `Storage.subscriptions`."""
+        return self.statistics().subscriptions
+
+    def copy(self) -> object:
+        """See `Storage.copy`."""
+        return self.save()
+
+    def lose(self, saved: object) -> None:
+        """See `Storage.lose`."""
+        self.go_back(saved if isinstance(saved, dict) else {})
+
     def standing(self, codespace: str) -> Standing | None:
         """Return epoch and version of what is stored now."""
         record = self._records.get(codespace)
@@ -160,11 +180,12 @@ class SharedMemory(MemoryStore):
         self._publish(codespace, Gap())
 
 
-class Access:
-    """The access of one process to the store; see `Store`."""
+class MemoryAccess:
+    """The access of one process to the store; see `Store`, which it is itself."""
 
     def __init__(self, shared: SharedMemory, process: str, random: Random, story: Story) -> None:
         self._shared = shared
+        self.store = self
         shared.admit(process)
         self._process = process
         self._random = random
@@ -198,6 +219,10 @@ class Access:
     def answer(self) -> None:
         """Let every answer come at once."""
         self.lost_answers = self.late_answers = 0.0
+
+    def go_deaf(self) -> None:
+        """Let events be lost from now on."""
+        self._shared.hearing.go_deaf(self._process)
 
     def hear_again(self) -> None:
         """Let events be heard, unless the store is out of reach."""

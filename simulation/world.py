@@ -2,6 +2,7 @@
 
 import traceback
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import trio
@@ -17,7 +18,7 @@ from pyshare.net.auth import Admission
 from pyshare.net.connection import ConnectionLimits
 from pyshare.net.tokens import expired
 from pyshare.store.faults import Faults
-from pyshare.store.interface import StoreLimits
+from pyshare.store.interface import StoreLimits, StoreUnavailable
 from simulation.chance import Scheduler
 from simulation.clock import Clock
 from simulation.hostile import Hostile
@@ -26,9 +27,11 @@ from simulation.letters import Letters
 from simulation.people import CollabPerson, Person
 from simulation.plan import Plan
 from simulation.python_person import PythonPerson
+from simulation.redis_storage import RedisStorage
 from simulation.sockets import Connection, Weather
 from simulation.stock_person import StockPerson
-from simulation.stores import Access, SharedMemory
+from simulation.storage import Access, Storage
+from simulation.stores import SharedMemory
 from simulation.story import Story
 from tests.any_frames.frames import Sight
 
@@ -46,7 +49,12 @@ class World:
         self.story = Story(clock, detailed=detailed)
         self.letters = Letters()
         self.faults = Faults()
-        self.store = SharedMemory(_store_limits(plan), self.faults, self.story)
+        limits = _store_limits(plan)
+        self.store: Storage = (
+            RedisStorage(limits, self.faults, clock, self.story)
+            if plan.redis
+            else SharedMemory(limits, self.faults, self.story)
+        )
         self.limits = _server_limits(plan)
         self.weather = Weather(
             delay_seconds=plan.delay_seconds,
@@ -125,10 +133,10 @@ class World:
         """Start a process at a place."""
         assert self._nursery is not None
         name = f"{'abc'[place]}{len(self.instances) + 1}"
-        access = Access(self.store, name, Random(self.plan.seed * 31 + len(self.instances)), self.story)
+        access = self.store.access(name, Random(self.plan.seed * 31 + len(self.instances)))
         instance = Instance(
             name,
-            access,
+            access.store,
             self.limits,
             clock=self.clock,
             scheduler=self.scheduler,
@@ -148,8 +156,18 @@ class World:
     async def _run_instance(self, instance: Instance) -> None:
         try:
             await instance.run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not be
+        except* StoreUnavailable:
+            # It ends, as `pyshare serve` does, and is started again.
+            self.story.happened(instance.name, "process could not start")
+            if instance in self.places:
+                self.clock.after(0.5, partial(self.start_again, instance))
+        except* Exception as error:  # noqa: BLE001 - whatever it is, it must not be
             self.fails(f"process {instance.name} failed: {traceback_of(error)}")
+
+    def start_again(self, instance: Instance) -> None:
+        """Start another process in the place of one, unless there is one already."""
+        if instance in self.places:
+            self.start(self.places.index(instance))
 
     def _admit(self, token: str) -> Admission:
         mode, _, end = token.partition(".")
