@@ -7,7 +7,7 @@ here: commands fail, and topics have a gap once they are heard again.
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
@@ -23,6 +23,11 @@ class AskAio(Protocol):
         """Return the answer, an error of Redis as `Refused`."""
 
 
+#: The topic that nobody hears. To unsubscribe from it is a question that Redis answers at any time, where topics are
+#: heard; it refuses PING while it cannot write to its disk (MISCONF).
+_NO_TOPIC: Final = "pyshare:nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
     """How much a lane does at once, and how patient it is."""
@@ -31,7 +36,7 @@ class LaneLimits:
     #: Commands, and about how many bytes of them, that are sent before their answers are read.
     batch_commands: int = 1024
     batch_bytes: int = 4_194_304
-    #: Seconds between two pings of the lane that listens, and without a word after which it is given up.
+    #: Seconds between two questions of the lane that listens, and without a word after which it is given up.
     ping_seconds: float = 2
     silence_seconds: float = 6
 
@@ -231,9 +236,9 @@ class TopicLane:
         self._topics: dict[str, _Topic] = {topic: _Topic() for topic in always}
         # Subscriptions that were sent on this connection and not confirmed yet.
         self._unconfirmed: Counter[str] = Counter()
-        # Pings that wait for their answer, by what they say, and the number of the last.
-        self._pings: dict[bytes, trio.Event] = {}
-        self._last_ping = 0
+        # Questions that wait for their answer, by the topic that they name, and the number of the last.
+        self._questions: dict[bytes, trio.Event] = {}
+        self._last_question = 0
         # Commands that wait to be sent, and set when there are any.
         self._commands: list[tuple[Word, ...]] = []
         self._work = trio.Event()
@@ -244,7 +249,7 @@ class TopicLane:
         """Serve until cancelled; `started` once topics are heard. See `Line.run`."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send, name="topics, sender")
-            nursery.start_soon(self._ping, name="topics, pings")
+            nursery.start_soon(self._ask_for_signs, name="topics, signs of life")
             await self._line.run(task_status=task_status)
 
     async def subscribe(self, topic: str) -> None:
@@ -277,17 +282,17 @@ class TopicLane:
             StoreUnavailable: there is no connection, or it was lost meanwhile.
         """
         self._line.check()
-        self._last_ping += 1
-        word = str(self._last_ping)
-        answered = self._pings[word.encode()] = trio.Event()
-        self._ask("PING", word)
+        self._last_question += 1
+        topic = f"{_NO_TOPIC}{self._last_question}"
+        answered = self._questions[topic.encode()] = trio.Event()
+        self._ask("UNSUBSCRIBE", topic)
         try:
             with trio.move_on_after(self._limits.line.answer_seconds):
                 await answered.wait()
-            if self._pings.get(word.encode()) is answered:
+            if self._questions.get(topic.encode()) is answered:
                 raise StoreUnavailable("Redis does not answer where topics are heard")
         finally:
-            self._pings.pop(word.encode(), None)
+            self._questions.pop(topic.encode(), None)
 
     def check(self) -> None:
         """Raise why topics are not heard, if they are not.
@@ -322,12 +327,12 @@ class TopicLane:
                         # All of them are permitted if one is.
                         line.up()
                     self._on_subscribed(topic.decode())
-                case [b"pong", bytes(word)] if word in self._pings:
-                    self._pings.pop(word).set()
+                case [b"unsubscribe", bytes(topic), _] if topic in self._questions:
+                    self._questions.pop(topic).set()
                 case Refused() as refused:
                     raise refused.error()
                 case _:
-                    # Answers to other pings, and to what is no longer wanted.
+                    # Answers to other questions, and to what is no longer wanted.
                     pass
             line.expect(self._limits.silence_seconds)
 
@@ -351,7 +356,7 @@ class TopicLane:
         for wanted in self._topics.values():
             wanted.answered.set()
             wanted.confirmed, wanted.answered = False, trio.Event()
-        for answered in self._pings.values():
+        for answered in self._questions.values():
             answered.set()
         self._tell_lost()
 
@@ -363,7 +368,7 @@ class TopicLane:
             if commands:
                 await self._line.send(commands)
 
-    async def _ping(self) -> None:
+    async def _ask_for_signs(self) -> None:
         while True:
             await trio.sleep(self._limits.ping_seconds)
-            self._ask("PING")
+            self._ask("UNSUBSCRIBE", _NO_TOPIC)

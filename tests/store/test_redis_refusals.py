@@ -12,7 +12,7 @@ import trio
 
 import pyshare.store
 from pyshare.core.presence import Announcement
-from pyshare.store.interface import Announced, Appended, StoreUnavailable, Tail
+from pyshare.store.interface import Announced, Appended, Committed, StoreUnavailable, Tail
 from pyshare.store.redis import RedisStore
 from pyshare.store.refusals import Refused, refused
 from tests.proxy import open_proxy
@@ -203,6 +203,35 @@ async def test_a_connection_to_a_server_that_is_full_is_used_for_reading(server:
         assert snapshot is not None
         assert snapshot.text == "x"
         assert await why_not(store) == "the store is full"
+
+
+async def test_a_server_without_its_disk_is_heard_all_the_while_and_said_once(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(server.url, IMPATIENT) as store, store.subscribe("room") as events:
+        epoch = (await loaded(store)).epoch
+        (server.folder / "dump.rdb").mkdir()
+        server.client.config_set("save", "3600 1000000")
+        server.client.bgsave()
+        await wait_for(partial(_refuses_even_pings, server.client))
+        with pytest.raises(StoreUnavailable, match="MISCONF"):
+            await append(store, epoch, 1)
+        # As long as several signs of life between the store and Redis take.
+        await trio.sleep(20 * IMPATIENT.ping_seconds)
+        assert lines(caplog, "no connection") == []
+        assert len(lines(caplog, "writes are refused")) == 1
+        server.client.config_set("save", "")
+        await until_answered(store.check)
+        assert await append(store, epoch, 1) == Appended(1)
+        assert isinstance(await next_event(events), Committed)
+
+
+async def _refuses_even_pings(client: "redis.Redis") -> bool:
+    try:
+        client.ping()
+    except redis.ResponseError as error:
+        return "MISCONF" in str(error)
+    return False
 
 
 async def test_a_start_against_a_server_that_is_full_is_said(server: RedisServer) -> None:
