@@ -30,6 +30,7 @@ from pyshare.client.events import (
     TextChanged,
 )
 from pyshare.client.link import ClientLimits, State
+from pyshare.client.marks import Mark
 from pyshare.client.stay import connect
 from pyshare.client.transport import Connection, OpenConnection, open_websocket
 from pyshare.core.changeset import Change
@@ -51,6 +52,7 @@ __all__ = [
     "Event",
     "EventStream",
     "Limits",
+    "Mark",
     "Missed",
     "Mode",
     "ModeChanged",

@@ -7,6 +7,7 @@ no time limit: put a cancel scope round it.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from weakref import WeakSet
 
@@ -16,6 +17,7 @@ from pyshare.client.address import check_name
 from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, ViewOnly
 from pyshare.client.events import EditRefused, Event, EventStream, TextChanged, shown
 from pyshare.client.link import Link, State
+from pyshare.client.marks import Anchor, Mark
 from pyshare.client.presence import mapped
 from pyshare.client.replica import Replica
 from pyshare.core.changeset import Change
@@ -179,14 +181,17 @@ class Codespace:
         committed, and may be refused, in parts.
 
         Raises:
-            ValueError: if a change reaches outside the text, or inserts half a
-                surrogate pair; nothing is changed.
+            ValueError: if a change reaches outside the text, overlaps another, or
+                inserts half a surrogate pair; nothing is changed.
             TextTooLong: if the text would be longer than the server takes; nothing is changed.
             ViewOnly: if this client may only look.
             CodespaceClosed: if the client has given up or was left.
         """
         for change in changes:
             self._check_range(change.start, change.end)
+        for one, two in pairwise(sorted(changes, key=lambda change: (change.start, change.end))):
+            if two.start < one.end:
+                raise ValueError(f"changes of one edit overlap: {one.start} to {one.end}, and {two.start} to {two.end}")
         pos = self._places.pos
         self._edit([Change(pos(change.start), pos(change.end), change.insert) for change in changes])
 
@@ -204,6 +209,17 @@ class Codespace:
             self._check_range(min(anchor, head), max(anchor, head))
         self._replica.select(mapped(ranges, self._places.pos))
         self._link.wake()
+
+    def mark(self, pos: int, *, behind: bool = False) -> Mark:
+        """Return a mark at `pos`, which moves with the text; `behind`: it stands behind what is inserted at it.
+
+        Raises:
+            ValueError: if the position is outside the text.
+        """
+        self._check_range(pos, pos)
+        anchor = Anchor(self._places.pos(pos), behind=behind)
+        self._replica.presence.anchors.add(anchor)
+        return Mark(anchor, lambda: self._places)
 
     @property
     def _places(self) -> Places:

@@ -1,14 +1,16 @@
-"""The others in a codespace, and what they and this client have selected in the text on the screen."""
+"""The others in a codespace, and the positions that move with the text: all selections, and marks."""
 
 from collections.abc import Callable, Mapping, Sequence
+from weakref import WeakSet
 
 from pyshare.client.events import Event, PeerJoined, PeerLeft
+from pyshare.client.marks import Anchor
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.protocol import Peer, Range
 
 
 class Presence:
-    """Peers and selections; selections move with the text. Positions count UTF-16 units."""
+    """Peers, selections and marks; positions count UTF-16 units."""
 
     def __init__(self) -> None:
         # Who else is here, by id.
@@ -16,6 +18,8 @@ class Presence:
         # What the others have selected, by id; and what this client has.
         self.selections: dict[str, tuple[Range, ...]] = {}
         self.selected: tuple[Range, ...] = ()
+        # Anchors of the marks that somebody still holds.
+        self.anchors: WeakSet[Anchor] = WeakSet()
 
     def tell(self, peers: Mapping[str, Peer]) -> list[Event]:
         """Have `peers` be those who are here; return who has left, and who has come or changed."""
@@ -26,7 +30,9 @@ class Presence:
         return events
 
     def move(self, changes: ChangeSet) -> None:
-        """Move all selections with the text."""
+        """Move all selections and marks with the text."""
+        for anchor in self.anchors:
+            anchor.move(changes)
         self.selected = mapped(self.selected, changes.map_pos)
         self.selections = {client: mapped(each, changes.map_pos) for client, each in self.selections.items()}
 

@@ -94,8 +94,8 @@ class Replica:
         self._epoch = ""
         # Whether edits are being committed.
         self.storage: Storage = "ok"
-        # Who else is here, and all selections in the text on the screen.
-        self._presence = Presence()
+        # Who else is here, and the positions that move with the text on the screen.
+        self.presence = Presence()
         # Whether one's own selection is to be sent, and whether it was sent when unconfirmed edits hid where it
         # really is.
         self._select_due = False
@@ -144,17 +144,17 @@ class Replica:
     @property
     def peers(self) -> Mapping[str, Peer]:
         """Who else is here, by id."""
-        return self._presence.peers
+        return self.presence.peers
 
     @property
     def selections(self) -> Mapping[str, tuple[Range, ...]]:
         """What the others have selected, by id, in the text on the screen."""
-        return self._presence.selections
+        return self.presence.selections
 
     @property
     def selected(self) -> tuple[Range, ...]:
         """What this client has selected, in the text on the screen."""
-        return self._presence.selected
+        return self.presence.selected
 
     def take_events(self) -> list[Event]:
         """Return what the server did since the last call."""
@@ -183,7 +183,7 @@ class Replica:
         if not change_set.empty:
             self.text = change_set.apply(self.text)
             self._unconfirmed.add(change_set)
-            self._presence.move(change_set)
+            self.presence.move(change_set)
         return change_set
 
     def select(self, ranges: Sequence[Range]) -> None:
@@ -196,7 +196,7 @@ class Replica:
             raise ValueError(f"{len(ranges)} ranges; at most {SELECTION_RANGES} are shown to others")
         for anchor, head in ranges:
             self._check_range(min(anchor, head), max(anchor, head))
-        self._presence.selected = tuple(ranges)
+        self.presence.selected = tuple(ranges)
         self._select_due = True
 
     def _check_range(self, start: int, end: int) -> None:
@@ -237,7 +237,7 @@ class Replica:
         if self._version is None or not (self._select_due or (self._select_rough and not hidden)):
             return None
         self._select_due, self._select_rough = False, hidden
-        ranges = self._presence.selected
+        ranges = self.presence.selected
         if hidden:
             undo = self._unconfirmed.whole(len(self._committed)).invert(self._committed)
             ranges = mapped(ranges, undo.map_pos)
@@ -259,7 +259,7 @@ class Replica:
         self.id, self.mode, self.limits = welcome.id, welcome.mode, welcome.limits
         self._tell_peers({peer.id: peer for peer in welcome.peers})
         self._tell_storage("ok")
-        self._select_due = bool(self._presence.selected)
+        self._select_due = bool(self.presence.selected)
         if self._unconfirmed.in_flight:
             self._unconfirmed.in_flight.sent = False
         if welcome.text is not None:
@@ -408,14 +408,14 @@ class Replica:
         else:
             self.text = changes.apply(self.text)
         if not changes.empty:
-            self._presence.move(changes)
+            self.presence.move(changes)
             self._events.append(TextChanged(shown(changes, before), self.version, sender))
 
     # Presence.
 
     def _tell_peers(self, peers: dict[str, Peer]) -> None:
         peers.pop(self.id, None)
-        self._events += self._presence.tell(peers)
+        self._events += self.presence.tell(peers)
 
     def _tell_storage(self, storage: Storage) -> None:
         if storage != self.storage:
@@ -429,7 +429,7 @@ class Replica:
             return
         if frame.version == self._version and all(pos <= len(self._committed) for pos in positions):
             changes = self._unconfirmed.whole(len(self._committed))
-            ranges = self._presence.selections[frame.id] = mapped(frame.ranges, changes.map_pos)
+            ranges = self.presence.selections[frame.id] = mapped(frame.ranges, changes.map_pos)
             self._events.append(PeerSelected(frame.id, mapped(ranges, Places(self.text).index)))
 
 
