@@ -62,15 +62,15 @@ class Hand:
         self.maybe = ""
         self._letters: Iterator[str] = iter(letters_of(number))
 
-    def next(self, units: str) -> tuple[int, str]:
-        """Return what is typed next into a units string, and where."""
+    def next(self, text: str) -> tuple[int, str]:
+        """Return what is typed next into a text, and where; half a pair in a units string stays with the other half."""
         letter = next(self._letters)
         last = self.words[-1][-1] if self.words else ""
-        place = units.find(last) + 1 if last else 0
+        place = text.find(last) + 1 if last else 0
         if not place or self.random.random() < 0.1:
             self.words.append("")
-            place = self.random.randrange(len(units) + 1)
-            place -= splits_pair(units, place)
+            place = self.random.randrange(len(text) + 1)
+            place -= splits_pair(text, place)
         self.words[-1] += letter
         return place, letter + self.random.choice(_FILLERS)
 
@@ -104,9 +104,8 @@ class PythonPerson:
             nursery.start_soon(self._watch)
             while True:
                 await self._go.wait()
-                units = to_units(self._codespace.text)
-                place, text = self._hand.next(units)
-                self._codespace.insert(place, text)
+                # Positions of this client are those of Python's strings.
+                self._codespace.insert(*self._hand.next(self._codespace.text))
                 await self._hand.pause()
 
     async def _watch(self) -> None:
