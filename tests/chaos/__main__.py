@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import random
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ def main() -> int:
     options = parser.parse_args()
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
     print(f"--seed {seed}", flush=True)
+    # That connections are lost is what is wanted here.
+    logging.basicConfig(level=logging.ERROR)
     report = Report()
 
     def tell(line: str) -> None:
