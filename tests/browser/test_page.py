@@ -40,6 +40,21 @@ def test_a_newcomer_makes_a_codespace_opens_a_second_window_and_both_type_into_o
     one.screenshot("newcomer")
 
 
+def test_at_the_bell_a_page_that_is_refused_waits_and_has_its_codespace_without_another_press(
+    tmp_path: Path, screens: Screens
+) -> None:
+    # One more each three seconds.
+    with running(tmp_path, "--codespaces-per-minute-per-address", "20") as server:
+        for _ in range(20):
+            server.post("/codespaces")
+        one = screens.open(f"{server.address}/", wait=False)
+        one.page.get_by_role("button", name="New codespace").click()
+        said = one.page.get_by_role("alert").filter(has_text="This page tries again by itself.")
+        expect(said).to_contain_text("more than 20 new codespaces in a minute from your address")
+        one.wait_saved()
+        expect(one.banner).to_contain_text("This is a new codespace")
+
+
 def test_two_windows_that_type_at_once_end_with_one_text_in_which_every_key_stands_once(
     server: Server, screens: Screens
 ) -> None:
