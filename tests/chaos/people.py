@@ -277,7 +277,7 @@ async def open_node(
 @asynccontextmanager
 async def open_python(hand: Hand, url: str) -> AsyncIterator[PythonPerson]:
     """Have somebody with the Python client join; one whom the server sends away fails."""
-    async with connect(url, name=hand.name) as codespace, trio.open_nursery() as nursery:
+    async with connect(url, name=hand.name, patient=True) as codespace, trio.open_nursery() as nursery:
         person = PythonPerson(hand, codespace)
         nursery.start_soon(person.run)
         yield person

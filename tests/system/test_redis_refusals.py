@@ -8,13 +8,12 @@ import httpx
 import pytest
 import trio
 
-from pyshare.client import connect
-from pyshare.client.events import StorageChanged
+from pyshare.client import EditsUnconfirmed, StorageChanged, connect
 from pyshare.core.errors import EditsLeft
 from tests.proxy import open_proxy
 from tests.redis import RedisServer, running_redis
 from tests.system.scene import PATIENCE_SECONDS
-from tests.system.server import running
+from tests.system.server import RunningServer, running
 from tests.system.test_redis_faults import failed_start
 
 
@@ -60,15 +59,9 @@ async def test_a_full_redis_is_said_once_to_all_and_the_server_is_not_ready(redi
     assert len([line for line in server.log if "OOM" in str(line)]) <= 2, "once, and once for the request"
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-async def test_edits_that_were_not_saved_at_the_end_are_told_by_the_log_and_the_exit_code(
-    redis: RedisServer, workers: str
-) -> None:
-    flags = ("--redis-url", redis.url, "--drain-seconds", "2", "--close-seconds", "0.5", "--workers", workers)
-    async with (
-        running(*flags, exit_code=EditsLeft.exit_code) as server,
-        connect(server.codespace()) as alice,
-    ):
+async def type_until_the_end(server: RunningServer, redis: RedisServer) -> None:
+    """Type what Redis takes and what it refuses, and stop the server."""
+    async with connect(server.codespace(), save_seconds=0) as alice:
         alice.insert(0, "before ")
         await alice.wait_confirmed()
         redis.client.config_set("maxmemory", "1")
@@ -76,6 +69,17 @@ async def test_edits_that_were_not_saved_at_the_end_are_told_by_the_log_and_the_
         await server.wait_logged("writes are refused")
         server.tell(signal.SIGTERM)
         assert await server.wait() == EditsLeft.exit_code
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_edits_that_were_not_saved_at_the_end_are_told_by_the_log_and_the_exit_code(
+    redis: RedisServer, workers: str
+) -> None:
+    flags = ("--redis-url", redis.url, "--drain-seconds", "2", "--close-seconds", "0.5", "--workers", workers)
+    async with running(*flags, exit_code=EditsLeft.exit_code) as server:
+        with pytest.raises(EditsUnconfirmed) as caught:
+            await type_until_the_end(server, redis)
+    assert caught.value.text == "before after"
     (left,) = [line for line in server.log if line["event"] == "edits were not saved before the end"]
     assert (left["level"], left["pushes"], left["codespaces"]) == ("error", 1, 1)
 
