@@ -40,11 +40,13 @@ class Committer:
             ChangeSetError: if what the log holds does not fit the document.
         """
         while True:
-            request = log.next_request(trio.current_time())
+            now = trio.current_time()
+            request = log.next_request(now)
             self._on_outcomes()
             if request is None:
                 self._idle.set()
-                with trio.move_on_at(log.wake_at(trio.current_time())):
+                # By the time of the question: a pause that has ended since then is no reason to sleep on.
+                with trio.move_on_at(log.wake_at(now)):
                     await self._work.wait()
                 self._work = trio.Event()
             else:
