@@ -29,6 +29,8 @@ class Frames:
         self._left = 0
         self._is_control = False
         self._is_last = False
+        # True while a message has begun, perhaps with an empty part, and its last part has not passed.
+        self._in_message = False
         # What is kept of the present message, and of each whole one that nobody has taken.
         self._unfinished = 0
         self._whole: deque[int] = deque()
@@ -43,12 +45,12 @@ class Frames:
     @property
     def unfinished(self) -> bool:
         """Whether a part of a frame or of a message has passed, and not all of it."""
-        return bool(self._head or self._left or self._unfinished)
+        return bool(self._head or self._left or self._in_message)
 
     @property
     def idle(self) -> bool:
         """True if the next byte begins a frame, and every message that has passed was taken."""
-        return not (self._head or self._left or self._unfinished or self._whole) and self._request is None
+        return not (self.unfinished or self._whole) and self._request is None
 
     def message_taken(self) -> None:
         """A whole message was taken, the oldest one."""
@@ -97,6 +99,7 @@ class Frames:
         self._left = length
         self._is_control = bool(first & _CONTROL)
         self._is_last = bool(first & _FIN)
+        self._in_message |= not self._is_control
         self.extra += first not in _WHOLE
         if not length:
             self._end_frame()
@@ -105,6 +108,7 @@ class Frames:
         if not self._is_control and self._is_last:
             self._whole.append(self._unfinished)
             self._unfinished = 0
+            self._in_message = False
 
 
 def _head_length(head: bytes) -> int:

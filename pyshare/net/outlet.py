@@ -307,7 +307,8 @@ class OutletStream(trio.abc.Stream):
         self._message_bytes = message_bytes
         # What has been received of messages that nobody has taken.
         self._frames = Frames()
-        # Bytes received since a message was last taken; without a limit a message of empty frames never ends.
+        # Bytes for trio-websocket since no message was last open or waiting; without a limit a message of empty frames
+        # never ends.
         self._unfinished_bytes = 0
         # Bytes received since the connection began.
         self.received_bytes = 0
@@ -396,7 +397,7 @@ class OutletStream(trio.abc.Stream):
         extra += self._frames.extra
         self._outlet.held.hold_unfinished(self._outlet, self._frames.weight_bytes)
         self._bucket.take(extra, trio.current_time())
-        self._unfinished_bytes += len(data)
+        self._unfinished_bytes = 0 if self._frames.idle else self._unfinished_bytes + len(data)
         self._note_arrival()
         # Two messages may be read ahead, and frames take some bytes themselves.
         if self._unfinished_bytes > 4 * self._message_bytes + _DISCARD_BYTES:

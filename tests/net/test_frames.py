@@ -60,6 +60,16 @@ def test_control_frames_and_fragments_are_extra_and_control_frames_weigh_nothing
     assert (frames.extra, frames.weight_bytes) == (4, 0)
 
 
+def test_a_message_with_an_empty_first_part_is_unfinished_until_its_last_part() -> None:
+    frames = followed(raw_frame(TEXT, b"", last=False) + raw_frame(PING, b""))
+    assert frames.unfinished
+    assert not frames.idle
+    frames.pass_by(raw_frame(MORE, b""))
+    frames.message_taken()
+    assert not frames.unfinished
+    assert frames.idle
+
+
 def test_frames_are_the_same_however_they_are_cut(seed: int) -> None:
     random = Random(seed)
     for _ in range(50):

@@ -125,6 +125,14 @@ def test_whatever_frames_come_and_wherever_they_are_cut_the_lane_and_the_library
         assert both.said == alone.said
 
 
+def test_a_message_within_a_message_is_left_to_the_library_however_empty_its_parts_are() -> None:
+    alone, both = Library(), WithLane()
+    for data in (frame(0x01, b""), frame(0x00, b""), frame(0x81, b"in between")):
+        alone.takes(data)
+        both.takes(data)
+    assert both.said == alone.said == [("close", 1002)]
+
+
 def test_whole_text_messages_are_taken_and_the_rest_is_left() -> None:
     data = frame(0x81, b"one") + frame(0x81, "zwei ü".encode(), mask=b"\x00\xff\x00\xff") + frame(0x81, b"")
     ping = frame(0x89, b"")

@@ -434,6 +434,27 @@ async def test_a_message_that_never_ends_is_too_big_however_small_its_frames(
     assert pair.outlet.closing.code == CloseCode.TOO_BIG
 
 
+async def test_pongs_between_messages_are_not_taken_for_a_message_that_never_ends(
+    pair: Pair, autojump_clock: MockClock
+) -> None:
+    stream = make_stream(pair, message_bytes=1000)
+    messages: list[str] = []
+
+    async def take(message: str) -> None:
+        await trio.lowlevel.checkpoint()
+        messages.append(message)
+
+    pair.peer.send(b"\r\n\r\n")
+    await stream.receive_some()
+    stream.open_lane(take)
+    for _ in range(700):
+        pair.peer.send(b"\x81\x81\x00\x00\x00\x00x" + b"\x8a\xfd\x00\x00\x00\x00" + b"y" * 125)
+        await stream.receive_some()
+
+    assert messages == ["x"] * 700
+    assert pair.outlet.closing is None
+
+
 async def test_trio_websockets_own_1009_becomes_a_reason_of_this_server(pair: Pair) -> None:
     stream = make_stream(pair, message_bytes=1000)
 
