@@ -123,7 +123,7 @@ class LogLost:
 
 @dataclass(frozen=True, slots=True)
 class StorageChanged:
-    """From now on edits are not being committed, because of `error`; or (None) they are again."""
+    """From now on edits are not being committed, because of `error`, the newest reason; or (None) they are again."""
 
     error: StoreUnavailable | None
 
@@ -180,8 +180,8 @@ class LogMachine:
         self._in_doubt = False
         # What was heard while it was in doubt.
         self._heard: list[Logged] = []
-        # True while the channel knows that edits are not being committed.
-        self._is_down = False
+        # The reason, in words for people, that the channel was told of edits not being committed; None while they are.
+        self._told_reason: str | None = None
         # Time before which nothing is requested, and seconds of the pause after the next failure. Each codespace has a
         # part of the pause of its own, so that those of one server do not ask at one moment.
         self._not_before = -_NEVER
@@ -385,8 +385,9 @@ class LogMachine:
             self._outcomes.append(Logged(tail.version, tail.updates))
 
     def _tell_storage(self, error: StoreUnavailable | None) -> None:
-        if self._is_down != (error is not None):
-            self._is_down = error is not None
+        reason = error.public if error else None
+        if reason != self._told_reason:
+            self._told_reason = reason
             self._outcomes.append(StorageChanged(error))
 
     def _held(self) -> Snapshot:

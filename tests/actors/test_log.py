@@ -169,6 +169,19 @@ def test_after_a_failed_write_reading_is_not_well_and_writing_is() -> None:
     assert StorageChanged(None) in world.hears(world.appends(), Appended(1))
 
 
+def test_another_reason_for_which_nothing_is_committed_is_told_and_the_same_one_is_not() -> None:
+    full = StoreUnavailable("Redis refused: OOM", public="the store is full")
+    world = World()
+    world.add("kim", 1)
+    told = []
+    for answer in (AWAY, AWAY, full, full):
+        world.now = max(world.now, world.log.wake_at(world.now)) if told else 0
+        request = world.asks()
+        assert request
+        told.append(world.hears(request, answer))
+    assert told == [[StorageChanged(AWAY)], [], [StorageChanged(full)], []]
+
+
 def test_where_nothing_waits_any_more_something_small_is_written_to_see_whether_all_is_well() -> None:
     world = World()
     world.add("kim", 1)
