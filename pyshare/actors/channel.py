@@ -101,7 +101,7 @@ class Channel:
             wake=self._committer.wake,
         )
         # Who has been sent what, who is here, the stock editors, and who is a member.
-        self._fanout = FanOut(self._document.version, limits.fanout, share)
+        self._fanout = FanOut(self._document.version, limits.fanout, share, trim_history=self._document.trim)
         self._attendance = Attendance(
             codespace, store, self._document, self._fanout, instance=instance, seconds=limits.presence_seconds
         )

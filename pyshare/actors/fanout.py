@@ -15,7 +15,7 @@ take it whole (see `pyshare.core.framing`). Each kind has frames and a backlog
 of its own, made only while it has members.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -82,8 +82,17 @@ class Member:
 class FanOut:
     """The members of one channel and what each of them has been sent."""
 
-    def __init__(self, version: int, limits: FanOutLimits, share: Share | None = None) -> None:
+    def __init__(
+        self,
+        version: int,
+        limits: FanOutLimits,
+        share: Share | None = None,
+        *,
+        trim_history: Callable[[], None] = lambda: None,
+    ) -> None:
         self._limits = limits
+        # Lets go of the history that is above the share; called before a laggard is closed because of the share.
+        self._trim_history = trim_history
         # The codespace's part of the limit for all, which the backlogs count in; and what they count there now.
         self._share = share or unlimited_share()
         self._counted_bytes = 0
@@ -257,6 +266,7 @@ class FanOut:
     def _shed(self) -> None:
         """Close those furthest behind until the backlog is within its limit, and the codespace within its share."""
         self._count()
+        self._trim_history()
         while self._lagging and (self.backlog_bytes > self._limits.backlog_bytes or self._share.is_over):
             self._drop(min(self._lagging.values(), key=lambda member: member.cursor))
 

@@ -679,6 +679,25 @@ async def test_above_the_limit_for_all_codespaces_only_the_one_with_most_waiting
         assert len(crowd[0].text) == 15_000
 
 
+async def test_above_the_limit_for_all_codespaces_history_goes_before_a_laggard_is_closed(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    limits = SupervisorLimits(channel_limits(), codespaces_bytes=20_000)
+    async with open_world(store, limits=limits, instances=("one", "two")) as world:
+        alice, bob = world.client("alice", instance="two"), world.client("bob")
+        await world.settles()
+        for _ in range(40):
+            alice.types("x" * 1000)
+            await world.settles()
+        assert world.supervisors["one"].held.bytes > 15_000, "the history has all that there is"
+        bob.outlet.full = True
+        for _ in range(3):
+            alice.types("y" * 1000)
+            await world.settles()
+        assert bob.closed_with() is None
+        assert world.supervisors["one"].held.bytes <= 20_000
+
+
 async def test_a_channel_that_has_ended_holds_nothing_of_the_limit_for_all(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:
