@@ -414,15 +414,15 @@ async def _drain(signals: AsyncIterator[int], listener: Listener, supervisor: Su
             nursery.start_soon(_cancel_when_told, signals, scope, name="second signal")
             await supervisor.drain()
             nursery.cancel_scope.cancel()
-    if not scope.cancelled_caught:
-        logger.info("drained")
-        return 0
-    waiting = [each.pending for each in supervisor.statistics().channels.values() if each.pending]
-    if waiting:
-        logger.error("edits were not saved before the end", extra={"pushes": sum(waiting), "codespaces": len(waiting)})
-    else:
+    unsaved = supervisor.statistics().unsaved
+    pushes = sum(unsaved.values())
+    if unsaved:
+        logger.error("edits were not saved before the end", extra={"pushes": pushes, "codespaces": len(unsaved)})
+    elif scope.cancelled_caught:
         logger.warning("not everything was finished before the end")
-    return sum(waiting)
+    else:
+        logger.info("drained")
+    return pushes
 
 
 async def _cancel_when_told(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:

@@ -180,6 +180,9 @@ class SupervisorStatistics:
     counts: Counts
     #: Channels that have failed.
     failed: int
+    #: Pushes that are not saved, by codespace, where there are any: of channels that serve, and of those that ended
+    #: while the instance was draining.
+    unsaved: Mapping[str, int] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -200,6 +203,8 @@ class Supervisor:
         # What channels have counted that have ended, and how many of them have failed.
         self._counts = Counts()
         self._failed = 0
+        # Pushes that channels had not saved when they ended while draining, by codespace.
+        self._left: dict[str, int] = {}
         # Set when there is no channel left.
         self._empty = trio.Event()
 
@@ -209,7 +214,8 @@ class Supervisor:
         counts = Counts()
         for each in (self._counts, *(channel.counts for channel in channels.values())):
             counts.add(each)
-        return SupervisorStatistics(channels, counts, self._failed)
+        waiting = {name: each.pending for name, each in channels.items() if each.pending}
+        return SupervisorStatistics(channels, counts, self._failed, {**self._left, **waiting})
 
     async def run(
         self,
@@ -395,7 +401,10 @@ class Supervisor:
     def _on_ended(self, entry: _Entry, closing: Closing | None, nursery: trio.Nursery) -> None:
         """Forget a channel that has ended; start the next for those who wait, or say why this one never started."""
         if entry.channel is not None:
-            self._counts.add(entry.channel.statistics().counts)
+            statistics = entry.channel.statistics()
+            self._counts.add(statistics.counts)
+            if self._draining and statistics.pending:
+                self._left[entry.codespace] = statistics.pending
             closing = None
         entry.retired = True
         entry.channel = None

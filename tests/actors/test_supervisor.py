@@ -422,6 +422,28 @@ async def test_a_drain_that_takes_too_long_is_cancelled_and_clients_still_hear_w
         assert alice.outlet.closing.code == CloseCode.RESTARTING
 
 
+async def test_edits_whose_clients_left_while_it_drained_are_counted_as_not_saved(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice, bob = world.client("alice"), world.client("bob", codespace="tmp-b")
+        await world.settles()
+        bob.types("stored")
+        await world.settles()
+        faults.down = True
+        alice.types("never stored")
+        await world.settles()
+        supervisor = world.supervisors["one"]
+        assert supervisor.statistics().unsaved == {"tmp-a": 1}
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(supervisor.drain)
+                await world.passes(1)
+                alice.cut()
+        assert not supervisor.statistics().channels
+        assert supervisor.statistics().unsaved == {"tmp-a": 1}
+
+
 async def test_nobody_waits_for_an_instance_that_has_ended(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:
