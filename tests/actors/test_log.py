@@ -173,7 +173,7 @@ def test_another_reason_for_which_nothing_is_committed_is_told_and_the_same_one_
     full = StoreUnavailable("Redis refused: OOM", public="the store is full")
     world = World()
     world.add("kim", 1)
-    told = []
+    told: list[list[object]] = []
     for answer in (AWAY, AWAY, full, full):
         world.now = max(world.now, world.log.wake_at(world.now)) if told else 0
         request = world.asks()

@@ -62,12 +62,10 @@ def test_control_frames_and_fragments_are_extra_and_control_frames_weigh_nothing
 
 def test_a_message_with_an_empty_first_part_is_unfinished_until_its_last_part() -> None:
     frames = followed(raw_frame(TEXT, b"", last=False) + raw_frame(PING, b""))
-    assert frames.unfinished
-    assert not frames.idle
+    assert (frames.unfinished, frames.idle) == (True, False)
     frames.pass_by(raw_frame(MORE, b""))
     frames.message_taken()
-    assert not frames.unfinished
-    assert frames.idle
+    assert (frames.unfinished, frames.idle) == (False, True)
 
 
 def test_frames_are_the_same_however_they_are_cut(seed: int) -> None:
