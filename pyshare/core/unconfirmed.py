@@ -89,8 +89,10 @@ class Unconfirmed:
             flying.units, _ = _moved(flying.units, changes)
             flying.changes, changes = flying.changes.map(changes), changes.map(flying.changes, before=True)
         self._units, changes = _moved(self._units, changes)
-        self._moves += self._apart > 1 or bool(flying and flying.units)
+        self._moves += self._apart > 1 or self._alone > 1 or bool(flying and flying.units)
         if self._moves >= _MOVES:
+            if self._alone:
+                self._alone, self._apart = 0, len(self._units)
             self._merge()
             if flying:
                 flying.units = []
@@ -223,17 +225,21 @@ class Unconfirmed:
         return units
 
     def _merge(self) -> None:
-        """Compose the single edits, and with older ones until each unit is at least twice the next one's size."""
+        """Compose the single edits, and with older ones until each unit is at least twice the next one's size.
+
+        Units that are launched one at a time stay as they are, and so does the part of an edit in flight.
+        """
         units = self._units
         is_part = self.in_flight is not None and self.in_flight.is_part
-        start = max(len(units) - self._apart, int(is_part))
+        first = max(self._alone, int(is_part))
+        start = max(len(units) - self._apart, first)
         newest = units[start:]
         self._apart = self._moves = 0
         if not newest:
             return
         del units[start:]
         changes = _composed(newest)
-        while len(units) > is_part and len(units[-1].changes.sections) < 2 * len(changes.sections):
+        while len(units) > first and len(units[-1].changes.sections) < 2 * len(changes.sections):
             changes = units.pop().changes.compose(changes)
         units.append(Unit(changes, self.made))
 

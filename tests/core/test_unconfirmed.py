@@ -68,6 +68,29 @@ def test_edits_are_launched_together_and_after_a_refusal_one_by_one() -> None:
     assert unconfirmed.count == 0
 
 
+def test_edits_that_are_launched_one_by_one_stay_apart_however_many_are_made_behind_them() -> None:
+    unconfirmed = apart(*"abc")
+    unconfirmed.launch(1, LIMITS)
+    assert unconfirmed.divide()
+    for at in range(3, 203):
+        unconfirmed.add(ChangeSet.of([Change(at, at, "x")], at))
+    assert [launched(unconfirmed) for _ in "abc"] == ["a", "b", "c"]
+    assert launched(unconfirmed) == "x" * 200
+    assert unconfirmed.count == 0
+
+
+def test_edits_that_are_launched_one_by_one_become_one_when_they_were_moved_often() -> None:
+    for more in ("", "x" * 64):
+        unconfirmed = apart(*"abc")
+        unconfirmed.launch(1, LIMITS)
+        assert unconfirmed.divide()
+        for at, letter in enumerate(more, 3):
+            unconfirmed.add(ChangeSet.of([Change(at, at, letter)], at))
+        for _ in range(64):
+            unconfirmed.pass_over(ChangeSet.empty_of(0))
+        assert launched(unconfirmed) == "abc" + more
+
+
 def test_no_more_edits_are_launched_together_than_fit() -> None:
     unconfirmed = apart("a" * 100, "b" * 100, "c" * 100)
     assert launched(unconfirmed, PartLimits(1500)) == "a" * 100 + "b" * 100
