@@ -26,7 +26,7 @@ from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.difference import difference
 from pyshare.core.document import by_push
 from pyshare.core.errors import PyshareError, RefusalCode
-from pyshare.core.parcel import part_limits, push_limits
+from pyshare.core.parcel import deletions, part_limits, push_limits
 from pyshare.core.protocol import (
     SELECTION_RANGES,
     CommittedUpdate,
@@ -365,13 +365,21 @@ class Replica:
     def _confirm(self, changes: ChangeSet) -> None:
         """The push in flight is in the log, as `changes`.
 
-        These are its own as rebased here, unless it was rebased on a text that
-        the server had merged in another way; the log is right.
+        These are its own as rebased here, with two exceptions. A push that was
+        made to fit has left deletions to the next one, and was committed with
+        them. Or the push was rebased on a text that the server had merged in
+        another way; the log is right.
         """
         after = changes.apply(self._committed)
         own = self._unconfirmed.land()
         self._committed = after if own == changes else own.apply(self._committed)
-        if self._committed != after:
+        if self._committed == after:
+            return
+        left = deletions(changes).map(own)
+        if left.apply(self._committed) == after:
+            self._committed = after
+            self._change(self._unconfirmed.pass_over(left), self.id)
+        else:
             self._replace_committed(after, self.id)
 
     def _take_back(self, refused: RefusedFrame) -> None:

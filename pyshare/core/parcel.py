@@ -107,6 +107,11 @@ def shed(changes: ChangeSet, limits: PartLimits) -> tuple[ChangeSet, ChangeSet |
     return part, ChangeSet.of(rest, part.new_length) if rest else None
 
 
+def deletions(changes: ChangeSet) -> ChangeSet:
+    """Return what `changes` delete, without what they insert."""
+    return ChangeSet.of([Change(change.from_a, change.to_a) for change in changes.changes()], changes.length)
+
+
 def most_bytes(changes: ChangeSet) -> int:
     """Return the bytes that `changes` take as JSON at most, by a rough measure."""
     return _CHANGE_BYTES * changes.steps + _UNIT_BYTES * sum(map(len, changes.inserted))

@@ -828,6 +828,24 @@ def test_a_push_that_others_have_made_larger_fits_when_it_is_sent_again_and_is_m
     assert not [event for event in alice.replica.take_events() if isinstance(event, EditRefused)]
 
 
+@pytest.mark.parametrize("insert", ["", "b"])
+def test_deletions_left_to_the_next_push_are_the_same_ones_and_not_any_that_look_alike(insert: str) -> None:
+    server = ModelServer("a" * 40)
+    alice = joined(server)
+    alice.replica.edit([Change(at, at + 1, insert if at == 20 else "") for at in range(0, 40, 2)])
+    alice.pushes()
+    late = alice.connection or pytest.fail("connected")
+    others(server, Change(7, 7, "x"))
+    server.limits = replace(LIMITS, push_sections=12)
+    alice.connects()
+    alice.receives()
+    alice.pushes()
+    late.arrive()
+    late.outbox.clear()
+    settle(server, alice)
+    assert server.document.text == alice.replica.text == "aaax" + "a" * 7 + insert + "a" * 10
+
+
 def test_a_push_that_a_server_with_smaller_limits_does_not_take_is_sent_in_parts() -> None:
     server = ModelServer("")
     alice = joined(server)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.parcel import PartLimits, cut, fits, part_limits, push_limits, shed
+from pyshare.core.parcel import PartLimits, cut, deletions, fits, part_limits, push_limits, shed
 from pyshare.core.protocol import Limits, PushFrame, encode
 from pyshare.core.units import has_lone_surrogate, splits_pair, to_units
 
@@ -109,6 +109,12 @@ def test_what_fits_sheds_nothing_and_what_only_inserts_has_nothing_to_shed() -> 
     assert shed(whole, PartLimits(100_000)) == (whole, None)
     typed = ChangeSet.of([Change(0, 0, "x" * 100)], 0)
     assert shed(typed, PartLimits(50)) == (typed, None)
+
+
+def test_a_push_and_its_first_part_differ_by_deletions_only() -> None:
+    whole = split_by_others(50, "new")
+    part, rest = shed(whole, PartLimits(100_000, 21))
+    assert deletions(whole).map(part) == rest
 
 
 def test_as_many_deletions_are_kept_as_fit() -> None:

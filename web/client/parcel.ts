@@ -99,6 +99,13 @@ export function shed(changes: ChangeSet, limits: PartLimits): readonly [ChangeSe
   return parts(changes, first, rest);
 }
 
+/** Return what a change set deletes, without what it inserts. */
+export function deletions(changes: ChangeSet): ChangeSet {
+  const specs: ChangeSpec[] = [];
+  changes.iterChanges((from, to) => specs.push({ from, to }));
+  return ChangeSet.of(specs, changes.length);
+}
+
 function parts(
   whole: ChangeSet,
   first: readonly ChangeSpec[],

@@ -10,7 +10,7 @@ import { ChangeSet, Text, type Transaction, type TransactionSpec } from "@codemi
 import { byPush, composed, difference, insertedBy, sizeOf } from "./changes.js";
 import { Committed } from "./committed.js";
 import { Drafted, type Draft } from "./draft.js";
-import { partLimits, pushLimits } from "./parcel.js";
+import { deletions, partLimits, pushLimits } from "./parcel.js";
 import {
   SELECTION_RANGES,
   type CommittedUpdate,
@@ -371,7 +371,7 @@ export class Replica {
     // An earlier page has used the number for a push of its own: perhaps for a part of this one, and more.
     if (isFlying && !isDone) this.#unconfirmed.recall();
     if (isDone) {
-      this.#confirm();
+      this.#confirm(changes);
       // As a rule it is the same: unless it was rebased on a text that was merged in another way, and the log is right.
       this.#replaceCommitted(after);
     } else if (isOwn && (isFlying || seq > this.#seq) && this.#settle(changes)) {
@@ -384,10 +384,16 @@ export class Replica {
     this.#version = this.version + push.length;
   }
 
-  /** The push in flight is committed. */
-  #confirm(): void {
-    const changes = this.#unconfirmed.land();
-    if (changes !== null) this.#committed.change(changes);
+  /** The push in flight is committed, as `done` if that is known. */
+  #confirm(done?: ChangeSet): void {
+    const own = this.#unconfirmed.land();
+    if (own === null) return;
+    this.#committed.change(own);
+    // A push that was made to fit has left deletions to the next one, and was committed with them.
+    const left = done && deletions(done).map(own);
+    if (!left || left.empty) return;
+    this.#committed.change(left);
+    this.#unconfirmed.passOver(left);
   }
 
   /**

@@ -408,6 +408,26 @@ await play({
     }
   },
 
+  "deletions left to the next push are the same ones, and not any that look alike"() {
+    for (const insert of ["", "b"]) {
+      const { editor, replica, refused } = open();
+      const begin = "a".repeat(40);
+      replica.resume(welcome({ text: begin }));
+      const changes = Array.from({ length: 20 }, (_, k) => ({ from: 2 * k, to: 2 * k + 1 }));
+      changes[10].insert = insert;
+      editor.change(changes);
+      const first = replica.nextPush();
+      const theirs = ChangeSet.of({ from: 7, insert: "x" }, begin.length);
+      const late = own(first.seq, ChangeSet.fromJSON(first.updates[0]).map(theirs).toJSON());
+      const limits = { ...LIMITS, push_sections: 12 };
+      replica.resume(welcome({ limits, version: 1, updates: [other(1, theirs.toJSON())] }));
+      demandEqual(replica.nextPush().seq, first.seq, "number");
+      replica.receive({ type: "updates", version: 2, updates: [late] });
+      settle({ editor, replica }, `aaax${"a".repeat(7)}${insert}${"a".repeat(10)}`);
+      demandEqual(refused, [], "refusals");
+    }
+  },
+
   "a push that a server with smaller limits does not take is sent in parts"() {
     const { editor, replica } = open();
     replica.resume(welcome());
