@@ -44,6 +44,11 @@ export class Comings {
     if (this.#joined.size + this.#renamed.size > 0) this.#since ??= now;
   }
 
+  /** Tell nothing of somebody who turns out to be no other: they are not among those who are here any more. */
+  forget(id: string): void {
+    for (const people of [this.#known, this.#joined, this.#left, this.#renamed]) people?.delete(id);
+  }
+
   /** Return the time at which there will be something to tell; null: as long as nothing happens, never. */
   get due(): number | null {
     const missed = Array.from(this.#known?.values() ?? [], ({ missedAt }) => missedAt).filter((at) => at !== null);
@@ -65,6 +70,8 @@ export class Comings {
     const joined = [...this.#joined].filter(([id]) => this.#known?.get(id)?.missedAt === null);
     if (joined.length > 0) sentences.push(`${listed(joined.map(([, name]) => name))} joined.`);
     if (this.#left.size > 0) sentences.push(`${listed([...this.#left.values()])} left.`);
+    // Who has the old name again needs no words.
+    for (const [id, before] of this.#renamed) if (this.#known?.get(id)?.name === before) this.#renamed.delete(id);
     if (this.#renamed.size > 2) sentences.push(`${this.#renamed.size} people have new names.`);
     else
       for (const [id, before] of this.#renamed)

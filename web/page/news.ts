@@ -24,6 +24,11 @@ export class News {
     this.#look();
   }
 
+  /** The client `id` is another window of one's own: nobody comes or leaves with it. */
+  forget(id: string): void {
+    this.#comings.forget(id);
+  }
+
   /** Somebody has chosen another language. */
   chosen(sentence: string): void {
     this.#choice = sentence;

@@ -45,7 +45,10 @@ export class Session {
   readonly #status: StatusLine;
   readonly #notes: Notes;
   readonly #people: People;
-  readonly #windows = new OwnWindows(() => this.#onPeers());
+  readonly #windows = new OwnWindows((id) => {
+    this.#news.forget(id);
+    this.#onPeers();
+  });
   readonly #news = new News();
   /** Whether one's name was given by chance, and that has not been said. */
   #isNew = !isNamed();

@@ -14,14 +14,14 @@ export class OwnWindows {
   readonly #ids = new Set<string>();
   #own = "";
 
-  /** `onNews` is called when an id has become known. */
-  constructor(onNews: () => void) {
+  /** `onNews` is called with each id that becomes known. */
+  constructor(onNews: (id: string) => void) {
     if (this.#channel === null) return;
     this.#channel.onmessage = ({ data }: MessageEvent<Told>) => {
       if (data.asks) this.#tell(false);
       if (data.id === "" || this.#ids.has(data.id)) return;
       this.#ids.add(data.id);
-      onNews();
+      onNews(data.id);
     };
   }
 

@@ -137,6 +137,25 @@ test("who comes and goes at once is not told of", () => {
   assert.equal(made.due, null);
 });
 
+test("of one's own other window nothing is told, whether it was here first or comes later", () => {
+  for (const first of [["Me"], []]) {
+    const { made, told } = comings(...first);
+    made.update([peer("Me")], 0);
+    made.forget("Me");
+    made.update([], 100);
+    assert.equal(told(100 + people.GATHER_MS), "");
+    assert.equal(told(100 + people.AWAY_MS), "");
+    assert.equal(made.due, null);
+  }
+});
+
+test("a name that is changed and changed back is not told", () => {
+  const { made, told } = comings("Ann", "Ben");
+  made.update([peer("Ann", "Anna"), peer("Ben", "Bo")], 0);
+  made.update([peer("Ann"), peer("Ben", "Bo")], 300);
+  assert.equal(told(1300), "Ben is now Bo.");
+});
+
 test("a new name is told with the one before, also if its owner connects again for it", () => {
   const { made, told } = comings("Kestrel");
   made.update([], 0);
