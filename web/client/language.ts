@@ -38,6 +38,8 @@ export class SharedLanguage {
     if (!this.#isTaken) this.#wanted = null;
     // A server that was started anew has forgotten it.
     else if (name === "" && this.#name !== "") this.#wanted ??= this.#name;
+    // It holds already: the server answers nothing to the same choice.
+    else if (name === this.#wanted) this.#wanted = null;
     if (name && this.#wanted === null) this.receive(name, "");
   }
 

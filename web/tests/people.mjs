@@ -212,6 +212,16 @@ test("one who comes later takes the language that was chosen, and one who had ch
   assert.deepEqual([late.made.name, late.made.next(), late.told.length], ["sql", sent("sql"), 1]);
 });
 
+test("a choice that holds already is not made again over later ones", () => {
+  const { made, told } = language();
+  made.welcome("go", "edit");
+  made.choose("sql");
+  made.welcome("sql", "edit");
+  assert.deepEqual([made.name, made.next()], ["sql", null]);
+  made.welcome("rust", "edit");
+  assert.deepEqual([made.name, made.next(), told.at(-1)], ["rust", null, "rust by somebody"]);
+});
+
 test("a server that was started anew is told the language again, and an old one, or by a viewer, nothing", () => {
   const { made } = language();
   made.welcome("go", "edit");
