@@ -57,7 +57,7 @@ export function textIn(json: string): string {
   const end = json.indexOf('"inFlight"', start);
   const changes = json.slice(start < 0 ? 0 : start + '"changes"'.length, start < 0 || end < 0 ? undefined : end);
   // With the names of fields, which are told by the colon behind them, so that no quote is taken for another's.
-  const literals = [...changes.matchAll(/"((?:[^"\\]|\\.)*)(?:"(\s*:)?|$)/g)];
+  const literals = [...changes.matchAll(/"((?:[^"\\]|\\.)*)(?:"(\s*:)?|\\?$)/g)];
   const strings = literals.flatMap(([, string, colon]) => (colon === undefined ? [unescaped(string!)] : []));
   return start < 0 ? "" : strings.join("\n").trim();
 }

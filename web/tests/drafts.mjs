@@ -492,6 +492,7 @@ await play({
       '{"draft":{"changes":[[6,[0,"of a lost text"]]]},"base":3,"at":1900000000000}': "of a lost text",
       '{"draft":{"changes":[{"record":7},[6,[0,"of a lost edit"]]]},"base":3,"at":1900000000000}': "of a lost edit",
       [whole.slice(0, whole.indexOf("and more") + 5)]: 'new "text"\nand m',
+      [whole.slice(0, whole.indexOf('\\"text') + 1)]: "new",
       [whole.replace("[6,", "[60,")]: 'new "text"\nand more',
       [whole.replace('"version":0', '"version":"x"')]: 'new "text"\nand more',
       [whole.replace("[6,", "[null,")]: 'new "text"\nand more',

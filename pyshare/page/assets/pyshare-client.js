@@ -165,6 +165,11 @@ function shed(changes, limits) {
   });
   return parts(changes, first, rest);
 }
+function deletions(changes) {
+  const specs = [];
+  changes.iterChanges((from, to) => specs.push({ from, to }));
+  return ChangeSet2.of(specs, changes.length);
+}
 function parts(whole, first, rest) {
   const part = ChangeSet2.of(first, whole.length);
   return [part, rest.length > 0 ? ChangeSet2.of(rest, part.newLength) : null];
@@ -225,7 +230,7 @@ function textIn(json) {
   const start = json.indexOf('"changes"');
   const end = json.indexOf('"inFlight"', start);
   const changes = json.slice(start < 0 ? 0 : start + '"changes"'.length, start < 0 || end < 0 ? void 0 : end);
-  const literals = [...changes.matchAll(/"((?:[^"\\]|\\.)*)(?:"(\s*:)?|$)/g)];
+  const literals = [...changes.matchAll(/"((?:[^"\\]|\\.)*)(?:"(\s*:)?|\\?$)/g)];
   const strings = literals.flatMap(([, string, colon]) => colon === void 0 ? [unescaped(string)] : []);
   return start < 0 ? "" : strings.join("\n").trim();
 }
@@ -662,6 +667,7 @@ var SharedLanguage = class {
     this.#isTaken = this.#isDue = name !== void 0 && mode === "edit";
     if (!this.#isTaken) this.#wanted = null;
     else if (name === "" && this.#name !== "") this.#wanted ??= this.#name;
+    else if (name === this.#wanted) this.#wanted = null;
     if (name && this.#wanted === null) this.receive(name, "");
   }
   receive(name, id) {
@@ -1684,7 +1690,7 @@ var Replica = class {
     const isDone = isFlying && this.#unconfirmed.isFlyingIn(changes);
     if (isFlying && !isDone) this.#unconfirmed.recall();
     if (isDone) {
-      this.#confirm();
+      this.#confirm(changes);
       this.#replaceCommitted(after);
     } else if (isOwn && (isFlying || seq > this.#seq) && this.#settle(changes)) {
       this.#replaceCommitted(after);
@@ -1695,10 +1701,15 @@ var Replica = class {
     if (isOwn) this.#seq = Math.max(this.#seq, seq);
     this.#version = this.version + push.length;
   }
-  /** The push in flight is committed. */
-  #confirm() {
-    const changes = this.#unconfirmed.land();
-    if (changes !== null) this.#committed.change(changes);
+  /** The push in flight is committed, as `done` if that is known. */
+  #confirm(done) {
+    const own2 = this.#unconfirmed.land();
+    if (own2 === null) return;
+    this.#committed.change(own2);
+    const left = done && deletions(done).map(own2);
+    if (!left || left.empty) return;
+    this.#committed.change(left);
+    this.#unconfirmed.passOver(left);
   }
   /**
    * Confirm what waits here as far as `done` does it, which this session has pushed under a number that is not known

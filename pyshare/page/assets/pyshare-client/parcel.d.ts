@@ -26,6 +26,8 @@ export declare function cut(changes: ChangeSet, limits: PartLimits): readonly [C
  * can delete a text twice.
  */
 export declare function shed(changes: ChangeSet, limits: PartLimits): readonly [ChangeSet, ChangeSet | null];
+/** Return what a change set deletes, without what it inserts. */
+export declare function deletions(changes: ChangeSet): ChangeSet;
 /** Return how many sections a change set has, and how many bytes it takes as JSON at most, by a rough measure. */
 export declare function measure(changes: ChangeSet): PartLimits;
 /** Return whether a change set surely fits the limits. */
