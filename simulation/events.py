@@ -330,6 +330,9 @@ class Events:
         standing = world.store.standing(CODESPACE)
         if standing is not None and standing.epoch == loss.standing.epoch and standing.version >= loss.standing.version:
             world.story.happened("fault", "what was lost was put back")
+            if not loss.complete:
+                # A process that held less, or nothing, may have put that back first, and another log has grown.
+                world.letters.doubt_all()
             self._loss = None
             return
         held = [instance for instance, channel in loss.holders if instance.channel(CODESPACE) is channel]
