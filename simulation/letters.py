@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pyshare.core.changeset import ChangeSet
-from pyshare.core.units import from_units, splits_pair, to_units
+from pyshare.core.units import from_units, replace_lone_surrogates, splits_pair, to_units
 
 #: The letters: of one UTF-16 unit, and of two.
 _FIRST, _LAST = 0x4E00, 0x9FFF
@@ -165,7 +165,8 @@ class Letters:
 
 
 def _letters(units: str) -> Sequence[str]:
-    return [character for character in from_units(units) if is_letter(character)]
+    # A stock editor that holds another text than it was sent frames for may have half a letter.
+    return [character for character in from_units(replace_lone_surrogates(units)) if is_letter(character)]
 
 
 def last_character(units: str) -> str:

@@ -30,8 +30,8 @@ from simulation.websocket import Socket
 
 #: Codes with which a client that does nothing wrong may be told to stay away.
 _FAREWELLS = frozenset({CloseCode.GONE, CloseCode.NOT_AUTHENTICATED, CloseCode.NO_SUCH_CODESPACE})
-#: Refusals after which the same edits may be pushed again.
-_STALE = frozenset({RefusalCode.TOO_OLD, RefusalCode.TOO_NEW, RefusalCode.SEQ, RefusalCode.IN_FLIGHT})
+#: Refusals that somebody may meet who does nothing wrong: of a text that is full, or behind a long absence.
+_REFUSALS = frozenset({RefusalCode.TOO_LONG, RefusalCode.TOO_OLD, RefusalCode.TOO_NEW})
 
 
 class Surroundings(Protocol):
@@ -107,6 +107,12 @@ class Person:
                 self.comes()
 
         self.world.clock.after(seconds, come)
+
+    def refused(self, code: str, reason: str) -> None:
+        """Note that the server has refused an edit of this person."""
+        self.world.story.happened(self.name, f"refused: {code}")
+        if code not in _REFUSALS:
+            self.world.fails(f"{self.name} did nothing wrong and was refused with {code}: {reason}")
 
     def farewell(self, code: int | None, reason: str) -> None:
         """Note that the server has told this person to stay away."""
@@ -283,7 +289,7 @@ class CollabPerson(Person):
 
     def _on_refused(self, refused: RefusedFrame) -> None:
         """Take it back: with the text as it is stored, in a new connection."""
-        self.world.story.happened(self.name, f"refused: {refused.code}")
+        self.refused(refused.code, refused.reason)
         self._forget()
         editor = self.editor
         editor.forget()

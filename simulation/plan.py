@@ -84,12 +84,17 @@ class Plan:
     redis: bool = False
 
     @property
+    def is_full(self) -> bool:
+        """Whether the text is full after some edits."""
+        return self.text_units < _SHORT_TEXT
+
+    @property
     def loses_stock_edits(self) -> bool:
         """Whether what a stock editor sends may come to nothing, of which no stock editor is told.
 
         It may be refused. It may come so late that the server takes the editor for quiet, and replaces its text.
         """
-        return self.text_units < _SHORT_TEXT or any(step.action in _DELAYS for step in self.steps)
+        return self.is_full or any(step.action in _DELAYS for step in self.steps)
 
     @property
     def deletes_anything(self) -> bool:

@@ -134,7 +134,7 @@ class PythonPerson(Person):
                         self._codespace = codespace
                     async for event in codespace.events():
                         if isinstance(event, EditRefused):
-                            self.world.story.happened(self.name, f"refused: {event.code}")
+                            self.refused(event.code, event.reason)
                         elif isinstance(event, Reconnected):
                             self._on_reconnected(event)
                         if self._scope is scope:
