@@ -2,6 +2,7 @@
 
 import trio
 
+from pyshare.core.units import has_lone_surrogate
 from simulation.events import Events
 from simulation.hostile import Hostile
 from simulation.instance import Instance, tasks_of
@@ -47,6 +48,8 @@ class Judges:
             await trio.sleep(_LOOK_SECONDS)
         text = world.stored_text()
         world.story.tell("judge", f"one text of {len(text)} units: {text!r}")
+        if has_lone_surrogate(text):
+            raise Wrong(f"the text has half a surrogate pair: {text!r}")
         self._judge_letters(text)
         self._judge_rights()
         self.watch()

@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from pyshare.actors import backlog, channel, commits, fanout, log, membership, stock, supervisor
+from pyshare.actors import backlog, channel, commits, fanout, membership, stock, supervisor
 from pyshare.actors.channel import Channel
 from pyshare.actors.committer import Committer
 from pyshare.actors.log import Answer, Append, LogMachine, Request
@@ -199,14 +199,6 @@ def _let_lookers_push() -> Sequence[Patch]:
     return [(Channel, "_on_push", careless)]
 
 
-@_mutant("halves of surrogate pairs are let in")
-def _let_halves_in() -> Sequence[Patch]:
-    return [
-        (draft, "has_lone_surrogate", lambda text: False),
-        (draft, "splits_pair", lambda text, pos: False),
-    ]
-
-
 @_mutant("a client is not told that its push is refused")
 def _keep_a_refusal_secret() -> Sequence[Patch]:
     return [(membership.Membership, "refuse", _nothing)]
@@ -228,23 +220,6 @@ def _put_back_another_epoch() -> Sequence[Patch]:
 @_mutant("the news that events may have been missed is passed over")
 def _pass_over_gaps() -> Sequence[Patch]:
     return [(LogMachine, "doubt", _nothing)]
-
-
-@_mutant("what was heard while it was in doubt is taken without reading the log")
-def _trust_what_is_heard() -> Sequence[Patch]:
-    def hear(self: LogMachine, version: int, updates: Sequence[Update]) -> None:
-        self._outcomes.append(log.Logged(version, updates))
-
-    return [(LogMachine, "hear", hear)]
-
-
-@_mutant("a channel that has parted from its log goes on with the other one")
-def _go_on_with_another_log() -> Sequence[Patch]:
-    def take(self: Channel) -> None:
-        for outcome in self._log.take_outcomes():
-            self._take_outcome(outcome)
-
-    return [(Channel, "_take_outcomes", take)]
 
 
 # The way to the members.
