@@ -334,23 +334,26 @@ class _Connection:
             logger.info("joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None})
             self._stream.open_lane(partial(self._on_lane_message, dialect))
             while True:
-                message = await ws.get_message()
+                await self._take_message(await ws.get_message(), dialect)
+                # Only now: it opens the lane, and a message that waits here could be passed there.
                 self._stream.message_taken()
-                await self._on_message(message, dialect)
+                await self._pay()
         finally:
             logger.info("left", extra=self._who)
 
     async def _on_lane_message(self, dialect: Dialect, message: str) -> None:
-        """Take a message in the task that reads. What ends the connection ends each wait here (see `_tell`)."""
+        """Take a message in the task that reads. The end of the connection ends the wait for the channel (`_tell`)."""
         if self._outlet.ended:
             return
         try:
-            await self._on_message(message, dialect)
+            await self._take_message(message, dialect)
         except ConnectionRefused as refused:
             self._outlet.close_nowait(refused.closing)
+        else:
+            await self._pay()
 
-    async def _on_message(self, message: str | bytes, dialect: Dialect) -> None:
-        await self._take_message(message, dialect)
+    async def _pay(self) -> None:
+        """Have the client pay for a message."""
         self._bucket.take(1, trio.current_time())
         await self._stream.pause()
 

@@ -669,6 +669,28 @@ async def test_cancelled_before_the_handshake_it_answers_503(autojump_clock: Moc
         assert "Retry-After: 1\r\n" in answer
 
 
+async def test_no_message_arrives_without_those_before_it_when_a_connection_with_a_full_mailbox_ends(
+    autojump_clock: MockClock,
+) -> None:
+    selects = [f'{{"type":"select","version":{number},"ranges":[]}}'.encode() for number in range(4)]
+    async with serving() as world:
+        join = await joined(world)
+        # Two fill the mailbox. The third one comes in parts, so it goes by trio-websocket, and the fourth could not.
+        await world.client.send(raw_frame(1, selects[0]) + raw_frame(1, selects[1]))
+        await world.client.send(raw_frame(1, selects[2][:9], last=False) + raw_frame(0, selects[2][9:]))
+        await trio.testing.wait_all_tasks_blocked()
+        await world.client.send(raw_frame(1, selects[3]))
+        await trio.testing.wait_all_tasks_blocked()
+        join.outlet.close_nowait(Closing(CloseCode.RESTARTING, "the server restarts"))
+        arrived = [world.mailbox.receive_nowait(), world.mailbox.receive_nowait()]
+        while not isinstance(message := await world.mailbox.receive(), Leave):
+            arrived.append(message)
+        assert await world.client.closing() == (CloseCode.RESTARTING, "the server restarts")
+    frames = [each.frame for each in arrived if isinstance(each, Received)]
+    versions = [frame.version for frame in frames if isinstance(frame, SelectFrame)]
+    assert versions == list(range(len(versions)))
+
+
 async def test_a_full_mailbox_does_not_keep_a_cancelled_connection(autojump_clock: MockClock) -> None:
     async with serving() as world:
         await let_in(world.client)
