@@ -25,6 +25,7 @@ from pyshare.core.protocol import (
     Limits,
     PeerLanguageFrame,
     PushFrame,
+    RefusedFrame,
     Welcome,
     encode,
     parse_server_frame,
@@ -257,12 +258,16 @@ class Link:
             frame = await _receive_frame(connection)
             if isinstance(frame, Welcome):
                 raise ConnectionEnded(CloseCode.NOT_UNDERSTOOD, "the server sent a second welcome")
+            settled = replica.settled
             try:
                 replica.receive(frame)
             except OutOfStep as error:
                 raise ConnectionEnded(None, str(error)) from None
             finally:
                 self.on_change(replica.take_events())
+            if isinstance(frame, RefusedFrame) and replica.settled > settled:
+                # There are only so many edits to be taken back, and others wait for that.
+                self._pause_seconds = self._limits.first_pause_seconds
             self.wake()
 
     async def _send_all(self, connection: Connection, patience: Patience) -> None:

@@ -726,6 +726,23 @@ async def test_refused_edits_are_taken_back_and_told_and_later_ones_are_kept(aut
         await codespace.wait_confirmed()
 
 
+async def test_edits_behind_many_that_are_refused_are_saved_in_seconds(autojump_clock: MockClock) -> None:
+    world = World(server=ModelServer("", limits=replace(LIMITS, text_units=30)))
+    async with world.client() as codespace:
+        world.holds_pushes = True
+        for _ in range(20):
+            codespace.append("x")
+        await wait_all_tasks_blocked()
+        others(world, Change(0, 0, "y" * 30))
+        world.holds_pushes = False
+        world.connection.arrive(world.connection.held[0])
+        with pytest.raises(EditsRefused, match="too_long"):
+            await codespace.wait_confirmed()
+        assert codespace.text == "y" * 30
+        assert trio.current_time() < 10
+    assert pauses(world) == [0.25] * 20
+
+
 async def test_a_refusal_that_nobody_waited_for_is_told_to_the_next_who_waits(autojump_clock: MockClock) -> None:
     world = World()
     async with world.client() as codespace:

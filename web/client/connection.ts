@@ -28,8 +28,6 @@ import { AnotherLife, OutOfStep, Replica } from "./replica.js";
 import type { Editor } from "./screen.js";
 import { isOffline, type Status } from "./status.js";
 
-/** Milliseconds that a connection has to last for the next pause to be a first one. */
-const SETTLED_MS = 1000;
 /** Milliseconds between two writings of what is unsaved, where it has only moved behind what others did. */
 const KEEP_MS = 300;
 /** A connection that ended without the server's saying so. */
@@ -58,9 +56,8 @@ export class Connection {
   #kept = true;
   /** What was typed when the draft was written last. */
   #keptTyped: unknown = null;
-  /** Connections that came as far as the welcome, and when the last one did. */
+  /** Connections that came as far as the welcome. */
   #welcomes = 0;
-  #welcomedAt = 0;
   readonly #pauses = new Pauses();
   /** What is known of the present connection: when it counts as lost, and the pieces of a frame that arrives. */
   #life = new Liveness(0);
@@ -267,10 +264,7 @@ export class Connection {
     try {
       if (frame !== null) this.#onFrame(frame);
     } catch (error) {
-      if (error instanceof AnotherLife) {
-        this.#end({ code: GONE, reason: ANOTHER_LIFE }, this.#replica.text);
-        return;
-      }
+      if (error instanceof AnotherLife) return this.#end({ code: GONE, reason: ANOTHER_LIFE }, this.#replica.text);
       if (!(error instanceof OutOfStep)) throw error;
       return this.#cut(LOST, error.message);
     }
@@ -287,7 +281,7 @@ export class Connection {
       case "welcome":
         this.#replica.resume(frame);
         this.#welcomes++;
-        this.#welcomedAt = Date.now();
+        this.#pauses.welcomed(Date.now());
         this.#state = "connected";
         this.#ended = null;
         this.#storage = "ok";
@@ -300,11 +294,15 @@ export class Connection {
       case "updates":
         this.#replica.receive(frame);
         break;
-      case "refused":
+      case "refused": {
+        const before = this.#replica.unconfirmed;
         this.#replica.refuse(frame);
+        // There are only so many edits to be taken back, and others wait for that.
+        if (this.#replica.unconfirmed < before) this.#pauses.restart();
         // Kept as it is now, so that it is not sent the same way again.
         this.#keep();
         break;
+      }
       case "select":
         this.#replica.select(frame.id, frame.version, frame.ranges);
         break;
@@ -348,10 +346,9 @@ export class Connection {
   }
 
   #pause(code: number, reason: string): void {
-    const settled = this.#state === "connected" && Date.now() - this.#welcomedAt >= SETTLED_MS;
     this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
     this.#drop();
-    const milliseconds = this.#pauses.next(settled);
+    const milliseconds = this.#pauses.next(Date.now());
     this.#ended = { code, reason };
     this.#retryAt = Date.now() + milliseconds;
     this.#timer = setTimeout(() => this.#dial(), milliseconds);

@@ -450,6 +450,32 @@ await play({
     next.close();
   },
 
+  async "edits behind many that are refused are saved in seconds"() {
+    const [server, browser] = [new Server("start\n"), new Browser()];
+    const first = page(browser);
+    await server.serve();
+    const commit = server.answer;
+    server.answer = (socket, { seq }) => socket.say({ type: "refused", seq, code: "too_long", reason: "no" });
+    for (let key = 0; key < 21; key++) first.type("x");
+    await server.serve();
+    const start = clock.now;
+    while (first.refused.length < 21) {
+      demand(clock.now - start < 20_000, `${first.refused.length} were refused in ${clock.now - start} ms`);
+      await clock.pass(250);
+      await server.serve();
+    }
+    server.answer = commit;
+    first.type("y");
+    await clock.pass(250);
+    await server.serve();
+    demandEqual(
+      [server.text, first.editor.text, first.connection.status.unsaved],
+      [`start\ny`, `start\ny`, 0],
+      "texts",
+    );
+    first.close();
+  },
+
   async "the text of an earlier life stays on the screen, and is offered where the next life is open"() {
     const [server, browser] = [new Server("hours of work\n"), new Browser()];
     await leave(server, browser, EDIT, "and more\n");
