@@ -23,7 +23,7 @@ import { People } from "./people.js";
 import { setUpPrint } from "./print.js";
 import { setUpShare } from "./share.js";
 import { goToNew } from "./start.js";
-import { fate } from "./state.js";
+import { fate, sentence } from "./state.js";
 import { StatusLine } from "./status.js";
 import { markNews, setTitle } from "./titles.js";
 import { showToast } from "./toast.js";
@@ -319,9 +319,8 @@ export class Session {
       }
       if (key !== "s") return;
       event.preventDefault();
-      showToast(
-        this.#status.look === "saved" ? "Saved already." : `${part("connection-text", HTMLElement).textContent}.`,
-      );
+      const words = part("connection-text", HTMLElement).textContent;
+      showToast(this.#status.look === "saved" ? "Saved already." : sentence(words));
     });
     part("editor", HTMLElement).addEventListener(
       "drop",

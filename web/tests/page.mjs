@@ -92,6 +92,11 @@ test("an edit on its way is worth a word after a moment, and slow after three se
   ]);
 });
 
+test("words become a sentence with one end", () => {
+  const words = ["the store is full", "Saving…", "Ask the owner."];
+  assert.deepEqual(words.map(page.sentence), ["The store is full.", "Saving…", "Ask the owner."]);
+});
+
 test("edits that were unsaved for a moment are not called saved because their push has just been sent", () => {
   const back = { unsaved: 3, waitingSince: NOW, unsavedSince: NOW - page.SAVING_MS };
   const first = shown(back);

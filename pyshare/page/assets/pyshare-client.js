@@ -827,11 +827,23 @@ var Liveness = class {
 // client/pauses.ts
 var FIRST_MS = 250;
 var LONGEST_MS = 1e4;
+var SETTLED_MS = 1e3;
 var Pauses = class {
   #ms = FIRST_MS;
-  /** Return the milliseconds of the next pause; `hasLasted`: the connection before it was a good one. */
-  next(hasLasted) {
-    if (hasLasted) this.#ms = FIRST_MS;
+  /** Time of the present connection's welcome; null: it has had none. */
+  #welcomedAt = null;
+  /** Take note of a welcome. */
+  welcomed(now) {
+    this.#welcomedAt = now;
+  }
+  /** Have the next pause be a first one. */
+  restart() {
+    this.#ms = FIRST_MS;
+  }
+  /** Return the milliseconds of the pause after a connection that has ended. */
+  next(now) {
+    if (this.#welcomedAt !== null && now - this.#welcomedAt >= SETTLED_MS) this.restart();
+    this.#welcomedAt = null;
     const milliseconds = this.#ms * (1 - Math.random() / 2);
     this.#ms = Math.min(2 * this.#ms, LONGEST_MS);
     return milliseconds;
@@ -1762,7 +1774,6 @@ function isOffline() {
 }
 
 // client/connection.ts
-var SETTLED_MS = 1e3;
 var KEEP_MS = 300;
 var LOST = 1006;
 var GONE = 4410;
@@ -1785,9 +1796,8 @@ var Connection = class _Connection {
   #kept = true;
   /** What was typed when the draft was written last. */
   #keptTyped = null;
-  /** Connections that came as far as the welcome, and when the last one did. */
+  /** Connections that came as far as the welcome. */
   #welcomes = 0;
-  #welcomedAt = 0;
   #pauses = new Pauses();
   /** What is known of the present connection: when it counts as lost, and the pieces of a frame that arrives. */
   #life = new Liveness(0);
@@ -1971,10 +1981,7 @@ var Connection = class _Connection {
     try {
       if (frame !== null) this.#onFrame(frame);
     } catch (error) {
-      if (error instanceof AnotherLife) {
-        this.#end({ code: GONE, reason: ANOTHER_LIFE }, this.#replica.text);
-        return;
-      }
+      if (error instanceof AnotherLife) return this.#end({ code: GONE, reason: ANOTHER_LIFE }, this.#replica.text);
       if (!(error instanceof OutOfStep)) throw error;
       return this.#cut(LOST, error.message);
     }
@@ -1990,7 +1997,7 @@ var Connection = class _Connection {
       case "welcome":
         this.#replica.resume(frame);
         this.#welcomes++;
-        this.#welcomedAt = Date.now();
+        this.#pauses.welcomed(Date.now());
         this.#state = "connected";
         this.#ended = null;
         this.#storage = "ok";
@@ -2003,10 +2010,13 @@ var Connection = class _Connection {
       case "updates":
         this.#replica.receive(frame);
         break;
-      case "refused":
+      case "refused": {
+        const before = this.#replica.unconfirmed;
         this.#replica.refuse(frame);
+        if (this.#replica.unconfirmed < before) this.#pauses.restart();
         this.#keep();
         break;
+      }
       case "select":
         this.#replica.select(frame.id, frame.version, frame.ranges);
         break;
@@ -2046,10 +2056,9 @@ var Connection = class _Connection {
     this.#presence.set(this.id, []);
   }
   #pause(code, reason) {
-    const settled = this.#state === "connected" && Date.now() - this.#welcomedAt >= SETTLED_MS;
     this.#state = this.#welcomes > 0 || this.#replica.begun ? "reconnecting" : "connecting";
     this.#drop();
-    const milliseconds = this.#pauses.next(settled);
+    const milliseconds = this.#pauses.next(Date.now());
     this.#ended = { code, reason };
     this.#retryAt = Date.now() + milliseconds;
     this.#timer = setTimeout(() => this.#dial(), milliseconds);
