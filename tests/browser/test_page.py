@@ -662,6 +662,22 @@ def test_an_edit_above_the_limit_is_refused_here_and_its_text_can_be_had_back(
         assert window.page.evaluate("navigator.clipboard.readText()") == copied
 
 
+def test_the_text_of_a_refused_edit_can_be_had_when_the_link_has_ended_too(
+    tmp_path: Path, browser: Browser, screens: Screens
+) -> None:
+    with running(tmp_path, "--text-units", "20") as server:
+        made = server.post("/codespaces", {"text": "short", "expires_in": 8})
+        token = dict(made["edit"])["token"]  # type: ignore[call-overload]
+        window = screens.open(f"{server.address}/#{token}")
+        window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        window.editor.focus()
+        window.page.keyboard.insert_text("much too long for this codespace")
+        expect(window.banner).to_contain_text("longer than the limit of 20 characters")
+        expect(window.banner).to_contain_text("This link ended at", timeout=20_000)
+        window.page.get_by_role("button", name="Copy what was taken back").click()
+        assert window.page.evaluate("navigator.clipboard.readText()") == "much too long for this codespace"
+
+
 #: How much of the picture in the README may look different on another machine, whose letters have other edges.
 _DIFFERENT = 0.02
 _COMPARE = """

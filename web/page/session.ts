@@ -249,7 +249,8 @@ export class Session {
       "closed",
       code === 1000 ? "wait" : "bad",
       `${failure.title} ${failure.sentence} ${kept}${lost}`,
-      actions,
+      // This banner takes the place of the one that says what was refused.
+      [...actions, ...this.#waysToTakenBack()],
     );
   }
 
@@ -266,12 +267,15 @@ export class Session {
       for (const { forget } of this.#refusals.splice(0)) forget?.();
       hideBanner("refused");
     };
-    const texts = this.#refusals.map(({ inserted }) => inserted).filter((text) => text !== "");
-    const actions: Action[] = [["Close", close]];
-    if (texts.length > 0) actions.unshift(["Copy what was taken back", () => void this.#copy(texts.join("\n"))]);
+    const actions: Action[] = [...this.#waysToTakenBack(), ["Close", close]];
     const what = last.code === "set_aside" ? "Text of an earlier visit could not be saved" : "An edit was taken back";
     const count = this.#refusals.length > 1 ? ` (this is the last of ${this.#refusals.length})` : "";
     showBanner("refused", "bad", `${what}: ${last.reason}${count}.`, actions);
+  }
+
+  #waysToTakenBack(): readonly Action[] {
+    const texts = this.#refusals.map(({ inserted }) => inserted).filter((text) => text !== "");
+    return texts.length > 0 ? [["Copy what was taken back", () => void this.#copy(texts.join("\n"))]] : [];
   }
 
   #waysToKeep(): readonly Action[] {
