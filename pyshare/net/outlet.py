@@ -386,7 +386,10 @@ class OutletStream(trio.abc.Stream):
         if self._on_message is None or not self._frames.idle or self._outlet.ended:
             return data
         messages, taken_bytes = take_messages(data)
-        for message in messages:
+        for index, message in enumerate(messages):
+            if index:
+                # Many small messages may be read at once: others have their turn between two.
+                await trio.lowlevel.checkpoint()
             await self._on_message(message)
         return data[taken_bytes:]
 

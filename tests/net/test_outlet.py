@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Generator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -453,6 +453,41 @@ async def test_pongs_between_messages_are_not_taken_for_a_message_that_never_end
 
     assert messages == ["x"] * 700
     assert pair.outlet.closing is None
+
+
+class AtOnce:
+    """Waits for nothing."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+async def test_others_have_their_turn_between_two_messages_that_were_read_at_once(pair: Pair) -> None:
+    stream = make_stream(pair)
+    turns = 0
+    taken_at: list[int] = []
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    def take(message: str) -> Awaitable[None]:
+        taken_at.append(turns)
+        return AtOnce()
+
+    pair.peer.send(b"\r\n\r\n")
+    await stream.receive_some()
+    stream.open_lane(take)
+    pair.peer.send(b"\x81\x81\x00\x00\x00\x00x" * 20 + PING[:1] + b"\x80\x00\x00\x00\x00")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        await stream.receive_some()
+        nursery.cancel_scope.cancel()
+
+    assert len(taken_at) == 20
+    assert len(set(taken_at)) > 10, "the order within a turn is by chance"
 
 
 async def test_trio_websockets_own_1009_becomes_a_reason_of_this_server(pair: Pair) -> None:
