@@ -1,4 +1,4 @@
-"""What the command line takes: the flags and words of each command, and their help."""
+"""The command line's flags and words of each command, and their help."""
 
 import argparse
 import difflib

@@ -1,4 +1,4 @@
-"""What a user has given, flags and environment variables, as settings or as one error in the words that were used.
+"""Flags and environment variables of a user, as settings or as one error in the user's words.
 
 Nothing is read from the process here.
 """

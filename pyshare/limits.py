@@ -1,4 +1,4 @@
-"""What the settings mean for each part: the limits that it declares beside the class that obeys them."""
+"""The limits of each part, made from the settings."""
 
 from pyshare.actors.channel_limits import ChannelLimits
 from pyshare.actors.fanout import FanOutLimits

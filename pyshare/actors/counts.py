@@ -1,4 +1,4 @@
-"""What a channel counts as it goes, which adds up over channels that have ended and those that serve."""
+"""Counts of a channel, which add up over channels that have ended and channels that serve."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Who has been sent what: a cursor for each member, each frame encoded once.
+"""Frames to the members of a channel: a cursor for each member, each frame encoded once.
 
 A member that keeps up costs one write of bytes that all share. One whose
 socket is full lags: nothing is queued for it but its place in the log. Each

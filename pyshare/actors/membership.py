@@ -1,4 +1,4 @@
-"""Who is in a channel: let in with a welcome, told the news, answered by their outlet or by their id, let go.
+"""The members of a channel: let in with a welcome, told the news, answered by their outlet or by their id, let go.
 
 The part of a channel that is about its members and not about the text; touched
 by that channel's tasks only, and no method waits.

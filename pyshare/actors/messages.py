@@ -1,4 +1,4 @@
-"""What a channel is told: the messages in its mailbox.
+"""The messages in a channel's mailbox.
 
 Connections send all of them but `Left` and `Drain`, which the supervisor sends, and know nothing else of a channel.
 """

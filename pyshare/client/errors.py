@@ -1,4 +1,4 @@
-"""What a client's user can be raised, and how the end of one connection is told."""
+"""Errors that the Python client raises, and the reason for the end of one connection."""
 
 from pyshare.core.changeset import Change
 from pyshare.core.errors import CLOSE_CODES, CloseCode, PyshareError

@@ -1,4 +1,4 @@
-"""What happens to a codespace, as its client's user is told, and the bounded streams that tell it.
+"""Events of a codespace for the user of the Python client, and the bounded streams that tell them.
 
 Positions are indices of characters, as those of `str` are.
 """

@@ -1,4 +1,4 @@
-"""What keeps a replica connected: one connection after the other, with pauses between, until it is of no use.
+"""The task that keeps a replica connected: one connection after the other, with pauses between.
 
 A `Link` is one task. It hands the server's frames to the replica and the
 replica's to the server, and has its listener told of what that changes.

@@ -1,4 +1,4 @@
-"""What a client says of itself in its first request: its session, what it has, its name.
+"""A client's words about itself in its first request: its session, the version that it has, its name.
 
 A session is a secret of the client's own, by which it is known over
 reconnects; what others are told of it is `public_id`.

@@ -1,4 +1,4 @@
-"""What leads from one text to another, as a change set.
+"""The difference between two texts, as a change set.
 
 For a client that comes back to a text whose log it cannot have: what others
 did in between is then known by its result only. Lines first, then characters

@@ -1,4 +1,4 @@
-"""How often something took how long, or was how large: counts by upper bounds, which add up."""
+"""Histograms of durations and sizes: counts per upper bound, which add up."""
 
 from bisect import bisect_left
 from collections.abc import Sequence

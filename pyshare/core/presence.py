@@ -1,4 +1,4 @@
-"""Who is here, on this instance and on others, what each has selected, and the language that they have chosen.
+"""The people of a codespace, on this instance and on others: their selections, and the language that they have chosen.
 
 A `Presence` gathers what has changed until it is taken, so that its owner
 decides how often anybody is told. Each selection is of a version; its owner

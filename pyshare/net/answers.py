@@ -1,4 +1,4 @@
-"""What HTTP requests are answered with: JSON, and an error's reason in plain words."""
+"""Answers to HTTP requests: JSON, and an error's reason in plain words."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""What is answered under which path of HTTP."""
+"""The paths of HTTP, and the part that answers each of them."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from http import HTTPStatus

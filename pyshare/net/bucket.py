@@ -1,4 +1,4 @@
-"""How much a client may send: a bucket of tokens that fills with time.
+"""The amount that a client may send: a bucket of tokens that fills with time.
 
 Pure: the time is an argument. Whoever draws decides what to do about a debt.
 """

@@ -1,4 +1,4 @@
-"""What an operator's Prometheus is told of this server, pulled from the statistics of its parts.
+"""Metrics for an operator's Prometheus, pulled from the statistics of the server's parts.
 
 No label has a codespace, a client or a token in it: there are any number of
 those. With several worker processes each tells its own at a socket of its own,

@@ -1,4 +1,4 @@
-"""What a memory store can be told to do wrong: to delay, fail, forget or drop.
+"""Faults that a memory store can be told to have: delays, failures, lost data, dropped events.
 
 A `Faults` is given to the store and changed while it serves; every knob is off
 by default and takes effect with the next call or event. What no knob can do is

@@ -1,4 +1,4 @@
-"""What is asked of a Redis server on each new connection: who it is, what it permits, and to have the scripts ready."""
+"""The questions to a Redis server on each new connection: its identity, its permissions, its scripts."""
 
 import secrets
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which codespaces an instance holds, in whose data they were found, and so whether one that is missing was lost.
+"""The codespaces that an instance holds, and the data in which each was found: they tell a lost one from a deleted one.
 
 A codespace that is not there any more was deleted or has expired, and its
 clients are told; unless the data it was found in are not those that are there

@@ -1,4 +1,4 @@
-"""How a codespace lies in Redis: its keys and fields, and how updates and events are written there.
+"""The Redis keys and fields of a codespace, and the form of updates and events there.
 
 | key | type | what |
 | --- | --- | --- |

@@ -1,4 +1,4 @@
-"""Who has subscribed to which codespace, and how an event is handed to each without waiting."""
+"""Subscriptions to codespaces: each event is handed to every subscriber without waiting."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""What a server's metrics say of it: one scrape, and what has happened between two. No I/O, no clock."""
+"""Figures of a server, read from its metrics: one scrape, and the difference of two. No I/O, no clock."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

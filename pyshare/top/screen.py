@@ -1,4 +1,4 @@
-"""How figures look in a terminal of 80 columns or more, with and without colour. No I/O."""
+"""The picture of figures in a terminal of 80 columns or more, with and without colour. No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-/** What is done with change sets that @codemirror/state leaves open. No state. */
+/** Operations on change sets that @codemirror/state does not have. No state. */
 
 import { diff } from "@codemirror/merge";
 import { ChangeSet, type ChangeSpec, type Text } from "@codemirror/state";

@@ -1,4 +1,4 @@
-/** What the others have selected in an editor's text, as a field of its state: it moves with the text. */
+/** The selections of others in an editor's text, as a field of its state: they move with the text. */
 
 import { StateEffect, StateField } from "@codemirror/state";
 

@@ -1,4 +1,4 @@
-/** What a server refuses for now, asked again. */
+/** Requests that a server refuses for now, sent again. */
 
 import { ApiError } from "./api.js";
 

@@ -1,4 +1,4 @@
-/** What the page asks of the server over HTTP. */
+/** The page's requests to the server over HTTP. */
 
 import type { Mode } from "../client/index.js";
 

@@ -1,4 +1,4 @@
-/** What the page remembers in this browser: one's name, choices, and the codespaces that were open. Where nothing can be kept, nothing is. */
+/** The page's memory in this browser: one's name, choices, and the codespaces that were open. It is empty where the browser keeps nothing. */
 
 import type { Mode } from "../client/index.js";
 
