@@ -8,6 +8,7 @@ again under its number. A text makes it forget what it has not saved.
 from collections.abc import Sequence
 
 from pyshare.core.changeset import Change, ChangeSet
+from pyshare.core.document import tip_of
 from pyshare.core.protocol import CommittedUpdate, PushFrame, UpdatesFrame, Welcome
 
 
@@ -19,6 +20,8 @@ class CollabEditor:
         # What is known of the codespace.
         self.id = ""
         self.epoch: str | None = None
+        # The mark of the update that made the version, if it was heard.
+        self.tip: str | None = None
         self.version: int | None = None
         # Own updates that the log is not known to have.
         self.unconfirmed: list[ChangeSet] = []
@@ -59,6 +62,7 @@ class CollabEditor:
             self.forget()
             self.text = welcome.text
             self.version = welcome.version
+            self.tip = None
         else:
             assert welcome.updates is not None
             assert self.version is not None
@@ -94,6 +98,8 @@ class CollabEditor:
                 changes = changes.map(unconfirmed, before=True)
             self.text = changes.apply(self.text)
         self.version += len(updates)
+        if updates:
+            self.tip = tip_of(updates[-1])
         self._count_from(max((update.seq for update in updates if update.sender == self.id), default=0))
 
     def _count_from(self, seq: int) -> None:

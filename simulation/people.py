@@ -249,6 +249,8 @@ class CollabPerson(Person):
         query = f"session={format_session(self._session)}&name={self.name}"
         if editor.version is not None:
             query += f"&epoch={editor.epoch}&version={editor.version}"
+            if editor.tip is not None:
+                query += f"&tip={editor.tip}"
         self._welcomed = False
         path = f"/codespace/{self.world.token(self)}/?{query}"
         self._socket = Socket(

@@ -99,6 +99,9 @@ class Membership:
     def _welcome(self, join: Join) -> None:
         peers = self._attendance.peers(join.peer.id)
         known = join.version if join.epoch == self._epoch else None
+        if known is not None and join.tip is not None and self._document.tip_at(known) not in {None, join.tip}:
+            # The store came back with an older log, which has grown another way: to this version, and another text.
+            known = None
         if join.version is not None and (known is None or self._document.since(known) is None):
             self._counts.resyncs["text"] += 1
         first = welcome(

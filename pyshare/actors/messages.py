@@ -19,6 +19,8 @@ class Join:
     #: What it has, if it comes back.
     epoch: str | None = None
     version: int | None = None
+    #: The mark of the update that made that version, if the client knows it.
+    tip: str | None = None
     #: Whether it is a stock editor, which speaks the sharepython dialect.
     stock: bool = False
     #: Whether it takes long messages in pieces (see `pyshare.core.framing`).

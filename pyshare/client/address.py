@@ -1,6 +1,7 @@
 """The address of a codespace, as a user gives it and as a connection needs it."""
 
 import re
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pyshare.core.arrival import NAME_LENGTH, format_session
@@ -49,6 +50,15 @@ def _mistake(parts: SplitResult, path: str, port: int | None) -> str:
     return ""
 
 
+class ResumePoint(NamedTuple):
+    """The point of a log from which a client goes on when it comes back."""
+
+    epoch: str
+    version: int
+    #: The mark of the update that made the version (see `tip_of` of `pyshare.core.document`), if known.
+    tip: str | None = None
+
+
 def check_name(name: str) -> None:
     """Check a name that others are to be shown.
 
@@ -65,8 +75,8 @@ def server_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def joining_url(address: str, *, session: bytes, name: str, known: tuple[str, int] | None) -> str:
-    """Return the URL with which the holder of `session` connects; `known`: epoch and version to resume from.
+def joining_url(address: str, *, session: bytes, name: str, known: ResumePoint | None) -> str:
+    """Return the URL with which the holder of `session` connects; `known` is what it has.
 
     It asks for progress: long frames in pieces, and signs of life.
 
@@ -74,7 +84,9 @@ def joining_url(address: str, *, session: bytes, name: str, known: tuple[str, in
     """
     query = {"session": format_session(session), "progress": "1"}
     if known:
-        query |= {"epoch": known[0], "version": str(known[1])}
+        query |= {"epoch": known.epoch, "version": str(known.version)}
+        if known.tip:
+            query["tip"] = known.tip
     if name:
         query["name"] = name
     return f"{address}?{urlencode(query)}"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import assert_never
 
+from pyshare.client.address import ResumePoint
 from pyshare.client.errors import TextTooLong
 from pyshare.client.events import (
     EditRefused,
@@ -24,7 +25,7 @@ from pyshare.client.events import (
 from pyshare.client.presence import Presence, mapped
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.difference import difference
-from pyshare.core.document import by_push
+from pyshare.core.document import by_push, tip_of
 from pyshare.core.errors import PyshareError, RefusalCode
 from pyshare.core.parcel import deletions, part_limits, push_limits
 from pyshare.core.protocol import (
@@ -81,6 +82,8 @@ class Replica:
         # Text and version of what is committed; None before the first welcome.
         self._committed = ""
         self._version: int | None = None
+        # The mark of the update that made the version, if it was heard.
+        self._tip: str | None = None
         # What leads from the committed text to the one on the screen.
         self._unconfirmed = Unconfirmed(apart=_APART)
         # Number of the last push.
@@ -109,11 +112,11 @@ class Replica:
         return self._version or 0
 
     @property
-    def resume_point(self) -> tuple[str, int] | None:
-        """Epoch and version from which the server is to go on; None: it has to send the text."""
+    def resume_point(self) -> ResumePoint | None:
+        """The point from which the server is to go on; None: it has to send the text."""
         if self._version is None or self._must_fetch:
             return None
-        return self._epoch, self._version
+        return ResumePoint(self._epoch, self._version, self._tip)
 
     @property
     def must_fetch(self) -> bool:
@@ -326,6 +329,7 @@ class Replica:
         if flying and flying.seq <= welcome.acked:
             self._committed = self._unconfirmed.land().apply(self._committed)
         self._epoch, self._version, self._must_fetch = welcome.epoch, welcome.version, False
+        self._tip = None
         if begins:
             self._committed = self.text = text
         else:
@@ -344,13 +348,14 @@ class Replica:
                 length = update.changes.new_length
             changes = reduce(ChangeSet.compose, (update.changes for update in push))
             self._version += len(push)
+            self._tip = tip_of(push[-1])
             self._take_push(push[0].sender, push[0].seq, changes)
 
     def _take_push(self, sender: str, seq: int, changes: ChangeSet) -> None:
         flying = self._unconfirmed.in_flight
         is_own = sender == self.id
         is_flying = is_own and flying is not None and flying.seq == seq
-        if is_flying and flying is not None and _is_done_by(flying.changes, changes):
+        if is_flying and flying is not None and flying.is_done_by(changes):
             self._confirm(changes)
             return
         self._committed = changes.apply(self._committed)
@@ -439,12 +444,3 @@ class Replica:
             changes = self._unconfirmed.whole(len(self._committed))
             ranges = self.presence.selections[frame.id] = mapped(frame.ranges, changes.map_pos)
             self._events.append(PeerSelected(frame.id, mapped(ranges, Places(self.text).index)))
-
-
-def _is_done_by(own: ChangeSet, committed: ChangeSet) -> bool:
-    """Whether a push is what is committed under its number, perhaps rebased in another way.
-
-    It inserts the same then. One that only deletes is done where nothing is left for it to delete.
-    """
-    inserted = "".join(own.inserted)
-    return inserted == "".join(committed.inserted) if inserted else own.map(committed).empty

@@ -63,6 +63,8 @@ class Arrival:
     #: Epoch and version to resume from; one without the other is of no use.
     epoch: Annotated[str, Field(max_length=64)] | None = None
     version: Version | None = None
+    #: The mark of the update that made that version, if known (see `tip_of` of `pyshare.core.document`).
+    tip: Annotated[str, Field(max_length=64)] | None = None
     name: Annotated[str, Field(max_length=NAME_LENGTH), AfterValidator(plain_name)] = ""
     #: Whether it takes long messages in pieces, and signs of life (see `pyshare.core.framing`).
     progress: bool = False

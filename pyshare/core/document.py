@@ -100,6 +100,11 @@ class Sent(Protocol):
 _Sent = TypeVar("_Sent", bound=Sent)
 
 
+def tip_of(update: Sent) -> str:
+    """Return the mark of an update by which two logs of one epoch are told apart: its sender and the push's number."""
+    return f"{update.sender}:{update.seq}"
+
+
 def by_push(updates: Iterable[_Sent]) -> Iterator[list[_Sent]]:
     """Return `updates`, in order, as the pushes that they came with."""
     for _, push in groupby(updates, key=lambda update: (update.sender, update.seq)):
@@ -254,6 +259,11 @@ class Document:
             return len(self._text)
         index = len(self._history) - (self._version - version)
         return self._history[index].changes.length if 0 <= index < len(self._history) else None
+
+    def tip_at(self, version: int) -> str | None:
+        """Return the mark of the update that made `version` (see `tip_of`), None if the history does not have it."""
+        index = len(self._history) - (self._version - version) - 1
+        return tip_of(self._history[index]) if 0 <= index < len(self._history) else None
 
     def move(self, version: int, positions: Sequence[int], work: Work) -> tuple[int, list[int]]:
         """Move `positions` of `version`, in ascending order, towards the present version, update by update.

@@ -42,6 +42,14 @@ class InFlight:
     #: Whether it was sent over the connection there is.
     sent: bool = False
 
+    def is_done_by(self, committed: ChangeSet) -> bool:
+        """Whether it is what is committed under its number, perhaps rebased in another way.
+
+        It inserts the same then. One that only deletes is done where nothing is left for it to delete.
+        """
+        inserted = "".join(self.changes.inserted)
+        return inserted == "".join(committed.inserted) if inserted else self.changes.map(committed).empty
+
 
 class Unconfirmed:
     """What leads from the committed text to the one on the screen.

@@ -329,7 +329,7 @@ class _Connection:
         peer = Peer(public_id(arrival.session or self._new_session()), arrival.name, admission.mode)
         self._who |= {"codespace": public_name(admission.codespace), "client": peer.id}
         try:
-            known = arrival.epoch, arrival.version
+            known = arrival.epoch, arrival.version, arrival.tip
             await self._tell(Join(self._outlet, peer, *known, stock=dialect.stock, pieces=arrival.progress))
             logger.info("joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None})
             self._stream.open_lane(partial(self._on_lane_message, dialect))

@@ -241,6 +241,26 @@ async def test_one_who_may_only_look_sees_everything_and_changes_nothing(
         assert alice.text == "text"
 
 
+@pytest.mark.parametrize(("tip", "is_known"), [("id-of-alice:1", True), ("id-of-alice:2", False), (None, True)])
+async def test_one_whose_version_was_made_by_another_update_than_the_logs_is_sent_the_text(
+    tip: str | None, is_known: bool, store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice, bob = world.client("alice"), world.client("bob")
+        alice.types("a")
+        await world.settles()
+        bob.cut()
+        await world.settles()
+        alice.types("b")
+        await world.settles()
+        bob.tip = tip
+        world.joins(bob)
+        await world.settles()
+        welcome = last_welcome(bob)
+        assert (welcome.text is None, welcome.updates is None) == (is_known, not is_known)
+        assert bob.text == "ab"
+
+
 async def test_one_who_comes_back_is_sent_the_updates_it_missed(
     store: MemoryStore, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -118,6 +118,8 @@ class Client:
         self.pushes = True
         # Whether it takes long messages in pieces.
         self.pieces = False
+        # The mark of the update that made its version, if it tells one.
+        self.tip: str | None = None
         # Why it was not let in at all.
         self.refusal: Closing | None = None
         # Whether it has read the welcome of the present connection.
@@ -182,7 +184,7 @@ class Client:
             self._connection = scope
             try:
                 async with open_lease(supervisor, codespace, create=create, last=Leave(outlet)) as mailbox:
-                    known = self.editor.epoch, self.editor.version
+                    known = self.editor.epoch, self.editor.version, self.tip
                     await mailbox.send(Join(outlet, self.peer, *known, pieces=self.pieces))
                     if self._connection is scope:
                         self._mailbox = mailbox

@@ -3,6 +3,7 @@
 from collections import deque
 from typing import Protocol
 
+from pyshare.client.address import ResumePoint
 from pyshare.client.replica import OutOfStep, Replica, ReplicaFrame
 from pyshare.core.document import Document, DocumentLimits, Push, Update, by_push
 from pyshare.core.draft import Draft
@@ -67,7 +68,7 @@ class ModelServer:
         self.log.clear()
 
     def welcome(
-        self, client: str, known: tuple[str, int] | None, *, log_later: bool = False
+        self, client: str, known: ResumePoint | tuple[str, int] | None, *, log_later: bool = False
     ) -> list[Welcome | UpdatesFrame]:
         """Return the first frames for `client`; with `log_later` the log follows the welcome push by push."""
         version = self.document.version

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pyshare.client.address import joining_url, parse_address
+from pyshare.client.address import ResumePoint, joining_url, parse_address
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_what_is_wrong_with_an_address_is_named(given: str, mistake: str) -> Non
 def test_the_query_tells_who_comes_and_where_to_go_on() -> None:
     address = "ws://h/codespace/x/"
     assert joining_url(address, session=bytes(16), name="", known=None) == f"{address}?session={'A' * 22}&progress=1"
-    url = joining_url(address, session=bytes(16), name="a & b", known=("é", 7))
-    assert url == f"{address}?session={'A' * 22}&progress=1&epoch=%C3%A9&version=7&name=a+%26+b"
+    url = joining_url(address, session=bytes(16), name="a & b", known=ResumePoint("é", 7, "ann:3"))
+    assert url == f"{address}?session={'A' * 22}&progress=1&epoch=%C3%A9&version=7&tip=ann%3A3&name=a+%26+b"

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from pyshare.client.address import ResumePoint
 from pyshare.client.errors import TextTooLong
 from pyshare.client.events import (
     EditRefused,
@@ -354,7 +355,7 @@ def test_updates_that_are_known_are_passed_over_and_a_gap_is_told() -> None:
     assert (alice.text, alice.version) == ("abc", 2)
     with pytest.raises(OutOfStep, match="version 2 is followed by 4"):
         alice.receive(frame_of(4, second))
-    assert alice.resume_point == ("first", 2)
+    assert alice.resume_point == ResumePoint("first", 2, "bob:2")
 
 
 def test_an_update_that_does_not_fit_makes_the_replica_ask_for_the_text() -> None:
@@ -595,7 +596,7 @@ def test_a_codespace_that_was_put_back_under_another_epoch_is_merged_with_what_i
     alice.connects()
     settle(server, alice)
     assert server.document.text == alice.replica.text == "new text x"
-    assert alice.replica.resume_point == ("first'", 1)
+    assert alice.replica.resume_point == ResumePoint("first'", 1, f"{alice.name}:1")
 
 
 @pytest.mark.parametrize("others_typed", [False, True])
@@ -611,7 +612,7 @@ def test_another_life_of_a_codespace_does_not_take_the_text_away(text: str, *, o
     with pytest.raises(AnotherLife):
         settle(server, alice)
     assert alice.replica.text == "nowhere else x"
-    assert alice.replica.resume_point == ("first", 0)
+    assert alice.replica.resume_point == ResumePoint("first", 0)
 
 
 def test_one_who_has_nothing_of_the_former_life_comes_to_the_next() -> None:

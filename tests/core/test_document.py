@@ -16,6 +16,7 @@ from pyshare.core.document import (
     Update,
     by_push,
     normalise,
+    tip_of,
     weight,
 )
 from pyshare.core.draft import Draft, WaitingPush, rebase
@@ -497,6 +498,12 @@ def test_positions_move_with_the_text_as_far_as_the_work_reaches() -> None:
     assert document.move(0, [2], Work(1)) == (1, [4])
     assert document.move(0, [2], Work(0)) == (0, [2])
     assert document.move(0, [], Work()) == (2, [])
+
+
+def test_the_update_that_made_a_version_is_known_as_far_as_the_history_reaches() -> None:
+    document = document_of("", *letters(5), limits=replace(LIMITS, history_updates=3))
+    marks = [document.tip_at(version) for version in range(1, 7)]
+    assert marks == [None, None, *map(tip_of, letters(5)[2:]), None]
 
 
 def test_the_length_of_a_text_is_known_as_far_as_the_history_reaches() -> None:

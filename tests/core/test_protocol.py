@@ -459,13 +459,14 @@ def test_the_message_of_a_push_says_the_same_as_its_frame(
 
 
 def test_one_who_says_nothing_arrives_as_a_stranger() -> None:
-    assert parse_arrival("") == Arrival(None, None, None, "")
+    assert parse_arrival("") == Arrival(session=None, epoch=None, version=None, tip=None, name="")
 
 
 def test_one_who_comes_back_says_so_in_the_query() -> None:
     session = bytes(range(16))
-    query = urlencode({"session": format_session(session), "epoch": "e-_1", "version": 7, "name": f"Ä b&=+ {EMOJI}"})
-    assert parse_arrival(query) == Arrival(session, "e-_1", 7, f"Ä b&=+ {EMOJI}")
+    name = f"Ä b&=+ {EMOJI}"
+    query = {"session": format_session(session), "epoch": "e-_1", "version": 7, "tip": "a:3", "name": name}
+    assert parse_arrival(urlencode(query)) == Arrival(session, epoch="e-_1", version=7, tip="a:3", name=name)
 
 
 @pytest.mark.parametrize(

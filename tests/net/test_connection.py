@@ -55,12 +55,12 @@ async def leaves(world: World) -> None:
 
 async def test_a_client_joins_with_what_its_query_says(autojump_clock: MockClock) -> None:
     async with serving() as world:
-        query = f"?session={format_session(SESSION)}&epoch=e1&version=7&name=Ada+L."
+        query = f"?session={format_session(SESSION)}&epoch=e1&version=7&tip=a:3&name=Ada+L."
         join = await joined(world, query)
 
         assert join.peer.id == public_id(SESSION)
         assert (join.peer.name, join.peer.mode) == ("Ada L.", "edit")
-        assert (join.epoch, join.version) == ("e1", 7)
+        assert (join.epoch, join.version, join.tip) == ("e1", 7, "a:3")
         assert world.asked == [(CODESPACE, False)]
         await leaves(world)
 

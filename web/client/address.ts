@@ -10,13 +10,16 @@ export function socketAddress(url: string | URL): URL {
   return address;
 }
 
+/** The point of a log from which a client goes on when it comes back. */
+export interface ResumePoint {
+  readonly epoch: string;
+  readonly version: number;
+  /** The mark of the update that made the version, its sender and number; null: it is not known. */
+  readonly tip: string | null;
+}
+
 /** Return the address for one connection: who joins, and with what it comes. */
-export function joiningAddress(
-  address: URL,
-  session: string,
-  name: string,
-  known: { readonly epoch: string; readonly version: number } | null,
-): URL {
+export function joiningAddress(address: URL, session: string, name: string, known: ResumePoint | null): URL {
   const url = new URL(address);
   url.searchParams.set("session", session);
   url.searchParams.set("name", name);
@@ -25,6 +28,7 @@ export function joiningAddress(
   if (known !== null) {
     url.searchParams.set("epoch", known.epoch);
     url.searchParams.set("version", String(known.version));
+    if (known.tip !== null) url.searchParams.set("tip", known.tip);
   }
   return url;
 }

@@ -5,6 +5,9 @@ import type { Transaction } from "@codemirror/state";
 import { hasHalves, insertedBy } from "./changes.js";
 import type { Limits, RefusedFrame } from "./protocol.js";
 
+/** Refusals that say nothing of the edits: with the newest text under them they may be pushed again. */
+export const STALE: ReadonlySet<string> = new Set(["too_old", "too_new", "seq", "in_flight"]);
+
 /** Edits that were refused, and that are taken back. */
 export interface Refusal {
   /**

@@ -7,6 +7,7 @@
 
 import { ChangeSet, Text, type Transaction, type TransactionSpec } from "@codemirror/state";
 
+import type { ResumePoint } from "./address.js";
 import { byPush, composed, difference, insertedBy, sizeOf } from "./changes.js";
 import { Committed } from "./committed.js";
 import { Drafted, type Draft } from "./draft.js";
@@ -23,7 +24,7 @@ import {
   type UpdatesFrame,
   type Welcome,
 } from "./protocol.js";
-import { reasonOf, refusalOf, VIEW_ONLY, type Refusal } from "./refusals.js";
+import { reasonOf, refusalOf, STALE, VIEW_ONLY, type Refusal } from "./refusals.js";
 import { NOTHING, Screen, setTyped, type Editor, type Unit } from "./screen.js";
 import { Unconfirmed } from "./unconfirmed.js";
 
@@ -41,15 +42,14 @@ export class OutOfStep extends Error {}
 /** The codespace has had another life: the text of the earlier one is on this screen, and perhaps nowhere else. */
 export class AnotherLife extends Error {}
 
-/** Refusals that say nothing of the edits: with the newest text under them they may be pushed again. */
-const STALE: ReadonlySet<string> = new Set(["too_old", "too_new", "seq", "in_flight"]);
-
 export class Replica {
   readonly #screen: Screen;
   readonly #hooks: ReplicaHooks;
   /** Text and version of what is committed; no version before the first welcome. */
   readonly #committed = new Committed();
   #version: number | null = null;
+  /** The mark of the update that made the version; null: it was not heard. */
+  #tip: string | null = null;
   #epoch = "";
   readonly #unconfirmed: Unconfirmed;
   /** Number of the last push. */
@@ -131,9 +131,9 @@ export class Replica {
   }
 
   /** From where the server is to go on; null: it has to send the text. */
-  get resumePoint(): { epoch: string; version: number } | null {
+  get resumePoint(): ResumePoint | null {
     if (this.#version === null || this.#mustFetch) return null;
-    return { epoch: this.#epoch, version: this.#version };
+    return { epoch: this.#epoch, version: this.#version, tip: this.#tip };
   }
 
   /** Whether to connect again, since nothing helps but a welcome with a text. */
@@ -336,6 +336,7 @@ export class Replica {
     const isUnknown = welcome.acked > this.#seq;
     this.#epoch = welcome.epoch;
     this.#version = welcome.version;
+    this.#tip = null;
     this.#mustFetch = false;
     if (begins) return;
     if (isUnknown) this.#settleIn(text);
@@ -382,6 +383,7 @@ export class Replica {
     }
     if (isOwn) this.#seq = Math.max(this.#seq, seq);
     this.#version = this.version + push.length;
+    this.#tip = `${sender}:${seq}`;
   }
 
   /** The push in flight is committed, as `done` if that is known. */

@@ -51,6 +51,7 @@ await play({
     demandEqual(editor.text, "pri", "after two changes without filters");
     editor.change(insert("nt", 3), { filter: false });
     replica.receive({ type: "updates", version: 1, updates: [other(1, [3, [0, "!"]])] });
+    demandEqual(replica.resumePoint, { epoch: "e", version: 1, tip: "other:1" }, "where it goes on");
     demandEqual([editor.text, replica.unconfirmed, replica.draft()], ["pri!", 0, null], "with one by another");
   },
 
@@ -222,7 +223,7 @@ await play({
     editor.change(insert("!", 4));
     replica.resume(welcome({ epoch: "g", before: ["f", "e"], text: "mine, and more", version: 2 }));
     demandEqual(editor.text, "mine!, and more".replace("!, and more", ", and more!"), "text");
-    demandEqual(replica.resumePoint, { epoch: "g", version: 2 }, "where it goes on");
+    demandEqual(replica.resumePoint, { epoch: "g", version: 2, tip: null }, "where it goes on");
   },
 
   "an empty text is given up for that of another life, and an older server is believed as before"() {
