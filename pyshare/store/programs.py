@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,8 +181,20 @@ def _writer_by_note(folder: Path) -> Writer | None:
         note = cast("_Note", json.loads((folder / NOTE).read_text(encoding="utf-8")))
         major, minor, patch = note["version"]
         release = Release(note["program"], (int(major), int(minor), int(patch)))
-        return Writer(release, Path(note["path"]) if note["path"] else packaged())
+        if not note["path"]:
+            return Writer(release, packaged())
+        if all(map(_is_only_ours, (folder, folder / NOTE))):
+            return Writer(release, Path(note["path"]))
+        extra = {"folder": str(folder), "program": note["path"]}
+        logger.warning("others may write to the data folder: the program that it names is not run", extra=extra)
+        return Writer(release, None)
     return None
+
+
+def _is_only_ours(path: Path) -> bool:
+    """Return True if only this user and root can write to `path`: a path in a file of others is theirs to choose."""
+    found = path.stat()
+    return found.st_uid in {os.geteuid(), 0} and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _writer_by_head(folder: Path) -> Writer | None:

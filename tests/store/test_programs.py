@@ -33,7 +33,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A data folder without anything in it."""
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data").mkdir(mode=0o700)
     return tmp_path / "data"
 
 
@@ -165,6 +165,19 @@ def test_files_that_are_newer_than_the_note_beat_it(folder: Path, tmp_path: Path
     files(folder, b"VALKEY080")
     note_program(folder, tmp_path / "program", redis(7, 0, 0))
     assert writer_of(folder) == Writer(valkey(9, 1, 0), None)
+
+
+@pytest.mark.parametrize("who", ["the folder", "the note"])
+def test_a_program_that_others_may_have_named_is_not_run(
+    who: str, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files(folder, b"REDIS0010")
+    note_program(folder, tmp_path / "program", redis(7, 0, 15))
+    assert writer_of(folder) == Writer(redis(7, 0, 15), tmp_path / "program")
+    assert not caplog.messages
+    (folder if who == "the folder" else folder / "written-by.json").chmod(0o777)
+    assert writer_of(folder) == Writer(redis(7, 0, 15), None)
+    assert caplog.messages == ["others may write to the data folder: the program that it names is not run"]
 
 
 def test_the_packaged_program_is_noted_without_the_path_that_an_installation_has(

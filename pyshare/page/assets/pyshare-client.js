@@ -21,6 +21,7 @@ function joiningAddress(address, session, name, known3) {
   if (known3 !== null) {
     url.searchParams.set("epoch", known3.epoch);
     url.searchParams.set("version", String(known3.version));
+    if (known3.tip !== null) url.searchParams.set("tip", known3.tip);
   }
   return url;
 }
@@ -402,6 +403,7 @@ function remove(key) {
 }
 
 // client/refusals.ts
+var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
 var ANOTHER_LIFE = "this codespace has expired, and another one has begun at its address; its text is still on this screen";
 var VIEW_ONLY = "this link is for viewing only";
 var HALVES = "it has half of a character that must stay whole, such as an emoji; insert or select all of it";
@@ -1410,13 +1412,14 @@ var OutOfStep = class extends Error {
 };
 var AnotherLife = class extends Error {
 };
-var STALE = /* @__PURE__ */ new Set(["too_old", "too_new", "seq", "in_flight"]);
 var Replica = class {
   #screen;
   #hooks;
   /** Text and version of what is committed; no version before the first welcome. */
   #committed = new Committed();
   #version = null;
+  /** The mark of the update that made the version; null: it was not heard. */
+  #tip = null;
   #epoch = "";
   #unconfirmed;
   /** Number of the last push. */
@@ -1487,7 +1490,7 @@ var Replica = class {
   /** From where the server is to go on; null: it has to send the text. */
   get resumePoint() {
     if (this.#version === null || this.#mustFetch) return null;
-    return { epoch: this.#epoch, version: this.#version };
+    return { epoch: this.#epoch, version: this.#version, tip: this.#tip };
   }
   /** Whether to connect again, since nothing helps but a welcome with a text. */
   get mustFetch() {
@@ -1670,6 +1673,7 @@ var Replica = class {
     const isUnknown = welcome.acked > this.#seq;
     this.#epoch = welcome.epoch;
     this.#version = welcome.version;
+    this.#tip = null;
     this.#mustFetch = false;
     if (begins) return;
     if (isUnknown) this.#settleIn(text);
@@ -1712,6 +1716,7 @@ var Replica = class {
     }
     if (isOwn) this.#seq = Math.max(this.#seq, seq);
     this.#version = this.version + push.length;
+    this.#tip = `${sender}:${seq}`;
   }
   /** The push in flight is committed, as `done` if that is known. */
   #confirm(done) {

@@ -1,4 +1,4 @@
-/** What is done with change sets that @codemirror/state leaves open. No state. */
+/** Operations on change sets that @codemirror/state does not have. No state. */
 import { ChangeSet, type Text } from "@codemirror/state";
 import type { CommittedUpdate } from "./protocol.js";
 /** Return what leads from one text to another. */

@@ -1,4 +1,4 @@
-/** What keeps an editor connected to a codespace: one WebSocket after the other, as long as that is of use. */
+/** The connection of an editor to a codespace: one WebSocket after the other, as long as another one is of use. */
 import type { PresentPeer } from "./colors.js";
 import type { ConnectionOptions } from "./options.js";
 import type { Editor } from "./screen.js";

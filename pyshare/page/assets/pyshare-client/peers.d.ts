@@ -1,4 +1,4 @@
-/** What the others have selected in an editor's text, as a field of its state: it moves with the text. */
+/** The selections of others in an editor's text, as a field of its state: they move with the text. */
 import { StateField } from "@codemirror/state";
 import type { PresentPeer } from "./colors.js";
 import type { SelectedRange } from "./protocol.js";

@@ -1,6 +1,8 @@
 /** Refused edits, in words for the person who made them. */
 import type { Transaction } from "@codemirror/state";
 import type { Limits, RefusedFrame } from "./protocol.js";
+/** Refusals that say nothing of the edits: with the newest text under them they may be pushed again. */
+export declare const STALE: ReadonlySet<string>;
 /** Edits that were refused, and that are taken back. */
 export interface Refusal {
     /**

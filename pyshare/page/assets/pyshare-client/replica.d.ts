@@ -4,6 +4,7 @@
  * A push in flight is sent again after a lost connection. No socket, no clock. Whatever the server does, no edit is lost
  * in silence: it is unconfirmed, or committed, or handed to `onRefused`.
  */
+import type { ResumePoint } from "./address.js";
 import { type Draft } from "./draft.js";
 import { type Limits, type Mode, type PushFrame, type RefusedFrame, type SelectedRange, type SelectFrame, type UpdatesFrame, type Welcome } from "./protocol.js";
 import { type Refusal } from "./refusals.js";
@@ -45,10 +46,7 @@ export declare class Replica {
     get text(): string;
     get inserted(): string;
     /** From where the server is to go on; null: it has to send the text. */
-    get resumePoint(): {
-        epoch: string;
-        version: number;
-    } | null;
+    get resumePoint(): ResumePoint | null;
     /** Whether to connect again, since nothing helps but a welcome with a text. */
     get mustFetch(): boolean;
     /** Take note that the user has changed the text or the selection. */
