@@ -15,7 +15,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -301,11 +301,20 @@ def screens(browser: Browser) -> Iterator[Screens]:
     screens.close()
 
 
+def end_orphan(folder: Path) -> None:
+    """End the Redis of a data folder, which outlives a pyshare that was killed, until another one comes."""
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.fsencode(folder / "redis.sock") in (each / "cmdline").read_bytes():
+                os.kill(int(each.name), signal.SIGKILL)
+
+
 @contextmanager
 def running(folder: Path, *flags: str) -> Iterator[Server]:
     """Run a server until the context is left; one that runs then must end as it should."""
     with ExitStack() as stack:
         server = Server(folder / "data", *flags)
+        stack.callback(end_orphan, folder / "data")
         stack.callback(server.kill)
         server.start()
         yield server
