@@ -1,5 +1,6 @@
 """People with editors: what all kinds have in common, and the editor built on @codemirror/collab."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
@@ -53,7 +54,7 @@ class Surroundings(Protocol):
         """Take note of something that must not be; the world ends."""
 
 
-class Person:
+class Person(ABC):
     """Somebody at an editor, over any number of connections and editors."""
 
     kind = "nobody"
@@ -70,30 +71,30 @@ class Person:
         self.here = False
 
     @property
+    @abstractmethod
     def text(self) -> str | None:
         """The text on the screen; None while there is no connected editor."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def settled(self) -> bool:
         """Whether nothing of what was typed waits for the server."""
-        raise NotImplementedError
 
+    @abstractmethod
     def comes(self) -> None:
         """Open the codespace in a new editor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leaves(self) -> None:
         """Close the editor properly."""
-        raise NotImplementedError
 
+    @abstractmethod
     def crashes(self) -> None:
         """Lose the editor and what it has not saved."""
-        raise NotImplementedError
 
+    @abstractmethod
     def press(self, key: str) -> None:
         """Do one transaction."""
-        raise NotImplementedError
 
     def tell(self, event: str) -> None:
         """Add a line to the story."""
