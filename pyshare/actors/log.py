@@ -142,7 +142,7 @@ Outcome: TypeAlias = Logged | Refused | Unanswerable | Gone | LogLost | StorageC
 
 
 class LogMachine:
-    """What one channel still wants of the log, and what it may believe of it."""
+    """The requests of one channel to its log that are still to be made, and its knowledge of the log."""
 
     def __init__(
         self,

@@ -2,8 +2,8 @@
 
 from typing_extensions import override
 
-from pyshare.net.outlet import OutletStream
 from pyshare.net.plain import why_no_handshake
+from pyshare.net.stream import OutletStream
 
 #: An answer of trio-websocket's to a request that is no handshake; it has no word of a reason.
 _REFUSED = b"HTTP/1.1 4"

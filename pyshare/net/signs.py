@@ -8,7 +8,8 @@ import trio
 
 from pyshare.core.framing import server_frame
 from pyshare.core.protocol import AliveFrame
-from pyshare.net.outlet import PING, OutletStream, SocketOutlet
+from pyshare.net.outlet import PING, SocketOutlet
+from pyshare.net.stream import OutletStream
 
 #: Seconds between two signs before the welcome, while a long message of the client arrives, and while the client is not
 #: read because of its debts.

@@ -13,7 +13,8 @@ from trio.testing import MockClock
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.framing import text_frame
 from pyshare.net.bucket import TokenBucket
-from pyshare.net.outlet import PING, OutletStream, SocketOutlet, close_frame
+from pyshare.net.outlet import PING, SocketOutlet, close_frame
+from pyshare.net.stream import OutletStream
 
 BYE = Closing(CloseCode.RESTARTING, "the server restarts")
 PONG = b"\x8a\x00"
