@@ -7,9 +7,9 @@ from typing_extensions import override
 from pyshare.core.arrival import SESSION_BYTES, format_session, public_id
 from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import SUBPROTOCOL
+from simulation.frames import Maker, Sight
 from simulation.people import Person, Surroundings
 from simulation.websocket import Socket, client_frame
-from tests.any_frames.frames import Maker, Sight
 
 #: What the server answers where the fault is its own, as a close code and as a status of HTTP.
 _OUR_FAULT = frozenset({CloseCode.OUR_FAULT, 500})

@@ -9,9 +9,9 @@ from typing_extensions import override
 from pyshare.core.units import from_units, splits_pair
 from simulation.letters import is_letter
 from simulation.people import Person, Surroundings
+from simulation.stock_model.front_end import FrontEnd, InsertValue
+from simulation.stock_model.wire import as_json, from_json
 from simulation.websocket import Socket
-from tests.stock_model import FrontEnd, InsertValue
-from tests.stock_wire import as_json, from_json
 
 #: Units of a text that nobody replaces by a key.
 _LONG_TEXT = 3

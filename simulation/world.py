@@ -21,6 +21,7 @@ from pyshare.store.faults import Faults
 from pyshare.store.interface import StoreLimits, StoreUnavailable
 from simulation.chance import Scheduler
 from simulation.clock import Clock
+from simulation.frames import Sight
 from simulation.hostile import Hostile
 from simulation.instance import Instance, ServerLimits
 from simulation.letters import Letters
@@ -33,7 +34,6 @@ from simulation.stock_person import StockPerson
 from simulation.storage import Access, Storage
 from simulation.stores import SharedMemory
 from simulation.story import Story
-from tests.any_frames.frames import Sight
 
 CODESPACE = "tmp-0d2b6f0e-7a51-4a3e-9c0c-6d3c6f1f7a10"
 

@@ -3,7 +3,7 @@
     python -m tests.stock_play --examples 10000 --seed 1
 
 Each example is played from a number of its own, which is printed if it fails.
-Editors are models of the front end (tests/stock_model). Frames in both
+Editors are models of the front end (simulation/stock_model). Frames in both
 directions, and pushes on their way to the log, are delayed at random. Sockets
 are full now and then, and editors come late with an older text.
 """
@@ -21,8 +21,9 @@ from pyshare.core.protocol import Peer
 from pyshare.core.sharepython import StockEdit, StockFrame, parse_stock_frame
 from pyshare.core.units import splits_pair, to_units
 from pyshare.core.work import Work
-from tests.stock_model import FrontEnd, InsertValue
-from tests.stock_wire import StockSocket, as_json, from_json
+from simulation.stock_model import FrontEnd, InsertValue
+from simulation.stock_model.wire import as_json, from_json
+from tests.stock_socket import StockSocket
 
 #: The first of the letters that are typed once each.
 _FIRST_LETTER = 0x4E00

@@ -26,14 +26,20 @@ def tree(path: str) -> ast.Module:
     return ast.parse((ROOT / "pyshare" / path).read_text(encoding="utf-8"))
 
 
-def imported(path: str) -> set[str]:
-    """Return the paths under pyshare/ of the modules that one imports, wherever in it."""
+def imported_names(source: ast.Module) -> set[str]:
+    """Return the names that a module imports, wherever in it, each with the package in which it is."""
     names = set()
-    for node in ast.walk(tree(path)):
+    for node in ast.walk(source):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def imported(path: str) -> set[str]:
+    """Return the paths under pyshare/ of the modules that one imports, wherever in it."""
+    names = imported_names(tree(path))
     candidates = {name.replace(".", "/").removeprefix("pyshare/") for name in names if name.startswith("pyshare.")}
     files = {f"{name}.py" for name in candidates} | {f"{name}/__init__.py" for name in candidates}
     return files & set(modules())
@@ -50,7 +56,7 @@ def test_a_row_is_the_first_sentence_of_its_modules_docstring() -> None:
         assert first == f"{sentence}.", path
 
 
-def test_a_row_of_the_simulator_is_the_first_sentence_of_its_module_and_the_rows_go_down() -> None:
+def test_a_row_of_the_simulator_is_the_first_sentence_of_its_module_and_imports_go_down() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     found = {match["path"]: match["sentence"] for match in SIMULATOR_ROW.finditer(text)}
     paths = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "simulation").rglob("*.py")}
@@ -61,9 +67,10 @@ def test_a_row_of_the_simulator_is_the_first_sentence_of_its_module_and_the_rows
         docstring = " ".join((ast.get_docstring(source) or "").split())
         assert re.split(r"(?<=\.)\s", docstring + " ")[0] == f"{sentence}.", path
         above = set(order[: order.index(path)])
-        used = {node.module for node in ast.walk(source) if isinstance(node, ast.ImportFrom) and node.module}
-        files = {f"{name.replace('.', '/')}.py" for name in used if name.startswith("simulation.")}
+        names = imported_names(source)
+        files = {f"{name.replace('.', '/')}.py" for name in names} & set(order)
         assert files <= above, f"{path} imports {files - above}"
+        assert not any(name.split(".")[0] == "tests" for name in names), f"{path} imports tests"
 
 
 def test_a_module_imports_only_from_rows_above_its_own() -> None:

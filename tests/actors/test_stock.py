@@ -19,9 +19,10 @@ from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSele
 from pyshare.core.units import has_lone_surrogate, to_units
 from pyshare.store.faults import Faults
 from pyshare.store.memory import MemoryStore
+from simulation.stock_model import FrontEnd, InsertValue
+from simulation.stock_model.wire import as_json, from_json
 from tests.actors.world import World, channel_limits, open_world
-from tests.stock_model import FrontEnd, InsertValue
-from tests.stock_wire import StockSocket, as_json, from_json
+from tests.stock_socket import StockSocket
 
 CODESPACE = "tmp-a"
 

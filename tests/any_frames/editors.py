@@ -14,8 +14,8 @@ from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.protocol import AskFrame, Peer, Welcome, parse_client_frame
 from pyshare.core.push_limits import UnreadablePush
 from pyshare.core.sharepython import StockEdit, parse_stock_frame
+from simulation.frames import Maker, Sight
 from tests.actors.world import Client
-from tests.any_frames.frames import Maker, Sight
 from tests.editors import CollabEditor
 
 #: How a connection closes when its channel is gone, unless the channel has said more.

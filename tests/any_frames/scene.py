@@ -27,9 +27,9 @@ from pyshare.core.units import has_lone_surrogate, splits_pair
 from pyshare.store.faults import Faults
 from pyshare.store.interface import Appended, Conflict, Gap, Gone, Lost, StoreLimits, StoreUnavailable
 from pyshare.store.memory import MemoryStore
+from simulation.frames import Maker, Sight
 from tests.actors.world import World, channel_limits, open_world
 from tests.any_frames.editors import NOBODYS_FAULT, OWN_FAULT, CalmClient, CalmStock, Hostile, Joined
-from tests.any_frames.frames import Maker, Sight
 
 CODESPACE: Final = "tmp-a"
 #: Seconds of the mock clock in which the calm clients come to one text when all is quiet.

@@ -16,9 +16,9 @@ from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
 from pyshare.client import Codespace, connect
 from pyshare.client.events import EditRefused
 from pyshare.core.units import from_units, splits_pair, to_units
+from simulation.stock_model import FrontEnd, InsertValue
+from simulation.stock_model.wire import as_json, from_json
 from tests.chaos.judge import FIRST_LETTER, Typed, is_letter
-from tests.stock_model import FrontEnd, InsertValue
-from tests.stock_wire import as_json, from_json
 
 ROOT: Final = Path(__file__).parent.parent.parent
 #: Seconds between two keys of one person, about.

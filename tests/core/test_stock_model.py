@@ -4,7 +4,7 @@ import pytest
 
 from pyshare.core.changeset import Change
 from pyshare.core.units import to_units
-from tests.stock_model import CreateSelection, FrontEnd, InsertValue
+from simulation.stock_model import CreateSelection, FrontEnd, InsertValue
 
 
 def inserts(frame: InsertValue | CreateSelection) -> list[tuple[int, int, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from pyshare.core.units import to_units
-from tests.stock_model.scripts import Script, Told
+from tests.core.stock_scripts import Script, Told
 
 #: Scripts that are played, and steps of each.
 _SCRIPTS: Final = int(os.environ.get("PYSHARE_TEST_STOCK_SCRIPTS", "200"))

@@ -1,6 +1,6 @@
 // SharePython's stock front end without a browser: the editor packages of its lock file, and its handlers round them.
 //
-// The rules are those of tests/stock_model/__init__.py; here CodeMirror keeps text, cursors and history. `send` is
+// The rules are those of simulation/stock_model/__init__.py; here CodeMirror keeps text, cursors and history. `send` is
 // given each frame, a plain object. What needs a browser's layout or keyboard (arrows, composition) is left out.
 
 import {history, undo, redo, indentMore, indentLess, toggleComment, moveLineUp, moveLineDown, selectAll, simplifySelection,

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from pyshare.core.changeset import Change
 from pyshare.core.units import splits_pair, to_units
-from tests.stock_model.front_end import MOST_LINES, CreateSelection, FrontEnd, InsertValue
+from simulation.stock_model.front_end import MOST_LINES, CreateSelection, FrontEnd, InsertValue
 
 #: A step, or what a front end shows after it, as JSON.
 Told: TypeAlias = dict[str, object]

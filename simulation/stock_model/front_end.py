@@ -7,10 +7,10 @@ from typing_extensions import override
 
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.units import to_units
-from tests.stock_model import commands
-from tests.stock_model.commands import Edit
-from tests.stock_model.history import History, Step
-from tests.stock_model.selection import Selection, SelectionRange
+from simulation.stock_model import commands
+from simulation.stock_model.commands import Edit
+from simulation.stock_model.history import History, Step
+from simulation.stock_model.selection import Selection, SelectionRange
 
 #: Most lines in one inserted text that the front end can send.
 MOST_LINES = 32

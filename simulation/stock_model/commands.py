@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyshare.core.changeset import Change, ChangeSet
-from tests.stock_model.clusters import last_break, next_break
-from tests.stock_model.selection import Selection, SelectionRange
+from simulation.stock_model.clusters import last_break, next_break
+from simulation.stock_model.selection import Selection, SelectionRange
 
 #: The front end's tab size, its unit of indentation, and the mark of a comment in Python.
 _TAB_SIZE: Final = 2

@@ -49,7 +49,7 @@ indentation by Python's grammar (Enter begins the new line at column 0),
 composition by an input method, and the keys that need a layout (arrows).
 """
 
-from tests.stock_model.front_end import CreateSelection, FrontEnd, InsertValue
-from tests.stock_model.selection import Selection, SelectionRange
+from simulation.stock_model.front_end import CreateSelection, FrontEnd, InsertValue
+from simulation.stock_model.selection import Selection, SelectionRange
 
 __all__ = ["CreateSelection", "FrontEnd", "InsertValue", "Selection", "SelectionRange"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pyshare.core.changeset import ChangeSet
-from tests.stock_model.selection import Selection
+from simulation.stock_model.selection import Selection
 
 #: Edits within so many milliseconds are one step if they touch.
 _GROUP_MS: Final = 500
