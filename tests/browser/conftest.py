@@ -126,6 +126,7 @@ class Window:
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self._said.append(str(error)))
         page.on("request", self._on_request)
+        page.add_init_script(_KEEP_TOASTS)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if not _AWAY.search(message.text):
@@ -161,6 +162,23 @@ class Window:
         """The text on the screen, all of it: it is short here."""
         lines = self.page.locator(".cm-line").evaluate_all(_LINES)
         return "\n".join(map(str, lines))
+
+    @property
+    def toasts(self) -> list[str]:
+        """The sentences that toasts have shown since the page was loaded, also those that have gone since."""
+        return list(map(str, self.page.evaluate("window.toastsShown")))
+
+    def wait_toast(self, sentence: str) -> None:
+        """Wait until a toast has held `sentence`, alone or beside other news, and whether or not it is still there.
+
+        A toast goes after seconds, and news that come together share one: a test that looks at what shows now can be
+        too late, or see more than it waits for.
+        """
+        for _ in range(PATIENCE_SECONDS * 20):
+            if any(sentence in shown for shown in self.toasts):
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"no toast held {sentence!r}, there were {self.toasts}")
 
     def wait_saved(self) -> None:
         """Wait until the server has everything."""
@@ -199,6 +217,17 @@ class Window:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
+_KEEP_TOASTS = """
+window.toastsShown = []
+addEventListener("DOMContentLoaded", () => {
+  const toast = document.getElementById("toast")
+  if (!toast) return
+  new MutationObserver(() => {
+    const sentence = toast.textContent
+    if (sentence && sentence !== window.toastsShown.at(-1)) window.toastsShown.push(sentence)
+  }).observe(toast, {childList: true, subtree: true, characterData: true})
+})
+"""
 _HOLD_STILL = """
 () => {
   const sheet = new CSSStyleSheet()

@@ -211,7 +211,7 @@ def test_without_https_unsaved_edits_outlive_a_reload_and_a_duplicated_window_is
     expect(one.page.locator("#people-label")).to_have_text("Who is here: nobody but you, in 2 windows")
     one.page.get_by_role("button", name="More", exact=True).click()
     one.page.get_by_role("menuitem", name="Copy the text").click()
-    expect(one.page.locator("#toast")).to_have_text("Text copied.")
+    one.wait_toast("Text copied.")
 
 
 class Line:
@@ -430,7 +430,7 @@ def test_the_text_can_be_copied_and_downloaded_under_the_languages_name(server: 
     window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     window.page.get_by_role("button", name="More", exact=True).click()
     window.page.get_by_role("menuitem", name="Copy the text").click()
-    expect(window.page.locator("#toast")).to_have_text("Text copied.")
+    window.wait_toast("Text copied.")
     assert window.page.evaluate("navigator.clipboard.readText()") == "line\n😀"
     window.page.get_by_role("button", name="More", exact=True).click()
     with window.page.expect_download() as download:
@@ -588,10 +588,9 @@ def test_small_things_that_people_do_are_answered(server: Server, screens: Scree
     page.get_by_role("button", name="New codespace").click()
     window.wait_saved()
     expect(page).to_have_title("Empty codespace · pyshare")
-    toast = page.locator("#toast")
     page.evaluate(_NO_CLIPBOARD)
     page.get_by_role("button", name="Copy the address").click()
-    expect(toast).to_contain_text("does not let pages copy")
+    window.wait_toast("does not let pages copy")
     expect(window.banner).to_be_visible()
     # A file that is dropped into an empty text says what language it is in.
     page.evaluate(_DROP)
@@ -602,7 +601,7 @@ def test_small_things_that_people_do_are_answered(server: Server, screens: Scree
     expect(window.banner).to_be_hidden()
     window.wait_saved()
     page.keyboard.press("Control+s")
-    expect(toast).to_have_text("Saved already.")
+    window.wait_toast("Saved already.")
     page.locator("#connection").click()
     expect(page.get_by_text("All edits are on the server.")).to_be_visible()
     assert faults(window) == []

@@ -129,12 +129,10 @@ def test_what_others_have_selected_is_drawn_in_whole_lines_and_empty_ones(server
 def test_who_comes_and_goes_and_has_a_new_name_is_told_of_once(server: Server, screens: Screens) -> None:
     link = server.new_link()
     one = screens.open(link, name="Ada")
-    toast = one.page.locator("#toast")
-    assert toast.get_attribute("role") == "status"
+    assert one.page.locator("#toast").get_attribute("role") == "status"
     two = screens.open(link, name="Ben")
     # As a name stands in a sentence, it is isolated from what is around it.
-    expect(toast).to_have_text("\u2068Ben\u2069 joined.")
-    expect(toast).to_be_empty()
+    one.wait_toast("\u2068Ben\u2069 joined.")
     # To load the page again is no news.
     two.page.reload()
     two.wait_saved()
@@ -142,10 +140,14 @@ def test_who_comes_and_goes_and_has_a_new_name_is_told_of_once(server: Server, s
     two.page.get_by_role("button", name="Change name").click()
     two.page.keyboard.type("Chloe")
     two.page.keyboard.press("Enter")
-    expect(toast).to_have_text("\u2068Ben\u2069 is now \u2068Chloe\u2069.")
-    expect(toast).to_be_empty()
+    one.wait_toast("\u2068Ben\u2069 is now \u2068Chloe\u2069.")
     two.page.close()
-    expect(toast).to_have_text("\u2068Chloe\u2069 left.")
+    one.wait_toast("\u2068Chloe\u2069 left.")
+    assert one.toasts == [
+        "\u2068Ben\u2069 joined.",
+        "\u2068Ben\u2069 is now \u2068Chloe\u2069.",
+        "\u2068Chloe\u2069 left.",
+    ]
 
 
 def test_a_newcomer_is_told_the_name_that_was_given_by_chance_and_can_change_it(
@@ -302,17 +304,15 @@ def test_a_language_that_one_chooses_is_that_of_all_and_of_latecomers(server: Se
     link = f"{server.address}/#{tokens['edit']}"
     one, two = screens.open(link, name="Ada"), screens.open(link, name="Ben")
     viewer = screens.open(f"{server.address}/#{tokens['view_only']}", name="Vera")
-    for each in (one, two, viewer):
-        expect(each.page.locator("#toast")).to_be_empty()
     two.page.get_by_label("Language", exact=True).select_option("JavaScript")
     for each in (one, viewer):
-        expect(each.page.locator("#toast")).to_have_text("\u2068Ben\u2069 set the language to JavaScript.")
+        each.wait_toast("\u2068Ben\u2069 set the language to JavaScript.")
         expect(each.page.get_by_label("Language", exact=True)).to_have_value("javascript")
         expect(each.page).to_have_url(re.compile("/javascript$"))
     # A link that was given on before names another language, or none.
     late = screens.open(f"{link}/go", name="Lea")
     expect(late.page.get_by_label("Language", exact=True)).to_have_value("javascript")
-    expect(late.page.locator("#toast")).to_be_empty()
+    assert late.toasts == []
     # One who may only look chooses for himself.
     viewer.page.get_by_label("Language", exact=True).select_option("Rust")
     one.page.get_by_label("Language", exact=True).select_option("SQL")
