@@ -70,6 +70,24 @@ class Attendance:
         self._presence.leave(client)
         self._news.set()
 
+    def wrote(self, client: str) -> None:
+        """A client has sent an edit: members are told who it is before they see that, and so are other instances."""
+        self._presence.wrote(client)
+        self.introduce([client])
+
+    def introduce(self, clients: Iterable[str]) -> None:
+        """Tell members at once of those of `clients` of whom they have not been told."""
+        untold = self._presence.untold(clients)
+        if untold:
+            self._fanout.tell_all(self.frames(untold))
+
+    async def introduce_authors(self) -> None:
+        """Tell the other instances of clients that have written and that they do not know."""
+        introduction = self._presence.introduction()
+        if introduction:
+            self._news.set()
+            await self._announce(introduction)
+
     def select(self, client: str, selection: Selection) -> int:
         """Note what a client has selected; return the steps of bringing it to the present version."""
         document = self._document

@@ -17,6 +17,7 @@ from pyshare.actors.channel_limits import ChannelLimits
 from pyshare.actors.committer import Committer
 from pyshare.actors.counts import ChannelStatistics, CommitTimes, Counts
 from pyshare.actors.fanout import FanOut, Outlet
+from pyshare.actors.keeper import Keeper
 from pyshare.actors.log import (
     Finished,
     Logged,
@@ -74,10 +75,8 @@ class Channel:
     def __init__(
         self, codespace: str, snapshot: Snapshot, store: Store, *, instance: str, limits: ChannelLimits, share: Share
     ) -> None:
-        self._codespace = codespace
         # Its name in logs and in the names of tasks.
         self._name = public_name(codespace)
-        self._store = store
         self._limits = limits
         # What it holds of the limit for all codespaces.
         self._share = share
@@ -88,8 +87,19 @@ class Channel:
         # What has happened, and how long the pushes that wait have done so.
         self._counts = Counts()
         self._times = CommitTimes(self._counts)
+        # Who has been sent what, and who is here.
+        self._fanout = FanOut(self._document.version, limits.fanout, share, trim_history=self._document.trim)
+        self._attendance = Attendance(
+            codespace, store, self._document, self._fanout, instance=instance, seconds=limits.presence_seconds
+        )
         # The log: who asks the store about it, and what is asked and believed.
-        self._committer = Committer(codespace, snapshot.epoch, store, on_outcomes=self._take_outcomes)
+        self._committer = Committer(
+            codespace,
+            snapshot.epoch,
+            store,
+            on_outcomes=self._take_outcomes,
+            introduce=self._attendance.introduce_authors,
+        )
         self._log = LogMachine(
             codespace,
             snapshot.epoch,
@@ -100,11 +110,7 @@ class Channel:
             limits=limits.log,
             wake=self._committer.wake,
         )
-        # Who has been sent what, who is here, the stock editors, and who is a member.
-        self._fanout = FanOut(self._document.version, limits.fanout, share, trim_history=self._document.trim)
-        self._attendance = Attendance(
-            codespace, store, self._document, self._fanout, instance=instance, seconds=limits.presence_seconds
-        )
+        # The stock editors, who is a member, and what keeps the codespace.
         self._stock = StockRoom(self._document, limits.stock)
         self._members = Membership(
             self._document,
@@ -117,6 +123,15 @@ class Channel:
             most_clients=limits.clients,
             told=limits.told,
             counts=self._counts,
+        )
+        self._keeper = Keeper(
+            codespace,
+            snapshot.epoch,
+            store,
+            document=self._document,
+            log=self._log,
+            attendance=self._attendance,
+            members=self._members,
         )
         # Joins that wait for the log to be read or for an append to end.
         self._waiting: list[Join] = []
@@ -160,7 +175,7 @@ class Channel:
                     nursery.start_soon(self._committer.run, self._log, take, name=f"committer of {self._name}")
                     nursery.start_soon(self._attendance.tell, name=f"presence of {self._name}")
                     nursery.start_soon(self._stock.heal, name=f"stock editors of {self._name}")
-                    nursery.start_soon(self._keep_open, name=f"keeper of {self._name}")
+                    nursery.start_soon(self._keeper.run, self._limits.heartbeat_seconds, name=f"keeper of {self._name}")
                     async for message in mailbox:
                         self._on_message(message)
                         self._take_more(mailbox)
@@ -265,6 +280,7 @@ class Channel:
             self._refuse(push, refusal)
             return
         self._times.taken(push.sender, trio.current_time())
+        self._attendance.wrote(push.sender)
         # What is kept for those who are behind goes first.
         self._document.trim()
         if self._log.weight_bytes > self._limits.pending_bytes or self._share.is_over:
@@ -347,6 +363,7 @@ class Channel:
             self._log.settle(new)
             start = trio.current_time()
             self._times.committed(new, start)
+            self._attendance.introduce(update.sender for update in new)
             self._fanout.publish(new)
             self._counts.fanout_seconds.observe(trio.current_time() - start)
             self._attendance.advanced()
@@ -427,24 +444,3 @@ class Channel:
                 self._waiting.append(join)
             else:
                 self._admit(join)
-
-    # Presence and signs of life.
-
-    async def _keep_open(self) -> None:
-        """Give a sign of life to the store and the other instances, for as long as the channel lives."""
-        seconds = self._limits.heartbeat_seconds
-        while True:
-            await trio.sleep(seconds)
-            self._document.trim()
-            await self._attendance.beat(seconds)
-            if len(self._members):
-                await self._touch()
-
-    async def _touch(self) -> None:
-        try:
-            alive = await self._store.touch(self._codespace, self._epoch)
-        except StoreUnavailable as error:
-            logger.debug("touch failed", extra={"codespace": self._name, "error": str(error)})
-            alive = False
-        if not alive:
-            self._log.read()

@@ -1,7 +1,7 @@
 """The one task of a channel that asks the store about the log: it takes a request, waits, and hands the answer over."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 import trio
@@ -16,12 +16,22 @@ logger = logging.getLogger(__name__)
 class Committer:
     """The waiting half of a channel's log machine."""
 
-    def __init__(self, codespace: str, epoch: str, store: Store, *, on_outcomes: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        codespace: str,
+        epoch: str,
+        store: Store,
+        *,
+        on_outcomes: Callable[[], None],
+        introduce: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    ) -> None:
         self._codespace = codespace
         self._epoch = epoch
         self._store = store
         # Called when the machine may have outcomes.
         self._on_outcomes = on_outcomes
+        # Called before an append: tells the other instances of its authors, as far as they do not know them.
+        self._introduce = introduce
         # Set when there may be a request; when there was none.
         self._work = trio.Event()
         self._idle = trio.Event()
@@ -68,6 +78,7 @@ class Committer:
         try:
             match request:
                 case Append(base, updates, text):
+                    await self._introduce()
                     return await store.append(codespace, epoch, expected=base, updates=updates, text=text)
                 case ReadLog(after):
                     return await store.read_log(codespace, epoch, after=after)

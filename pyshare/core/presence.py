@@ -5,6 +5,7 @@ decides how often anybody is told. Each selection is of a version; its owner
 moves it to newer ones with `place`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -88,6 +89,8 @@ class Presence:
         self._changed_selections: dict[str, None] = {}
         # Clients of this instance of whom the others must hear.
         self._unannounced: dict[str, None] = {}
+        # Clients of this instance that have written before the others heard of them, as they were then.
+        self._authors: dict[str, Attendee] = {}
         # The newest choice of a language; whether members must hear of it, and whether the other instances must.
         self._language: Language | None = None
         self._tells_language = False
@@ -115,6 +118,18 @@ class Presence:
             self._here[client] = Attendee(attendee.peer, selection)
             self._changed_selections[client] = None
             self._unannounced[client] = None
+
+    def wrote(self, client: str) -> None:
+        """Note that a client of this instance has written: the others hear of it before they see that."""
+        if client in self._unannounced and client in self._here:
+            self._authors[client] = self._here[client]
+
+    def untold(self, clients: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `clients` who are here and of whom members have not been told; they count as told."""
+        untold = [client for client in clients if client in self._changed_peers and self.find(client)]
+        for client in untold:
+            self._changed_peers.pop(client, None)
+        return tuple(dict.fromkeys(untold))
 
     def choose(self, client: str, name: str) -> None:
         """Note that a client of this instance has chosen a language; to choose what holds is no news."""
@@ -211,6 +226,21 @@ class Presence:
         self._changed_selections.clear()
         self._unannounced.clear()
         return news
+
+    def introduction(self) -> Announcement | None:
+        """Return an announcement of clients that have written and that the others do not know; None if there are none.
+
+        One that has left since is announced as it was, and that it has left the next time.
+        """
+        if not self._authors:
+            return None
+        here = tuple(self._here.get(client, author) for client, author in self._authors.items())
+        for client in self._authors:
+            self._unannounced.pop(client, None)
+            if client not in self._here:
+                self._unannounced[client] = None
+        self._authors.clear()
+        return Announcement(self._instance, here, language=self._language)
 
     def heartbeat(self) -> Announcement:
         """Return an announcement that says that this instance lives, and which language it knows of."""

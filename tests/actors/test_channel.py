@@ -858,3 +858,42 @@ async def test_a_channel_that_cannot_store_what_is_left_ends_all_the_same(
         await world.passes(60)
         assert world.supervisors["one"].statistics().channels == {}
         assert "channel retired before the store took everything" in caplog.messages
+
+
+async def test_a_newcomer_that_writes_at_once_is_told_of_before_its_first_edit(
+    store: MemoryStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.passes(1)
+        world.client("bob")
+        await world.settles()
+        # Another telling begins only after a pause.
+        kim = world.client("kim")
+        kim.types("x")
+        await world.settles()
+        frames = [type(frame) for frame in alice.editor.frames]
+        assert alice.text == "x"
+        assert alice.received(PeerFrame)[-1] == PeerFrame("id-of-kim", "kim", "edit")
+        assert frames.index(UpdatesFrame) > len(frames) - 1 - frames[::-1].index(PeerFrame)
+        await world.passes(1)
+        assert alice.received(PeerFrame).count(PeerFrame("id-of-kim", "kim", "edit")) == 1
+
+
+async def test_one_that_writes_and_leaves_at_once_is_told_of_and_then_gone(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    faults.call_delay = lambda operation, codespace: 0.05 if operation == "append" else 0
+    async with open_world(store) as world:
+        alice = world.client("alice")
+        await world.passes(1)
+        world.client("bob")
+        await world.settles()
+        kim = world.client("kim")
+        kim.types("x")
+        await world.settles()
+        kim.cut()
+        await world.passes(1)
+        assert alice.text == "x"
+        assert alice.received(PeerFrame).count(PeerFrame("id-of-kim", "kim", "edit")) == 1
+        assert alice.received(GoneFrame) == [GoneFrame("id-of-kim")]

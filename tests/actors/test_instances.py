@@ -14,6 +14,7 @@ from pyshare.core.protocol import (
     PeerLanguageFrame,
     PeerSelectFrame,
     SelectFrame,
+    UpdatesFrame,
     Welcome,
 )
 from pyshare.store.faults import Faults
@@ -313,3 +314,29 @@ def agree(clients: list[Client]) -> bool:
     return len({client.text for client in clients}) == 1 and not any(
         client.editor.unconfirmed or client.outlet.taken for client in clients
     )
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_an_author_on_another_instance_is_told_of_before_its_first_edit(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock, *, leaves: bool
+) -> None:
+    faults.call_delay = lambda operation, codespace: 0.02 if operation == "append" else 0
+    async with open_world(store, instances=BOTH) as world:
+        alice = world.client("alice")
+        world.client("bob", instance="two")
+        await world.passes(1)
+        # The next telling of the other instance begins only after a pause.
+        world.client("ada", instance="two")
+        await world.settles()
+        kim = world.client("kim", instance="two")
+        kim.types("x")
+        await world.settles()
+        if leaves:
+            kim.cut()
+        await world.until(lambda: alice.text == "x")
+        frames = alice.editor.frames
+        told = frames.index(PeerFrame("id-of-kim", "kim", "edit"))
+        assert told < next(place for place, frame in enumerate(frames) if isinstance(frame, UpdatesFrame))
+        await world.passes(1)
+        assert alice.received(GoneFrame) == ([GoneFrame("id-of-kim")] if leaves else [])
+        assert alice.received(PeerFrame)[-1] == PeerFrame("id-of-kim", "kim", "edit")

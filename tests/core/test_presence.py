@@ -329,3 +329,36 @@ def test_of_two_languages_chosen_at_once_on_two_instances_one_holds_on_both() ->
     assert one.language == two.language == Language("rust", 1, "b")
     assert one.changed
     assert not two.changed
+
+
+def test_one_who_writes_before_it_was_announced_is_introduced_once_and_not_announced_again() -> None:
+    presence = Presence("one")
+    presence.join(ALICE)
+    presence.wrote("nobody here")
+    presence.wrote(ALICE.id)
+    assert presence.introduction() == Announcement("one", (Attendee(ALICE),))
+    assert presence.introduction() is None
+    news = presence.take()
+    assert (news.peers, news.announcement) == ((ALICE.id,), None)
+    presence.wrote(ALICE.id)
+    assert presence.introduction() is None
+
+
+def test_one_who_has_written_and_left_is_introduced_and_then_gone() -> None:
+    presence = Presence("one")
+    presence.join(ALICE)
+    presence.wrote(ALICE.id)
+    presence.leave(ALICE.id)
+    assert presence.introduction() == Announcement("one", (Attendee(ALICE),))
+    assert presence.take().announcement == Announcement("one", gone=(ALICE.id,))
+
+
+def test_members_are_told_once_of_those_who_are_untold_and_here() -> None:
+    presence = Presence("one")
+    presence.join(ALICE)
+    assert presence.untold(["nobody", ALICE.id, ALICE.id]) == (ALICE.id,)
+    assert presence.untold([ALICE.id]) == ()
+    assert presence.take().peers == ()
+    presence.leave(ALICE.id)
+    assert presence.untold([ALICE.id]) == ()
+    assert presence.take().peers == (ALICE.id,)
