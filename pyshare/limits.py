@@ -51,7 +51,11 @@ def channel_limits(settings: Settings) -> ChannelLimits:
         fanout=FanOutLimits(backlog_bytes=settings.history_bytes),
         # What the API saves is what it reads in Redis at that moment: with one, no text is behind.
         log=LogLimits(text_with_append_units=settings.text_units) if settings.api_base_url else LogLimits(),
-        stock=StockLimits(selections=settings.stock_selections == "on"),
+        # An editor has loaded its text before it is asked who it is.
+        stock=StockLimits(
+            loading_seconds=StockLimits().loading_seconds + settings.authentication_seconds,
+            selections=settings.stock_selections == "on",
+        ),
         clients=settings.clients,
         presence_seconds=settings.presence_ms / 1000,
         heartbeat_seconds=min(_LONGEST_HEARTBEAT_SECONDS, shortest_life / _TOUCHES_A_LIFE),

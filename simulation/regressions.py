@@ -11,4 +11,5 @@ REGRESSIONS: Final[dict[int, str]] = {
     20940: "a stopped process that was drained went on too late to put back what it held",
     30113: "a channel put back what was lost, and then applied what it had heard before the loss",
     50225: "a client ahead of an older log came back when that log had grown to its version, and kept another text",
+    50678: "a stock page loaded a text from before what the channel knew, and kept it",
 }

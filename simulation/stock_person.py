@@ -23,6 +23,12 @@ class StockSurroundings(Surroundings, Protocol):
     def stored_text(self) -> str:
         """Return the text that the API gives out now, a units string."""
 
+    def stored_version(self) -> int:
+        """Return the version of that text."""
+
+    def knows_since(self, person: Person, version: int) -> bool:
+        """Return whether the process that a person is connected to knows all updates after a version."""
+
 
 class StockPerson(Person):
     """A page that loads the text, connects, and is loaded again when its connection has ended."""
@@ -39,6 +45,8 @@ class StockPerson(Person):
         self._page = FrontEnd("")
         self._socket: Socket | None = None
         self._connected = False
+        # The version of the text that the page has loaded.
+        self._loaded = 0
         # Letters that were typed on this page.
         self._typed: list[str] = []
 
@@ -64,6 +72,7 @@ class StockPerson(Person):
         self.here = True
         self._page = FrontEnd("")
         self._page.loads(self._stock_world.stored_text())
+        self._loaded = self._stock_world.stored_version()
         self._typed = []
         # The page connects when it has loaded.
         self.world.clock.after(self.random.choice((0.0, 0.02, 0.3)), self._connect)
@@ -170,6 +179,11 @@ class StockPerson(Person):
     def _on_text(self, message: str) -> None:
         if '"connected"' in message:
             self._connected = True
+            if not self._stock_world.knows_since(self, self._loaded):
+                # No server can know what the page shows before the page's first key.
+                self.world.story.happened(self.name, "a page is older than the log, and is loaded again")
+                self.crashes()
+                self.comes_later(self.random.random())
             return
         page = self._page
         dropped = page.dropped

@@ -110,6 +110,16 @@ class World:
         """Return the text that an API would give out now."""
         return self.store.text(CODESPACE)
 
+    def stored_version(self) -> int:
+        """Return the version of that text."""
+        standing = self.store.standing(CODESPACE)
+        return 0 if standing is None else standing.version
+
+    def knows_since(self, person: Person, version: int) -> bool:
+        """Return whether the process that a person is connected to knows all updates after a version."""
+        channels = [each.channel(CODESPACE) for each in self.places if person.connection in each.open]
+        return all(each is None or each._document.oldest <= version for each in channels)  # noqa: SLF001 - see `see`
+
     def fails(self, reason: str) -> None:
         """Note what is wrong, and end the world."""
         if self.failure is None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from pyshare.actors.stock import StockLimits
 from pyshare.limits import channel_limits, connection_limits, store_limits
 from pyshare.server import addresses, authority, environment_proxy, open_sockets
 from pyshare.settings import Settings
@@ -54,6 +55,11 @@ def test_a_codespace_is_touched_three_times_in_its_life() -> None:
     limits = channel_limits(Settings(codespace_expire_seconds=1200, tmp_codespace_expire_seconds=6))
     assert limits.heartbeat_seconds == 2
     assert channel_limits(Settings()).heartbeat_seconds == 15
+
+
+def test_a_stock_editor_that_waits_for_its_admission_may_have_loaded_its_text_before() -> None:
+    settings = Settings(authentication_seconds=90)
+    assert channel_limits(settings).stock.loading_seconds >= 90 + StockLimits().loading_seconds
 
 
 @pytest.mark.parametrize(

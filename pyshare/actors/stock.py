@@ -25,8 +25,6 @@ from pyshare.core.unconfirmed import Unconfirmed
 from pyshare.core.view import View
 from pyshare.core.work import Work
 
-#: Updates of the log that count as late when a channel starts: what others commit while an editor loads and connects.
-_LOGGED_UPDATES = 128
 #: The sender that a stock editor is told of changes that are nobody's, or several people's.
 _NOBODY = "pyshare"
 
@@ -37,7 +35,8 @@ class StockLimits:
 
     #: Seconds without an edit after which an editor counts as quiet: longer than what it sends takes to arrive.
     quiet_seconds: float = 0.5
-    #: Seconds before it connects in which an editor may have loaded its text, and pushes of that time that count.
+    #: Seconds before it joins in which an editor may have loaded its text, and pushes of that time that count. An
+    #: editor with an older text is brought up to date when it has made an edit: that tells its length.
     loading_seconds: float = 20
     loading_pushes: int = 512
     #: Bytes of one push.
@@ -105,7 +104,7 @@ class StockRoom:
         # Those of the log that the channel started with may be as late: other instances committed them.
         self._earlier: deque[tuple[float, int, int, int]] = deque(maxlen=limits.loading_pushes)
         logged = document.since(document.oldest) or ()
-        for push in by_push(logged[-_LOGGED_UPDATES:]):
+        for push in by_push(logged[-limits.loading_pushes :]):
             self._earlier.append(_past(push, trio.current_time()))
         # Set when somebody is to be healed once quiet.
         self._ailing = trio.Event()

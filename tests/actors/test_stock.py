@@ -482,19 +482,21 @@ async def test_what_one_types_behind_an_edit_at_many_places_is_typed_once(
         assert all(ben.text.count(letter) == 1 for letter in "0123456789")
 
 
+@pytest.mark.parametrize("pushes", [1, 100, 500])
 async def test_an_editor_that_loaded_its_text_before_the_channel_started_here_is_brought_up_to_date(
-    store: MemoryStore, autojump_clock: trio.testing.MockClock
+    store: MemoryStore, autojump_clock: trio.testing.MockClock, pushes: int
 ) -> None:
     async with open_world(store, instances=("one", "two")) as world:
         new = world.client("new")
         await world.settles()
         new.types("loaded")
         await world.settles()
-        new.types(" and more", at=6)
-        await world.settles()
+        for index in range(pushes):
+            new.types("x", at=6 + index)
+            await world.settles()
         async with stock_client(world, "ann", "loaded", instance="two") as ann:
             ann.handles()
-            assert ann.text == "loaded and more"
+            assert ann.text == "loaded" + pushes * "x"
 
 
 def test_a_push_is_not_composed_where_there_is_no_stock_editor(monkeypatch: pytest.MonkeyPatch) -> None:
