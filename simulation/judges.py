@@ -11,8 +11,6 @@ from simulation.world import CODESPACE, World
 
 #: Seconds from the last fault to one text.
 CALM_SECONDS = 45.0
-#: The same where the text is full: the Python client makes a connection for each edit that is refused, with pauses.
-CALM_FULL_SECONDS = 180.0
 #: Seconds from the last client's leaving until nothing is left of it.
 EMPTY_SECONDS = 30.0
 #: Seconds between two looks.
@@ -40,11 +38,10 @@ class Judges:
         """
         world = self._world
         self._events.mend()
-        seconds = CALM_FULL_SECONDS if world.plan.is_full else CALM_SECONDS
-        end = world.clock.now + seconds
+        end = world.clock.now + CALM_SECONDS
         while reasons := self._unquiet():
             if world.clock.now >= end:
-                raise Wrong(f"not one text within {seconds:g} s: " + "; ".join(reasons))
+                raise Wrong(f"not one text within {CALM_SECONDS:g} s: " + "; ".join(reasons))
             await trio.sleep(_LOOK_SECONDS)
         text = world.stored_text()
         world.story.tell("judge", f"one text of {len(text)} units: {text!r}")
