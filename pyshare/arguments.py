@@ -25,8 +25,14 @@ _TOKEN_DESCRIPTION: Final = (
     "sudo pyshare token --data-folder /var/lib/pyshare, for a container docker exec NAME pyshare token."
 )
 _TOP_DESCRIPTION: Final = (
-    "Show what servers are doing, live in a terminal: who is connected, edits and deliveries a second, how long "
-    "commits take, who lags, why connections were closed. q ends it."
+    "Show what servers are doing, live in a terminal: connections, codespaces, clients, edits and deliveries a second, "
+    "how long commits take, who lags, why connections were closed. q ends it."
+)
+_CODESPACES_DESCRIPTION: Final = (
+    "List the codespaces that servers have open: their people with names, modes and addresses, characters, edits, "
+    "time since the server opened them, and time since the last edit. Texts are not shown, nor the ids of temporary "
+    "codespaces, which are keys. It needs the server's secret, as pyshare token does: for a systemd unit that is "
+    "sudo pyshare codespaces --data-folder /var/lib/pyshare, for a container docker exec NAME pyshare codespaces."
 )
 #: The settings that a token depends on.
 TOKEN_SETTINGS: Final = ("secret", "data_folder")
@@ -145,10 +151,34 @@ def token_parser() -> Parser:
         action="store_true",
         help="good for a codespace that exists only\nwithout it, the first who joins to edit makes it, empty",
     )
-    signing = parser.add_argument_group("What it is signed with")
+    _add_secret(parser, "What it is signed with")
+    parser.add_help_flag()
+    return parser
+
+
+def _add_secret(parser: Parser, title: str) -> None:
+    group = parser.add_argument_group(title)
     for setting in SETTINGS:
         if setting.name in TOKEN_SETTINGS:
-            parser.add_setting(signing, setting)
+            parser.add_setting(group, setting)
+
+
+def _add_addresses(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "address",
+        nargs="*",
+        help="addresses of servers' metrics\n"
+        "default http://127.0.0.1:9889, or where PYSHARE_METRICS_HOST and _PORT, or PYSHARE_HTTP_PORT, say",
+    )
+
+
+def codespaces_parser() -> Parser:
+    """Return what `pyshare codespaces` takes."""
+    parser = Parser("codespaces", "pyshare codespaces [address...] [flags]", _CODESPACES_DESCRIPTION)
+    group = parser.add_argument_group("What is shown")
+    _add_addresses(group)
+    group.add_argument("--json", action="store_true", help="print it as JSON, for programs")
+    _add_secret(parser, "The secret of the server")
     parser.add_help_flag()
     return parser
 
@@ -157,12 +187,7 @@ def top_parser() -> Parser:
     """Return what `pyshare top` takes."""
     parser = Parser("top", "pyshare top [address...] [flags]", _TOP_DESCRIPTION)
     group = parser.add_argument_group("What is shown")
-    group.add_argument(
-        "address",
-        nargs="*",
-        help="addresses of servers' metrics\n"
-        "default http://127.0.0.1:9889, or where PYSHARE_METRICS_HOST and _PORT, or PYSHARE_HTTP_PORT, say",
-    )
+    _add_addresses(group)
     group.add_argument(
         "--every",
         metavar="SECONDS",

@@ -14,7 +14,15 @@ from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from pyshare import __version__
-from pyshare.arguments import TOKEN_SETTINGS, CommandError, refuse_word, serve_parser, token_parser, top_parser
+from pyshare.arguments import (
+    TOKEN_SETTINGS,
+    CommandError,
+    codespaces_parser,
+    refuse_word,
+    serve_parser,
+    token_parser,
+    top_parser,
+)
 from pyshare.core.errors import ConfigurationError, EditsLeft, PyshareError, leaves
 from pyshare.given import settings_from, unknown_variables
 from pyshare.settings import SETTINGS, Settings
@@ -22,7 +30,7 @@ from pyshare.settings import SETTINGS, Settings
 #: Exit code after Ctrl-C that came before the server could take it as a request to drain: 128 + SIGINT.
 EXIT_INTERRUPTED: Final = 130
 
-_COMMANDS: Final = ("serve", "token", "top")
+_COMMANDS: Final = ("serve", "token", "top", "codespaces")
 
 #: What `pyshare serve --workers` runs; not for people.
 _WORKER: Final = "worker"
@@ -31,7 +39,8 @@ _HELP: Final = """\
 usage: pyshare serve [flags]
        pyshare token [codespace] [flags]
        pyshare top [address...] [flags]
-       pyshare serve --help | pyshare token --help | pyshare top --help
+       pyshare codespaces [address...] [flags]
+       pyshare serve --help, and so for each command
        pyshare --help | --version
 
 pyshare keeps one text the same on every screen that has it open: the real-time
@@ -41,6 +50,7 @@ commands:
   serve       start the server; it runs until Ctrl-C or SIGTERM, then drains and exits 0
   token       print a token for a codespace, as the page's links have it
   top         show what servers are doing, live
+  codespaces  list the codespaces that are open, and who is in each
 
 flags:
   --help      show this
@@ -61,21 +71,59 @@ _TOP_SETTINGS: Final = ("http_port", "metrics_host", "metrics_port")
 
 def _top(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
     """Show what servers are doing."""
-    from pyshare.server import authority  # noqa: PLC0415
     from pyshare.top.watch import watch  # noqa: PLC0415
+
+    every = given["every"]
+    assert isinstance(every, float)
+    urls = _watched(given, environment, "top")
+    return _until_ended(partial(watch, urls, every_seconds=every, once=given["once"] is True))
+
+
+def _codespaces(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
+    """List the codespaces that are open."""
+    from pyshare.net.tokens import Signer  # noqa: PLC0415
+    from pyshare.top.codespaces import list_codespaces  # noqa: PLC0415
+
+    secret, _ = _secret(given, environment)
+    urls = _watched(given, environment, "codespaces")
+    operators_pass = Signer(secret).sign_pass()
+    return _until_ended(partial(list_codespaces, urls, operators_pass, as_json=given["json"] is True))
+
+
+def _watched(given: Mapping[str, object], environment: Mapping[str, str], command: str) -> list[str]:
+    """Return the addresses of the servers that a command asks: those that were given, or the one of this machine."""
+    from pyshare.net.addresses import authority  # noqa: PLC0415
 
     addresses = given["address"]
     assert isinstance(addresses, list)
     for address in addresses:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise CommandError(f"{address}: must be an http:// or https:// address; see pyshare top --help")
-    every = given["every"]
-    assert isinstance(every, float)
-    names = {each for setting in SETTINGS if setting.name in _TOP_SETTINGS for each in setting.variables}
-    settings = settings_from({}, {name: value for name, value in environment.items() if name in names})
-    here = f"http://{authority(settings.metrics_host, settings.metrics_at)}"
-    return _until_ended(partial(watch, addresses or [here], every_seconds=every, once=given["once"] is True))
+            raise CommandError(f"{address}: must be an http:// or https:// address; see pyshare {command} --help")
+    settings = _settings_of(_TOP_SETTINGS, {}, environment)
+    return addresses or [f"http://{authority(settings.metrics_host, settings.metrics_at)}"]
+
+
+def _settings_of(names: Sequence[str], given: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
+    """Return these settings as they were given; what else a server is told may be wrong here."""
+    variables = {each for setting in SETTINGS if setting.name in names for each in setting.variables}
+    chosen = {name: value for name, value in environment.items() if name in variables}
+    return settings_from({name: value for name, value in _strings(given).items() if name in names}, chosen)
+
+
+def _secret(given: Mapping[str, object], environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the secret of the server, and where it is.
+
+    Raises:
+        ConfigurationError: if there is none.
+    """
+    from pyshare.folder import data_folder, read_secret  # noqa: PLC0415
+
+    settings = _settings_of(TOKEN_SETTINGS, given, environment)
+    if settings.secret is not None:
+        return settings.secret, "--secret" if "secret" in given else "PYSHARE_SECRET"
+    folder = data_folder(settings)
+    return read_secret(folder), f"the secret in {folder}"
 
 
 def _refuse_command(command: str) -> NoReturn:
@@ -117,6 +165,9 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if command == "top":
         given = top_parser().read(rest, _print)
         return 0 if given is None else _top(given, environment)
+    if command == "codespaces":
+        given = codespaces_parser().read(rest, _print)
+        return 0 if given is None else _codespaces(given, environment)
     given = serve_parser().read(rest, _print)
     if given is None:
         return 0
@@ -129,18 +180,9 @@ def _strings(given: Mapping[str, object]) -> dict[str, str]:
 
 def _sign(given: Mapping[str, object], environment: Mapping[str, str]) -> int:
     """Print a token for what was given, and on standard error what it is signed with."""
-    from pyshare.folder import data_folder, read_secret  # noqa: PLC0415
     from pyshare.net.tokens import Grant, Signer  # noqa: PLC0415
 
-    # What else the server is told has no part in it, and may be wrong here.
-    names = {each for setting in SETTINGS if setting.name in TOKEN_SETTINGS for each in setting.variables}
-    chosen = {name: value for name, value in environment.items() if name in names}
-    settings = settings_from({k: v for k, v in _strings(given).items() if k in TOKEN_SETTINGS}, chosen)
-    if settings.secret is not None:
-        secret, place = settings.secret, "--secret" if "secret" in given else "PYSHARE_SECRET"
-    else:
-        folder = data_folder(settings)
-        secret, place = read_secret(folder), f"the secret in {folder}"
+    secret, place = _secret(given, environment)
     signer = Signer(secret)
     seconds = given["expires_in"]
     grant = Grant(

@@ -32,7 +32,6 @@ from urllib.request import getproxies, proxy_bypass
 import trio
 from starlette.routing import BaseRoute
 
-from pyshare import __version__
 from pyshare.actors.supervisor import Supervisor, SupervisorMessage, open_lease
 from pyshare.core.errors import ConfigurationError, EditsLeft, leaves
 from pyshare.folder import data_folder, secret_of
@@ -49,7 +48,7 @@ from pyshare.limits import (
     store_limits,
     supervisor_limits,
 )
-from pyshare.net.addresses import Address
+from pyshare.net.addresses import Address, authority
 from pyshare.net.application import build_app
 from pyshare.net.auth import Authenticator, open_authenticator
 from pyshare.net.codespaces import Codespaces
@@ -58,9 +57,11 @@ from pyshare.net.creations import Creations
 from pyshare.net.held import HeldBytes
 from pyshare.net.http import serve_http
 from pyshare.net.listener import Listener, open_listeners
-from pyshare.net.metrics import Metrics, Reading, Siblings
+from pyshare.net.metrics import Metrics, Siblings
 from pyshare.net.page import Page
+from pyshare.net.roster import Roster
 from pyshare.net.tokens import Signer
+from pyshare.readings import Gauge, Readiness
 from pyshare.settings import Settings
 from pyshare.store.embedded import open_embedded
 from pyshare.store.interface import Store, StoreUnavailable
@@ -69,8 +70,6 @@ from pyshare.store.redis import RedisStore
 
 logger = logging.getLogger(__name__)
 
-#: Seconds in which the store must have taken something for it to count as up.
-_CHECK_SECONDS = 1.0
 #: Open files beside those of connections: the program's own, the API's, some to spare.
 _OTHER_FILES = 128
 
@@ -104,12 +103,6 @@ def _listening(listeners: Sequence[trio.SocketListener]) -> str:
 
 def _reached(listeners: Sequence[trio.SocketListener]) -> str:
     return authority(*listeners[0].socket.getsockname()[:2])
-
-
-def authority(host: str, port: int) -> str:
-    """Return how a URL names a server that listens there, for those on its machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +230,7 @@ async def serve_with(
         async with AsyncExitStack() as stack:
             parts = await stack.enter_async_context(trio.open_nursery())
             store = await _start_store(settings, redis_url, parts)
-            readiness = _Readiness(store)
+            readiness = Readiness(store)
             authenticator = await stack.enter_async_context(
                 # What nobody but clients can put a codespace into, has none that the API knows.
                 open_authenticator(
@@ -258,17 +251,19 @@ async def serve_with(
             connection = _connection(settings, authenticator, mailbox, creations, closes)
             listener = Listener(sockets.ws, connection, limits=listener_limits(settings))
             await parts.start(partial(listener.run), name="WebSocket listener")
-            gauge = _Gauge(settings, instance, readiness, listener, supervisor, creations, closes)
-            metrics = Metrics(gauge.read, group.siblings if group else None)
+            gauge = Gauge(settings, instance, readiness, listener, supervisor, creations, closes)
+            siblings = group.siblings if group else None
+            metrics = Metrics(gauge.read, siblings)
+            roster = Roster(supervisor.statistics, signer, siblings)
             if group:
-                app = build_app(readiness.why_not, metrics.own_routes)
+                app = build_app(readiness.why_not, [*metrics.own_routes, *roster.own_routes])
                 own = partial(serve_http, [group.listener], app, limits=metrics_limits(settings))
                 await parts.start(own, name="metrics for other workers")
             codespaces = _routes(settings, store, authenticator, signer, creations)
             app = build_app(readiness.why_not, codespaces, allowed_origins=settings.origins.allowed)
             http = partial(serve_http, sockets.http, app, adopt=listener.adopt, limits=http_limits(settings))
             await parts.start(http, name="HTTP listener")
-            app = build_app(readiness.why_not, metrics.routes)
+            app = build_app(readiness.why_not, [*metrics.routes, *roster.routes])
             watched = partial(serve_http, sockets.metrics, app, limits=metrics_limits(settings))
             await parts.start(watched, name="metrics listener")
             logger.info("serving", extra={"url": where.client, "http": where.http, "metrics": where.metrics})
@@ -338,72 +333,6 @@ async def _run_store(store: Store, *, task_status: trio.TaskStatus[None]) -> Non
         reasons = "; ".join(dict.fromkeys(str(error) for error in leaves(group)))
         kind = ConfigurationError if group.subgroup(ConfigurationError) else StoreUnavailable
         raise kind(f"{reasons}; see --redis-url, --redis-host and --redis-password") from None
-
-
-class _Gauge:
-    """Where the figures of this server are read."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        instance: str,
-        readiness: "_Readiness",
-        listener: Listener,
-        supervisor: Supervisor,
-        creations: Creations,
-        closes: Counter[str],
-    ) -> None:
-        self._settings = settings
-        self._instance = instance
-        self._readiness = readiness
-        self._listener = listener
-        self._supervisor = supervisor
-        self._creations = creations
-        self._closes = closes
-
-    async def read(self) -> Reading:
-        """Return the server at this moment."""
-        with trio.move_on_after(_CHECK_SECONDS) as patience:
-            storage_up = await self._readiness.why_no_storage() is None
-        store = self._readiness.store
-        return Reading(
-            version=__version__,
-            instance=self._instance,
-            draining=self._readiness.draining,
-            storage_up=not patience.cancelled_caught and storage_up,
-            connections=self._listener.statistics(),
-            connections_limit=self._settings.connections,
-            closes=self._closes,
-            actors=self._supervisor.statistics(),
-            creations=self._creations.statistics(),
-            commands=store.statistics() if isinstance(store, RedisStore) else None,
-            tasks=trio.lowlevel.current_statistics().tasks_living,
-        )
-
-
-class _Readiness:
-    """Whether clients should come to this server, as a load balancer asks."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        # Whether the server stops.
-        self.draining = False
-
-    async def why_not(self) -> str | None:
-        """Return why clients should not come now; None if they should."""
-        if self.draining:
-            return "the server is draining"
-        return await self.why_no_storage()
-
-    async def why_no_storage(self) -> str | None:
-        """Return why nothing can be stored now; None if something can."""
-        try:
-            await self.store.check()
-        except StoreUnavailable as error:
-            # What it says in full is for the log: it names hosts.
-            logger.debug("not ready", extra={"error": str(error)})
-            return error.public
-        return None
 
 
 async def _drain(signals: AsyncIterator[int], listener: Listener, supervisor: Supervisor, seconds: float) -> int:

@@ -7,7 +7,8 @@ import pytest
 
 from pyshare.actors.stock import StockLimits
 from pyshare.limits import channel_limits, connection_limits, store_limits
-from pyshare.server import addresses, authority, environment_proxy, open_sockets
+from pyshare.net.addresses import authority
+from pyshare.server import addresses, environment_proxy, open_sockets
 from pyshare.settings import Settings
 
 

@@ -84,7 +84,8 @@ class Channel:
         self._epoch = snapshot.epoch
         # What the log adds up to; written by `_advance` alone.
         self._document = document_of(snapshot, limits=limits.document, share=share)
-        # What has happened, and how long the pushes that wait have done so.
+        # When it began, what has happened since, and how long the pushes that wait have done so.
+        self._began = trio.current_time()
         self._counts = Counts()
         self._times = CommitTimes(self._counts)
         # Who has been sent what, and who is here.
@@ -144,23 +145,23 @@ class Channel:
 
     def statistics(self) -> ChannelStatistics:
         """Return the channel's state at this moment."""
-        fanout = self._fanout
-        self._counts.frames = fanout.frames_sent
+        self._counts.frames = self._fanout.frames_sent
         return ChannelStatistics(
             version=self._document.version,
-            members=len(self._members),
+            units=len(self._document.text),
+            began=self._began,
+            edited=self._times.last,
+            guests=self._members.guests,
             stock=len(self._stock),
-            lagging=fanout.lagging,
-            backlog_bytes=fanout.backlog_bytes,
+            lagging=self._fanout.lagging,
+            backlog_bytes=self._fanout.backlog_bytes,
             pending=self._log.pending,
             storage=self._members.storage,
             counts=self._counts,
         )
 
     async def run(
-        self,
-        mailbox: trio.MemoryReceiveChannel[ChannelMessage],
-        events: trio.MemoryReceiveChannel[StoreEvent],
+        self, mailbox: trio.MemoryReceiveChannel[ChannelMessage], events: trio.MemoryReceiveChannel[StoreEvent]
     ) -> None:
         """Serve until the mailbox has no sender left, or the codespace is no more.
 
@@ -406,8 +407,7 @@ class Channel:
     def _on_unanswerable(self, client: str) -> None:
         """Have it come back: a welcome tells it what is committed.
 
-        An update that carries the number would be taken by an editor built on
-        @codemirror/collab for the next of its own.
+        An editor built on @codemirror/collab would take an update with that number for the next of its own.
         """
         self._times.dropped(client)
         reason = "your push was committed before you reconnected; reconnect to go on"

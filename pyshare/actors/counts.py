@@ -1,13 +1,13 @@
 """Counts of a channel, which add up over channels that have ended and channels that serve."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from pyshare.core.document import Update
 from pyshare.core.measures import Histogram
-from pyshare.core.protocol import Storage
+from pyshare.core.protocol import Peer, Storage
 
 #: Upper bounds of times in seconds: from what an append takes in memory to what nobody waits for.
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -63,6 +63,8 @@ class CommitTimes:
         self._counts = counts
         # When the push of each client was taken.
         self._taken: dict[str, float] = {}
+        #: When the log last grew, whoever typed; None if it has not since the channel began.
+        self.last: float | None = None
 
     def taken(self, client: str, now: float) -> None:
         """A push of `client` waits to be committed from now on."""
@@ -75,6 +77,7 @@ class CommitTimes:
     def committed(self, updates: Sequence[Update], now: float) -> None:
         """These updates are in the log; those of our own members count."""
         counts = self._counts
+        self.last = now
         own = set()
         for update in updates:
             start = self._taken.pop(update.sender, None)
@@ -86,11 +89,25 @@ class CommitTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Guest:
+    """A member of a channel, as the server's operator is shown it."""
+
+    peer: Peer
+    #: The address that it comes from.
+    remote: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelStatistics:
     """A channel at one moment."""
 
     version: int
-    members: int
+    #: UTF-16 code units of the text.
+    units: int
+    #: When the channel began, and when the log last grew since then, by trio's clock.
+    began: float
+    edited: float | None
+    guests: Collection[Guest]
     #: Those of them that are stock editors.
     stock: int
     lagging: int
@@ -99,3 +116,8 @@ class ChannelStatistics:
     storage: Storage
     #: What has happened; the channel's own, which goes on counting.
     counts: Counts
+
+    @property
+    def members(self) -> int:
+        """Members of the channel."""
+        return len(self.guests)

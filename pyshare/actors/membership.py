@@ -9,7 +9,7 @@ from collections.abc import Collection
 import trio
 
 from pyshare.actors.attendance import Attendance
-from pyshare.actors.counts import Counts
+from pyshare.actors.counts import Counts, Guest
 from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.messages import Join
 from pyshare.actors.stock import StockRoom
@@ -55,6 +55,8 @@ class Membership:
         self._attendance = attendance
         self._stock = stock
         self._outlets: dict[str, Outlet] = {}
+        # The same members as the operator is shown them, by their id.
+        self._guests: dict[str, Guest] = {}
         # Members at one time, and what they are told of the limits.
         self._most_clients = most_clients
         self._told = told
@@ -67,6 +69,11 @@ class Membership:
     def storage(self) -> Storage:
         """Whether edits are being committed, as the members know it."""
         return self._status.storage
+
+    @property
+    def guests(self) -> Collection[Guest]:
+        """The members at this moment, as the operator is shown them."""
+        return tuple(self._guests.values())
 
     def __len__(self) -> int:
         return len(self._outlets)
@@ -93,6 +100,7 @@ class Membership:
         else:
             self._welcome(join)
         self._outlets[client] = join.outlet
+        self._guests[client] = Guest(join.peer, join.remote)
         self._attendance.join(join.peer)
         return True
 
@@ -128,7 +136,7 @@ class Membership:
         """Let a member go, if it is one."""
         member = self._fanout.leave(outlet) or self._stock.leave(outlet)
         if member is not None:
-            del self._outlets[member.peer.id]
+            del self._outlets[member.peer.id], self._guests[member.peer.id]
             self._attendance.leave(member.peer.id)
 
     def close_all(self, closing: Closing) -> None:

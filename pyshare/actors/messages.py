@@ -25,6 +25,8 @@ class Join:
     stock: bool = False
     #: Whether it takes long messages in pieces (see `pyshare.core.framing`).
     pieces: bool = False
+    #: The address that it comes from, for the server's operator.
+    remote: str = ""
 
 
 @dataclass(frozen=True, slots=True)

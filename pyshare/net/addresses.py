@@ -71,6 +71,12 @@ def network_of(host: str) -> str | None:
     return f"{ipaddress.IPv6Address(first)}/{_HOST_BITS}"
 
 
+def authority(host: str, port: int) -> str:
+    """Return how a URL names a server that listens there, for those on its machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def parse_networks(text: str) -> Networks:
     """Return the networks in a list of addresses and networks with commas between.
 

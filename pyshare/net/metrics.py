@@ -9,6 +9,7 @@ whose each figure is.
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -192,7 +193,7 @@ def _encoded(registry: CollectorRegistry, request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
-    """The workers of one server, each of which tells its figures at a socket in one folder."""
+    """The workers of one server, each of which is asked at a socket in one folder."""
 
     folder: Path
     #: How many there are.
@@ -204,13 +205,7 @@ class Siblings:
 
     async def gather(self) -> list[Metric]:
         """Return the figures of all workers, each with a label that says whose it is; of one that is away, that."""
-        texts: dict[int, str] = {}
-        with trio.move_on_after(_SIBLING_SECONDS):
-            async with trio.open_nursery() as nursery:
-                for number in range(1, self.count + 1):
-                    nursery.start_soon(self._ask, number, texts, name=f"metrics of worker {number}")
-        if not texts:
-            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "no worker tells its metrics; try again")
+        texts = await self.ask_all(PATH, {"Accept": _TEXT})
         up = GaugeMetricFamily("pyshare_worker_up", "Whether a worker answers.", labels=["worker"])
         merged: dict[str, Metric] = {up.name: up}
         for number in range(1, self.count + 1):
@@ -221,13 +216,29 @@ class Siblings:
                     into.add_sample(sample.name, {**sample.labels, "worker": str(number)}, sample.value)
         return list(merged.values())
 
-    async def _ask(self, number: int, texts: dict[int, str]) -> None:
+    async def ask_all(self, path: str, headers: Mapping[str, str]) -> Mapping[int, str]:
+        """Return the answer of each worker that has one, by the worker's number.
+
+        Raises:
+            HTTPException: 503 if no worker has.
+        """
+        texts: dict[int, str] = {}
+        with trio.move_on_after(_SIBLING_SECONDS):
+            async with trio.open_nursery() as nursery:
+                for number in range(1, self.count + 1):
+                    ask = partial(self._ask, number, path, headers, texts)
+                    nursery.start_soon(ask, name=f"{path} of worker {number}")
+        if not texts:
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "no worker answers; try again")
+        return texts
+
+    async def _ask(self, number: int, path: str, headers: Mapping[str, str], texts: dict[int, str]) -> None:
         transport = httpx.AsyncHTTPTransport(uds=str(self.socket_of(number)))
         try:
             async with httpx.AsyncClient(transport=transport, timeout=None, trust_env=False) as client:
-                response = await client.get(f"http://worker{PATH}", headers={"Accept": _TEXT})
+                response = await client.get(f"http://worker{path}", headers=headers)
         except httpx.HTTPError as error:
-            logger.debug("a worker does not tell its metrics", extra={"worker": number, "error": repr(error)})
+            logger.debug("a worker does not answer", extra={"number": number, "error": repr(error)})
         else:
             if response.status_code == HTTPStatus.OK:
                 texts[number] = response.text

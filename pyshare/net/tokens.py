@@ -35,6 +35,10 @@ _KEY_PURPOSE = b"pyshare: ids of codespaces in links"
 Creators = Literal["anyone", "links", "nobody"]
 
 _ISSUER = "pyshare"
+#: What an operator's pass says instead, so that a pass is not a link, and a link is not a pass.
+_OPERATOR = "pyshare operator"
+#: Seconds that a pass works.
+_PASS_SECONDS = 60
 _ALGORITHM = "HS256"
 
 _NOT_OURS = Closing(CloseCode.NOT_AUTHENTICATED, "this link is not valid here; ask for a new one")
@@ -127,6 +131,21 @@ class Signer:
         if claims.exp is not None and claims.exp <= self.now():
             raise ConnectionRefused(_EXPIRED)
         return Grant(codespace, claims.mode, claims.exp, claims.create)
+
+    def sign_pass(self) -> str:
+        """Return an operator's pass: it shows for a minute that its bearer knows the secret."""
+        return jwt.encode({"iss": _OPERATOR, "exp": int(self.now()) + _PASS_SECONDS}, self._secret, _ALGORITHM)
+
+    def takes_pass(self, token: str) -> bool:
+        """Return whether `token` is an operator's pass that was signed with the same secret and has not ended."""
+        try:
+            # The time is looked at here, by our own clock.
+            options: jwt.types.Options = {"verify_exp": False, "require": ["iss", "exp"]}
+            found = jwt.decode(token, self._secret, algorithms=[_ALGORITHM], issuer=_OPERATOR, options=options)
+        except jwt.InvalidTokenError:
+            return False
+        expires: object = found["exp"]
+        return isinstance(expires, int) and expires > self.now()
 
     def _codespace(self, claims: _Claims) -> str:
         """Return the id of the codespace that a token names.

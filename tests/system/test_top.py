@@ -1,15 +1,18 @@
 """`pyshare top` on a real server, in a terminal and without one."""
 
+import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import trio
 
 from pyshare.client import connect
-from tests.system.server import PATIENCE_SECONDS, ROOT, running
+from tests.system.server import PATIENCE_SECONDS, ROOT, SECRET, running
 
 COMMAND = [sys.executable, "-m", "pyshare", "top", "--every", "0.3"]
 
@@ -89,3 +92,44 @@ async def test_an_address_without_metrics_is_told_where_they_are() -> None:
             done = await trio.run_process([*COMMAND, address], capture_stderr=True, check=False, cwd=ROOT)
     assert done.returncode == 69
     assert "--metrics-port" in done.stderr.decode()
+
+
+async def listed(*words: str, exit_code: int = 0, **environment: str) -> tuple[str, str]:
+    """Run `pyshare codespaces` with these words; return what it printed, and what it said of errors."""
+    done = await trio.run_process(
+        [sys.executable, "-m", "pyshare", "codespaces", *words],
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == exit_code, done.stderr
+    return done.stdout.decode(), done.stderr.decode()
+
+
+async def test_an_operator_with_the_secret_lists_people_of_all_workers_and_others_are_told_what_to_give(
+    tmp_path: Path,
+) -> None:
+    folder = str(tmp_path)
+    with trio.fail_after(2 * PATIENCE_SECONDS):
+        async with running("--data-folder", folder, "--workers", "2") as server:
+            address = f"http://127.0.0.1:{await server.wait_metrics_port()}"
+            async with AsyncExitStack() as stack:
+                for name in ("Ada", "Ben", "Cleo"):
+                    codespace = await stack.enter_async_context(connect(server.codespace(), name=name))
+                    codespace.insert(0, "seen by nobody")
+                    await codespace.wait_confirmed()
+                text, _ = await listed(address, "--data-folder", folder)
+                found, _ = await listed(address, "--json", "--data-folder", folder)
+            _, wrong = await listed(address, exit_code=2, PYSHARE_SECRET=SECRET)
+            page = f"http://127.0.0.1:{await server.wait_http_port()}"
+            _, elsewhere = await listed(page, exit_code=2, PYSHARE_SECRET=SECRET)
+            _, away = await listed("http://127.0.0.1:9", exit_code=69, PYSHARE_SECRET=SECRET)
+    assert {name for name in ("Ada", "Ben", "Cleo") if f"  {name} " in text} == {"Ada", "Ben", "Cleo"}
+    assert text.splitlines()[-1] == "3 open, 3 people"
+    assert "seen by nobody" not in text + found
+    assert len(json.loads(found)["codespaces"]) == 3
+    assert f"{address} has another secret" in wrong
+    assert "--metrics-port" in elsewhere
+    assert away == "pyshare: http://127.0.0.1:9 does not answer; give the address of the server's --metrics-port\n"
