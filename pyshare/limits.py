@@ -76,6 +76,7 @@ def listener_limits(settings: Settings) -> ListenerLimits:
         connections_per_address=settings.connections_per_address,
         connects_per_second=settings.connects_per_second,
         trusted_proxies=trusted_proxies(settings),
+        forwarded_for=settings.forwarded_for == "on",
         beginning_seconds=settings.handshake_seconds,
     )
 
@@ -117,6 +118,7 @@ def http_limits(settings: Settings) -> HttpLimits:
             connections=settings.http_connections,
             connections_per_address=settings.connections_per_address,
             trusted_proxies=trusted_proxies(settings),
+            forwarded_for=settings.forwarded_for == "on",
             beginning_seconds=settings.http_seconds,
         ),
         request=RequestLimits(

@@ -78,6 +78,15 @@ class Surroundings(BaseModel):
             allowed=f"addresses and networks with commas between, or {NO_PROXIES}",
         ),
     ] = "127.0.0.1,::1"
+    forwarded_for: Annotated[
+        Literal["on", "off"],
+        Shown(
+            "Address",
+            "FORWARDED",
+            "whether those proxies may name the client in X-Forwarded-For instead; "
+            "only for a proxy that writes that header itself and hands on none that clients send",
+        ),
+    ] = "off"
     page: Annotated[
         Literal["auto", "on", "off"],
         Shown(

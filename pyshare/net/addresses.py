@@ -36,6 +36,8 @@ class Address:
     #: An IP address; for other sockets a word for the log.
     host: str
     port: int = 0
+    #: Whether a request has named it, so that the connection's next request may come from another address.
+    of_request: bool = False
 
     @classmethod
     def of(cls, client: socket.socket) -> Self:

@@ -117,7 +117,7 @@ class _Server:
         self._adopt = adopt
         self._app = Requests(app, limits.request)
         self._config = _config(limits)
-        # For connections that have one of the places for health: those are for one request.
+        # For connections of one request: those that have one of the places for health, and those of some proxies.
         self._short_config = _config(limits)
         self._short_config.keep_alive_max_requests = 0
         # Hypercorn's word to all connections that they end.
@@ -175,7 +175,9 @@ class _Server:
             with suppress(OSError):
                 client.send(_NO_HTTP_2 if beginning == _HTTP_2 else _LATE)
         else:
-            await self._serve_requests(trio_socket, address, received, self._config)
+            # A connection of a proxy that names the client in each request has one request.
+            config = self._short_config if address.of_request else self._config
+            await self._serve_requests(trio_socket, address, received, config)
 
     async def _serve_health(self, client: socket.socket, address: Address, received: bytes) -> None:
         """Answer a client that asks for health, when there is no room for others."""

@@ -23,12 +23,9 @@ import trio
 from pyshare.core.errors import ConfigurationError
 from pyshare.net.addresses import Address, AddressBuckets, Networks, Places
 from pyshare.net.beginning import read_beginning
+from pyshare.net.forwarded import parse_forwarded
 from pyshare.net.plain import http_answer
-from pyshare.net.proxy_header import (
-    NO_HEADER,
-    ProxyHeaderError,
-    parse_proxy_header,
-)
+from pyshare.net.proxy_header import NO_HEADER, ProxyHeader, ProxyHeaderError, parse_proxy_header
 from pyshare.net.reserve import Reserve
 
 logger = logging.getLogger(__name__)
@@ -71,6 +68,8 @@ class ListenerLimits:
     connects_per_second: float = 0
     #: Proxies that may name the client in a PROXY header.
     trusted_proxies: Networks = ()
+    #: Whether they may name it in X-Forwarded-For, where there is no PROXY header.
+    forwarded_for: bool = False
     #: Seconds for the first bytes of a connection, a PROXY header with them.
     beginning_seconds: float = 10
     #: Seconds before the next try when the system has no room for another connection.
@@ -342,6 +341,8 @@ class Listener:
     async def _read_header(self, client: socket.socket, peer: Address, *, trusted: bool) -> tuple[Address, bytes]:
         """Return the address that a connection comes from, and what was received behind the PROXY header.
 
+        With `forwarded_for`, that is the head of the first request at least, if a trusted proxy sends no PROXY header.
+
         Raises:
             _TurnedAwayError: if that does not come in time, is wrong, or is not to be believed.
         """
@@ -351,6 +352,10 @@ class Listener:
             try:
                 reader = trio.socket.from_stdlib_socket(client)
                 header, received = await read_beginning(reader, b"", parse_proxy_header)
+                if header is NO_HEADER and trusted and self._limits.forwarded_for:
+                    look = partial(parse_forwarded, trusted=self._limits.trusted_proxies)
+                    forwarded, received = await read_beginning(reader, received, look)
+                    header = ProxyHeader(forwarded.source if forwarded else None, 0)
             except ProxyHeaderError as error:
                 self._warn("wrong PROXY header", remote=str(peer), reason=str(error))
                 raise _TurnedAwayError(_WRONG_HEADER) from None
@@ -361,7 +366,7 @@ class Listener:
         if header is None:
             # It ended before it has said anything, which needs no answer.
             raise _TurnedAwayError(b"")
-        if header is not NO_HEADER and not trusted:
+        if header.size and not trusted:
             self._warn("PROXY header from an address that is not in --trusted-proxies", remote=str(peer))
             raise _TurnedAwayError(_NOT_TRUSTED)
         return header.source or peer, received[header.size :]

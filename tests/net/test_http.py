@@ -485,6 +485,23 @@ async def test_the_application_is_told_the_address_that_a_trusted_proxy_names(re
                 assert host in await told(stream)
 
 
+async def test_a_connection_on_which_a_request_names_its_client_has_one_request(readiness: Readiness) -> None:
+    async def who(request: Request) -> PlainTextResponse:
+        assert request.client is not None
+        return PlainTextResponse(f"it is {request.client.host}")
+
+    app = build_app(readiness.why_not)
+    app.router.routes.append(Route("/who", who))
+    listener = ListenerLimits(trusted_proxies=parse_networks("127.0.0.1"), forwarded_for=True)
+    async with serving(readiness, app=app, limits=HttpLimits(listener=listener)) as port:
+        asks = [f"GET /who HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.{n}\r\n\r\n".encode() for n in (4, 5)]
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(b"".join(asks))
+            answers = await told(stream)
+        assert answers.endswith(b"it is 192.0.2.4")
+        assert b"connection: close" in answers
+
+
 async def test_health_is_answered_while_a_crowd_holds_all_connections(readiness: Readiness) -> None:
     limits = HttpLimits(listener=ListenerLimits(connections=5), drain_seconds=0.5)
     async with serving(readiness, limits=limits) as port, httpx.AsyncClient() as client:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -320,6 +321,50 @@ async def test_a_trusted_proxy_names_the_client_which_is_counted_by_its_own_addr
             await each.aclose()
         await wait_all_tasks_blocked(0.01)
         assert listener.statistics().open == 0
+
+
+def request_for(client: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nX-Forwarded-For: {client}\r\n\r\n".encode()
+
+
+async def test_a_trusted_proxy_names_the_client_in_its_request_if_a_setting_says_so() -> None:
+    async with listening_at_a_port(replace(TRUSTING, forwarded_for=True)) as (listener, port):
+        kept = []
+        for client, host in (
+            ("192.0.2.9", b"192.0.2.9"),
+            ("198.51.100.1, 192.0.2.9", b"192.0.2.9"),
+            ("?", b"127.0.0.1"),
+        ):
+            stream, answer = await asked_from(port, request_for(client))
+            assert answer.startswith(host + b" GET / HTTP/1.1\r\n")
+            kept.append(stream)
+        third, answer = await asked_from(port, request_for("192.0.2.9"))
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        # A PROXY header is as good as before, and what its client writes behind it names nobody.
+        both, answer = await asked_from(port, HEADER_2.replace(bytes([2, 9]), bytes([2, 7])) + request_for("192.0.2.9"))
+        assert answer.startswith(b"192.0.2.7 GET / ")
+        for each in (*kept, third, both):
+            await each.aclose()
+        await wait_all_tasks_blocked(0.01)
+        assert listener.statistics().open == 0
+
+
+@pytest.mark.parametrize("forwarded_for", [True, False])
+async def test_a_client_names_nobody_in_its_request_unless_it_is_a_proxy_and_a_setting_says_so(
+    forwarded_for: bool,
+) -> None:
+    source = "127.0.0.2" if forwarded_for else "127.0.0.1"
+    async with listening_at_a_port(replace(TRUSTING, forwarded_for=forwarded_for)) as (_, port):
+        stream, answer = await asked_from(port, request_for("192.0.2.9"), source=source)
+        assert answer.startswith(source.encode())
+        await stream.aclose()
+
+
+async def test_a_request_that_a_proxy_does_not_finish_is_answered_in_time() -> None:
+    async with listening_at_a_port(replace(TRUSTING, forwarded_for=True)) as (_, port):
+        stream, answer = await asked_from(port, b"GET / HTTP/1.1\r\n")
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        await stream.aclose()
 
 
 async def test_a_header_in_many_parts_is_read_whole_and_what_follows_is_kept() -> None:
