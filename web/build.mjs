@@ -12,6 +12,8 @@ import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { bundleTypes } from "./types.mjs";
+
 const here = fileURLToPath(new URL(".", import.meta.url));
 const target = join(here, "../pyshare/page");
 const banner = "/* Built from web/ by `npm run build`; its parts' licences are in licenses.txt. */";
@@ -51,39 +53,95 @@ async function buildPage() {
   return [files, result.metafile];
 }
 
-/** Return the client module for other pages, which brings no packages with it, and its types. */
+/** Packages that whoever imports the client has; of others it takes what it uses. */
+const PEERS = ["@codemirror/state", "@codemirror/view"];
+
+/** Have packages that are not named as peers left out as far as nothing of them is used. */
+const onlyUsed = {
+  name: "only-used",
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^[^.]/ }, async ({ path, pluginData, ...options }) => {
+      if (pluginData === onlyUsed || options.kind === "entry-point" || PEERS.includes(path)) return undefined;
+      return { ...(await resolve(path, { ...options, pluginData: onlyUsed })), sideEffects: false };
+    });
+  },
+};
+
+/** Return the files of the client for other pages, and the packages that are in them. */
 async function buildClient() {
-  const result = await build({
+  const module = await build({
     ...common,
     entryPoints: { "pyshare-client": "client/index.ts" },
-    external: ["@codemirror/*"],
+    external: PEERS,
+    plugins: [onlyUsed],
     entryNames: "[name]",
   });
-  const files = new Map(result.outputFiles.map((file) => [`assets/${basename(file.path)}`, file.text]));
+  const bundle = await build({
+    ...common,
+    entryPoints: { "pyshare-client.bundle": "client/bundle.ts" },
+    format: "iife",
+    globalName: "pyshare",
+    minify: true,
+    entryNames: "[name]",
+  });
+  const outputs = [...module.outputFiles, ...bundle.outputFiles];
+  const files = new Map(outputs.map((file) => [`assets/${basename(file.path)}`, file.text]));
+  files.set("assets/pyshare-client.d.ts", await typesOfClient());
+  // The server makes assets/pyshare-client.tgz of these and the two files above, and gives it its version.
+  files.set("assets/pyshare-client/package.json", await packageOfClient());
+  files.set("assets/pyshare-client/README.md", await readFile(join(here, "client/README.md"), "utf8"));
+  const own = (await readFile(join(here, "../LICENSE"), "utf8")).trim();
+  const others = await licences(usedBy(module.metafile));
+  files.set(
+    "assets/pyshare-client/LICENSE",
+    [own, "The module contains parts of these packages.", others].join("\n\n"),
+  );
+  return [files, bundle.metafile];
+}
+
+/** Return the types of the client as one file. */
+async function typesOfClient() {
   const folder = await mkdtemp(join(tmpdir(), "pyshare-types-"));
   try {
     const options = ["--project", "tsconfig.types.json", "--outDir", folder];
     await promisify(execFile)(join(here, "node_modules/.bin/tsc"), options, { cwd: here });
-    for (const name of await readdir(folder)) {
-      const types = await readFile(join(folder, name), "utf8");
-      if (name === "index.d.ts")
-        files.set("assets/pyshare-client.d.ts", types.replaceAll('from "./', 'from "./pyshare-client/'));
-      else files.set(`assets/pyshare-client/${name}`, types);
-    }
+    return await bundleTypes(folder, "index.d.ts");
   } finally {
     await rm(folder, { recursive: true });
   }
-  return files;
 }
 
-/** Return the licences of the packages that the page is made of. */
-async function licences({ inputs }) {
+/** Return the package.json of the client, without a version. */
+async function packageOfClient() {
+  const { license, devDependencies } = JSON.parse(await readFile(join(here, "package.json"), "utf8"));
+  const peers = PEERS.map((name) => [name, devDependencies[name].replace(/^~/, "^")]);
+  const content = {
+    name: "pyshare-client",
+    description: "Makes an editor built on CodeMirror 6 a shared one, on a pyshare server.",
+    license,
+    type: "module",
+    sideEffects: false,
+    exports: { ".": { types: "./pyshare-client.d.ts", default: "./pyshare-client.js" } },
+    types: "./pyshare-client.d.ts",
+    peerDependencies: Object.fromEntries(peers),
+  };
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+/** Return the files that something of is in what was built. */
+function usedBy({ outputs }) {
+  const inputs = Object.values(outputs).flatMap((each) => Object.entries(each.inputs));
+  return inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
+}
+
+/** Return the licences of the packages that files are from. */
+async function licences(paths) {
   const packages = new Set();
-  for (const path of Object.keys(inputs)) {
+  for (const path of paths) {
     const found = /^(node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path);
     if (found) packages.add(found[1]);
   }
-  const parts = ["The page is made of these packages.\n"];
+  const parts = [];
   for (const folder of [...packages].sort()) {
     const { name, license } = JSON.parse(await readFile(join(here, folder, "package.json"), "utf8"));
     const file = (await readdir(join(here, folder))).find((each) => /^licen[cs]e/i.test(each));
@@ -100,8 +158,10 @@ async function filesIn(folder) {
 }
 
 const [files, metafile] = await buildPage();
-for (const [name, text] of await buildClient()) files.set(name, text);
-files.set("licenses.txt", await licences(metafile));
+const [clientFiles, bundled] = await buildClient();
+for (const [name, text] of clientFiles) files.set(name, text);
+const parts = await licences([...Object.keys(metafile.inputs), ...Object.keys(bundled.inputs)]);
+files.set("licenses.txt", `The page and its client are made of these packages.\n\n${"-".repeat(72)}\n\n${parts}`);
 
 if (process.argv[2] === "--check") {
   const digest = (content) => createHash("sha256").update(content).digest("hex");

@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pyshare.net.client_package import PACKAGE, build_package, is_of_client
+
 #: Where the files are.
 FOLDER: Final = Path(__file__).parent.parent / "page"
 _INDEX = "index.html"
@@ -43,6 +45,8 @@ _HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Vary": "Accept-Encoding",
 }
+#: Other headers of the client for pages of other origins: it may be imported by them, and loaded by their script tags.
+_FOR_ALL: Mapping[str, str] = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 #: Types whose files get smaller when they are packed.
 _TEXTS = ("text/", "image/svg")
 
@@ -64,6 +68,8 @@ def _type_of(name: str) -> str:
         return "text/plain; charset=utf-8"
     if name.endswith(".webmanifest"):
         return "application/manifest+json"
+    if name.endswith(".tgz"):
+        return "application/gzip"
     found = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return f"{found}; charset=utf-8" if found.startswith("text/") else found
 
@@ -72,8 +78,12 @@ class Page:
     """The page's files, by their paths."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        files = sorted(each for each in folder.rglob("*") if each.is_file())
-        self._files = {each.relative_to(folder).as_posix(): _read(each) for each in files}
+        found = sorted(each for each in folder.rglob("*") if each.is_file())
+        contents = {each.relative_to(folder).as_posix(): each.read_bytes() for each in found}
+        package = build_package(contents)
+        if package is not None:
+            contents[PACKAGE] = package
+        self._files = {path: _file(path, content) for path, content in contents.items()}
         # It is answered for other addresses, and has none of its own.
         self._nothing = self._files.pop(_NOTHING, None)
 
@@ -91,6 +101,8 @@ class Page:
             reason = "the page was not built; run npm run build in web/" if path == "" else HTTPStatus.NOT_FOUND.phrase
             raise HTTPException(HTTPStatus.NOT_FOUND, reason)
         headers = {**_HEADERS, "Cache-Control": file.cache, "ETag": file.tag}
+        if is_of_client(path):
+            headers |= _FOR_ALL
         headers["Content-Security-Policy"] = _policy(request.headers.get("host", ""))
         if file.tag in request.headers.get("if-none-match", ""):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -110,16 +122,15 @@ def _nothing(file: _File, request: Request) -> Response:
     return Response(content, HTTPStatus.NOT_FOUND, headers, media_type=file.type)
 
 
-def _read(path: Path) -> _File:
-    content = path.read_bytes()
-    kind = _type_of(path.name)
+def _file(path: str, content: bytes) -> _File:
+    kind = _type_of(path)
     packed = gzip.compress(content, 6, mtime=0) if kind.startswith(_TEXTS) else content
     return _File(
         content,
         packed if len(packed) < len(content) else None,
         kind,
         f'"{hashlib.sha256(content).hexdigest()[:32]}"',
-        _FOREVER if _HASHED.fullmatch(path.name) else _ASK_AGAIN,
+        _FOREVER if _HASHED.fullmatch(path) else _ASK_AGAIN,
     )
 
 

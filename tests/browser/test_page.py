@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, WebSocketRoute, expect
+from playwright.sync_api import Browser, Route, WebSocketRoute, expect
 
 from tests.browser import screenshot
 from tests.browser.below import BelowPath
@@ -53,6 +53,26 @@ def test_at_the_bell_a_page_that_is_refused_waits_and_has_its_codespace_without_
         expect(said).to_contain_text("more than 20 new codespaces in a minute from your address")
         one.wait_saved()
         expect(one.banner).to_contain_text("This is a new codespace")
+
+
+def test_close_ends_the_tries_to_make_a_new_codespace(server: Server, screens: Screens) -> None:
+    window = screens.open(server.new_link(text="here"))
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=429, headers={"Retry-After": "1"}, json={"reason": "too many; try again later"})
+
+    window.page.route("**/codespaces", refuse)
+    window.page.locator("#menu-button").click()
+    window.page.get_by_role("menuitem", name="New codespace").click()
+    expect(window.banner).to_contain_text("This page tries again by itself")
+    window.banner.get_by_role("button", name="Close").click()
+    expect(window.banner).to_be_hidden()
+    # A pause before another try is two seconds long at most.
+    window.page.wait_for_timeout(2200)
+    assert len(asked) == 1
+    expect(window.banner).to_be_hidden()
 
 
 def test_two_windows_that_type_at_once_end_with_one_text_in_which_every_key_stands_once(

@@ -1,6 +1,9 @@
 """The page's files as they are served: headers, types, and what is not there."""
 
 import gzip
+import io
+import json
+import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +11,9 @@ import httpx
 import pytest
 import trio
 
+from pyshare import __version__
 from pyshare.net.application import build_app
+from pyshare.net.client_package import build_package
 from pyshare.net.page import Page
 
 FILES = {
@@ -17,6 +22,8 @@ FILES = {
     "assets/page-ABCD1234.js": "let a = 1;" * 500,
     "assets/pyshare-client.js": "export {}",
     "assets/pyshare-client.d.ts": "export {};",
+    "assets/pyshare-client/package.json": '{"name": "pyshare-client"}',
+    "assets/pyshare-client/LICENSE": "MIT " * 30_000,
     "assets/icon.svg": "<svg/>",
     "assets/page.webmanifest": "{}",
 }
@@ -75,6 +82,7 @@ async def test_a_host_that_is_none_gets_into_no_header(client: httpx.AsyncClient
         ("/assets/page-ABCD1234.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"),
         ("/assets/pyshare-client.js", "text/javascript; charset=utf-8", "no-cache"),
         ("/assets/pyshare-client.d.ts", "text/plain; charset=utf-8", "no-cache"),
+        ("/assets/pyshare-client.tgz", "application/gzip", "no-cache"),
         ("/assets/icon.svg", "image/svg+xml", "no-cache"),
         ("/assets/page.webmanifest", "application/manifest+json", "no-cache"),
     ],
@@ -97,6 +105,43 @@ async def test_who_understands_gzip_gets_less_to_read(client: httpx.AsyncClient)
         assert "content-encoding" not in plain.headers
         assert plain.text == FILES[path[1:]]
     assert gzip.compress(b"")
+
+
+async def test_the_client_as_a_package_has_its_files_and_the_servers_version(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/assets/pyshare-client.tgz")
+    assert "content-encoding" not in answer.headers
+    with tarfile.open(fileobj=io.BytesIO(answer.content), mode="r:gz") as tar:
+        found = {each.name: tar.extractfile(each) for each in tar.getmembers()}
+        texts = {name: file.read().decode() for name, file in found.items() if file is not None}
+    assert json.loads(texts.pop("package/package.json")) == {"name": "pyshare-client", "version": __version__}
+    assert texts == {
+        "package/LICENSE": FILES["assets/pyshare-client/LICENSE"],
+        "package/pyshare-client.js": FILES["assets/pyshare-client.js"],
+        "package/pyshare-client.d.ts": FILES["assets/pyshare-client.d.ts"],
+    }
+
+
+def test_the_package_has_the_same_bytes_on_every_machine() -> None:
+    files = {"assets/pyshare-client/package.json": b"{}", "assets/pyshare-client.js": bytes(range(256)) * 300}
+    made = build_package(files)
+    assert made is not None
+    # A header of gzip that is the same everywhere, then the tar as it is.
+    assert made[:10] == b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+    assert made[15:].startswith(b"package/package.json\0")
+    assert len(made) == 10 + 2 * 5 + len(gzip.decompress(made)) + 8
+    assert made == build_package(dict(reversed(files.items())))
+    assert build_package({"index.html": b""}) is None
+
+
+async def test_pages_of_other_origins_may_load_the_client_and_nothing_else(client: httpx.AsyncClient) -> None:
+    for path in ("/assets/pyshare-client.js", "/assets/pyshare-client.tgz"):
+        headers = (await client.get(path)).headers
+        assert headers["access-control-allow-origin"] == "*"
+        assert headers["cross-origin-resource-policy"] == "cross-origin"
+    for path in ("/", "/assets/page-ABCD1234.js", "/assets/icon.svg"):
+        headers = (await client.get(path)).headers
+        assert "access-control-allow-origin" not in headers
+        assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
 async def test_head_is_the_same_without_the_file(client: httpx.AsyncClient) -> None:

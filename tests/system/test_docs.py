@@ -44,7 +44,7 @@ KEPT = "TOKEN|MADE|LINK|PATH|PYSHARE_REDIS_PASSWORD"
 NOT_RUN = {
     "ops/run": "tests/test_ops.py runs it",
     "ops/test": "is what runs this",
-    "npm": "tests/system/test_web_client.py builds and compares",
+    "npm": "tests/system/test_web_client.py builds and compares, tests/browser/test_own_page.py installs",
     "ACL": "tests/store/test_redis_refusals.py gives a user these permissions",
 }
 #: Where pyshare is, and the PATH of a terminal that does not know of it. README says how to tell it, and other pages
@@ -265,7 +265,7 @@ def test_the_example_that_lets_others_in_listens_to_others() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_is_shown_and_not_run_here_is_run_elsewhere(page: Path) -> None:
     for language, text in blocks(page):
-        assert language in {"", "sh", "python", "js", "json"}
+        assert language in {"", "sh", "python", "js", "json", "html"}
         if language == "":
             assert [each for each in map(program, commands(text)) if each not in NOT_RUN] == []
 

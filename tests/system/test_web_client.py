@@ -45,6 +45,10 @@ async def test_editors_that_lose_connections_and_pages_end_with_one_text(
         await run_in(web, "node", "tests/editors.mjs", server.address, str(seed), *arguments)
 
 
+async def test_what_is_not_the_address_of_a_codespace_is_refused_with_a_sentence(web: Path) -> None:
+    await run_in(web, "node", "tests/address.mjs")
+
+
 async def test_edits_of_any_size_are_pushed_in_parts_that_fit_the_limits(web: Path, seed: int) -> None:
     await run_in(web, "node", "tests/cut.mjs", str(seed))
 

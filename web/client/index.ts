@@ -3,21 +3,23 @@
  *
  * ```js
  * import { EditorView, basicSetup } from "codemirror";
- * import { connect } from "pyshare";
+ * import { connect } from "pyshare-client";
  *
  * const view = new EditorView({ extensions: [basicSetup], parent: document.body });
  * const connection = connect(view, "wss://example.org/codespace/TOKEN/", { name: "Ada" });
  * ```
  */
 
-import { StateEffect, Transaction } from "@codemirror/state";
+import { Compartment, Transaction } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 
+import { socketAddress } from "./address.js";
 import { Connection } from "./connection.js";
 import { peerCursors, peerSelected, peersPresent } from "./cursors.js";
 import { localDrafts } from "./drafts.js";
 import type { ConnectionOptions } from "./options.js";
 import type { SelectedRange } from "./protocol.js";
+import { placing } from "./screen.js";
 
 export { Connection } from "./connection.js";
 export { COLORS, type PresentPeer } from "./colors.js";
@@ -33,18 +35,27 @@ export type { Status } from "./status.js";
 /** Keys that do nothing by themselves. */
 const MODIFIERS: ReadonlySet<string> = new Set(["Alt", "AltGraph", "CapsLock", "Control", "Meta", "Shift"]);
 
+/** The connection that each view has, or had last. */
+const connections = new WeakMap<EditorView, Connection>();
+/** The place of a connection's extension in a view. */
+const place = new Compartment();
+
 /**
  * Keep the text of `view` that of a codespace, and show who else is there.
  *
- * `url` is the codespace's address: `ws:`, `wss:`, `http:` or `https:`, or relative to the page. The view's text gives
- * way to the codespace's; until that is there, and whenever one may only look, the editor is read-only. The connection
+ * `url` is the codespace's address: `ws:`, `wss:`, `http:` or `https:`, or relative to the page; or a link to the page
+ * of a pyshare server. The view's text gives way to the codespace's; until that is there, and whenever one may only look, the editor is read-only. The connection
  * comes back by itself when it is lost, sends what was typed meanwhile, and ends with `close()`, for good. Unsaved edits
- * outlive the page, unless `drafts` says otherwise. Several connections of one view are not possible.
+ * outlive the page, unless `drafts` says otherwise.
  *
- * @throws TypeError if `url` is no such address.
+ * @throws TypeError if `url` is not such an address.
+ * @throws Error if the view has a connection that is not closed: two would send each edit twice.
  */
 export function connect(view: EditorView, url: string | URL, options: ConnectionOptions = {}): Connection {
-  const name = new URL(url, view.dom.ownerDocument.baseURI).pathname;
+  const address = socketAddress(url);
+  if ((connections.get(view)?.status.state ?? "closed") !== "closed") {
+    throw new Error("this editor is connected already; close() that connection before you connect it again");
+  }
   // What others have selected since the last frame of the screen: shown in one transaction.
   const selections = new Map<string, readonly SelectedRange[]>();
   let frame: number | undefined;
@@ -54,8 +65,8 @@ export function connect(view: EditorView, url: string | URL, options: Connection
     selections.clear();
     view.dispatch({ effects });
   };
-  const connection: Connection = new Connection(view, url, {
-    drafts: localDrafts(name),
+  const connection: Connection = new Connection(view, address, {
+    drafts: localDrafts(address.pathname),
     isHidden: true,
     ...options,
     onPeers(peers) {
@@ -68,6 +79,7 @@ export function connect(view: EditorView, url: string | URL, options: Connection
       options.onSelection?.(id, ranges);
     },
   });
+  connections.set(view, connection);
   const listener = EditorView.updateListener.of((update) => {
     if (update.docChanged) {
       const moved = ([anchor, head]: SelectedRange): SelectedRange => [
@@ -86,6 +98,6 @@ export function connect(view: EditorView, url: string | URL, options: Connection
     keydown: ({ key }) => MODIFIERS.has(key) || appear(),
     pointerdown: appear,
   });
-  view.dispatch({ effects: StateEffect.appendConfig.of([peerCursors(), listener, first]) });
+  for (const effects of placing(place, view.state, [peerCursors(), listener, first])) view.dispatch({ effects });
   return connection;
 }

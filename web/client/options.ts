@@ -24,7 +24,7 @@ export interface ConnectionOptions extends ConnectionHooks {
   readonly name?: string;
   /** Whether the others see no cursor of this client before `appear` is called, as at its first key or click. */
   readonly isHidden?: boolean;
-  /** Where unsaved edits are kept; if not given, nowhere. */
+  /** Store of unsaved edits; `connect` takes the browser's local storage if none is given, `Connection` keeps nothing. */
   readonly drafts?: DraftStore;
   /** For where there is no `WebSocket`, as in older versions of Node. */
   readonly WebSocket?: typeof WebSocket;

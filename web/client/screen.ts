@@ -100,23 +100,36 @@ export function joined(units: readonly Unit[]): readonly Unit[] {
   return [{ changes, edits: units.reduce((sum, { edits }) => sum + edits, 0) }];
 }
 
+/** Return the effects that put an extension in that place of an editor, without what an earlier connection left there. */
+export function placing(
+  place: Compartment,
+  state: EditorState,
+  extension: Extension,
+): readonly StateEffect<unknown>[][] {
+  if (place.get(state) === undefined) return [[StateEffect.appendConfig.of(place.of(extension))]];
+  // In two steps, so that fields begin again.
+  return [[place.reconfigure([])], [place.reconfigure(extension)]];
+}
+
+/** The place of a screen's extension in an editor, which has one screen at a time. */
+const place = new Compartment();
+
 export class Screen {
   readonly #editor: Editor;
   readonly #access = new Compartment();
 
-  /** Nothing can be typed until that is allowed. */
+  /** Nothing can be typed until that is allowed. An earlier screen of the editor gives way. */
   constructor(editor: Editor, rule: Rule) {
     this.#editor = editor;
     const passes = (transaction: Transaction): boolean => !isUsers(transaction) || isTaken(transaction);
-    this.dispatch({
-      effects: StateEffect.appendConfig.of([
-        typed,
-        stray,
-        this.#access.of(access(false)),
-        rules.of(rule),
-        EditorState.transactionFilter.of((transaction) => (passes(transaction) ? transaction : [])),
-      ]),
-    });
+    const extension = [
+      typed,
+      stray,
+      this.#access.of(access(false)),
+      rules.of(rule),
+      EditorState.transactionFilter.of((transaction) => (passes(transaction) ? transaction : [])),
+    ];
+    this.dispatch(...placing(place, editor.state, extension).map((effects) => ({ effects })));
   }
 
   get state(): EditorState {

@@ -1,6 +1,6 @@
 /** The editor of one codespace, kept connected, and all that the page says about the two. */
 
-import { connect, type Connection, type Mode, type Refusal, type Status } from "../client/index.js";
+import { connect, type Connection, type Mode, type Status } from "../client/index.js";
 import { formatHash, type Place } from "./address.js";
 import { ApiError } from "./api.js";
 import { hideBanner, showBanner, type Action } from "./banner.js";
@@ -25,6 +25,7 @@ import { setUpShare } from "./share.js";
 import { goToNew } from "./start.js";
 import { fate, sentence } from "./state.js";
 import { StatusLine } from "./status.js";
+import { TakenBack } from "./taken.js";
 import { markNews, setTitle } from "./titles.js";
 import { showToast } from "./toast.js";
 import { answerTyping } from "./viewing.js";
@@ -72,7 +73,9 @@ export class Session {
   /** Whether the banner of being away was shown since the last connection. */
   #wasAway = false;
   /** Refused edits and texts of earlier visits, until they are closed. */
-  readonly #refusals: Refusal[] = [];
+  readonly #taken = new TakenBack();
+  /** Ends the tries to make a new codespace, while there are any. */
+  #making: AbortController | null = null;
 
   constructor(place: Place) {
     this.#place = place;
@@ -99,7 +102,10 @@ export class Session {
       onStatus: (status) => this.#onStatus(status),
       onPeers: () => this.#onPeers(),
       onLanguage: (name, id) => this.#onLanguage(name, id),
-      onRefused: (refusal) => this.#onRefused(refusal),
+      onRefused: (refusal) => {
+        this.#taken.add(refusal);
+        this.#showRefusals();
+      },
     });
     this.#people = new People(this.#connection, this.#windows);
     setUpShare(place.token, this.#endsAt, {
@@ -254,28 +260,20 @@ export class Session {
     );
   }
 
-  #onRefused(refusal: Refusal): void {
-    this.#refusals.push(refusal);
-    this.#showRefusals();
-  }
-
   /** Say what was refused and nobody has closed yet: the last reason, and the texts of all. */
   #showRefusals(): void {
-    const last = this.#refusals.at(-1);
-    if (last === undefined) return;
+    const { sentence } = this.#taken;
+    if (sentence === "") return;
     const close = (): void => {
-      for (const { forget } of this.#refusals.splice(0)) forget?.();
+      this.#taken.close();
       hideBanner("refused");
     };
-    const actions: Action[] = [...this.#waysToTakenBack(), ["Close", close]];
-    const what = last.code === "set_aside" ? "Text of an earlier visit could not be saved" : "An edit was taken back";
-    const count = this.#refusals.length > 1 ? ` (this is the last of ${this.#refusals.length})` : "";
-    showBanner("refused", "bad", `${what}: ${last.reason}${count}.`, actions);
+    showBanner("refused", "bad", sentence, [...this.#waysToTakenBack(), ["Close", close]]);
   }
 
   #waysToTakenBack(): readonly Action[] {
-    const texts = this.#refusals.map(({ inserted }) => inserted).filter((text) => text !== "");
-    return texts.length > 0 ? [["Copy what was taken back", () => void this.#copy(texts.join("\n"))]] : [];
+    if (this.#taken.text === "") return [];
+    return [["Copy what was taken back", () => void this.#copy(this.#taken.text)]];
   }
 
   #waysToKeep(): readonly Action[] {
@@ -349,10 +347,17 @@ export class Session {
     saveText(this.#editor.text, `codespace.${this.#choice.language.extension}`);
   }
 
+  /** Go to a new codespace; the server is asked again until it has one, unless the message about that is closed. */
   #makeNew(text: string): void {
-    const tell = (sentence: string): void =>
-      showBanner("failed", "bad", sentence, [["Close", () => hideBanner("failed")]]);
-    goToNew(text, this.#choice.language.id, tell).catch((error: unknown) => {
+    this.#making?.abort();
+    const making = (this.#making = new AbortController());
+    const close = (): void => {
+      making.abort();
+      hideBanner("failed");
+    };
+    const tell = (sentence: string): void => showBanner("failed", "bad", sentence, [["Close", close]]);
+    goToNew(text, this.#choice.language.id, tell, making.signal).catch((error: unknown) => {
+      if (making.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
       tell(`No codespace was made: ${error.message}.`);
     });

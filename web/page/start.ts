@@ -9,10 +9,15 @@ import { showRecent } from "./recent.js";
 
 /**
  * Go to a new codespace with that text in it; `tell` is told what to show while the server refuses it for now.
- * Rejects with an `ApiError` if there is none to be had.
+ * Rejects with an `ApiError` if there is none to be had, and with the reason of `signal` when that is aborted.
  */
-export async function goToNew(text: string, language: string, tell: (sentence: string) => void): Promise<void> {
-  const { token } = (await untilTaken(() => createCodespace(text), tell)).edit;
+export async function goToNew(
+  text: string,
+  language: string,
+  tell: (sentence: string) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { token } = (await untilTaken(() => createCodespace(text), tell, signal)).edit;
   // The link is the only key to it.
   rememberRecent({ token, language, title: titleOf(text), at: Date.now(), mode: "edit" });
   // Reloaded, since another codespace is another page.

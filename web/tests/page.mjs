@@ -13,7 +13,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 process.env.TZ = "UTC";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const folder = await mkdtemp(`${here}/built-`);
-const modules = ["address", "again", "api", "ends", "failure", "memory", "state", "times"];
+const modules = ["address", "again", "api", "ends", "failure", "memory", "state", "taken", "times"];
 await build({
   stdin: { contents: modules.map((name) => `export * from "../page/${name}.ts";`).join("\n"), resolveDir: here },
   bundle: true,
@@ -329,4 +329,66 @@ test("a page gives up after two minutes, and at once where another try is of no 
     page.untilTaken(() => page.createCodespace(""), tell),
     /the store is full/,
   );
+});
+
+test("a page that is told to stop asks no more, and says no more", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const stop = new AbortController();
+  let asked = 0;
+  const told = [];
+  const ask = async () => {
+    asked++;
+    throw new page.ApiError(429, "too many", 1000);
+  };
+  const made = assert.rejects(
+    page.untilTaken(ask, (sentence) => told.push(sentence), stop.signal),
+    { name: "AbortError" },
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([asked, told.length], [1, 1]);
+  stop.abort();
+  t.mock.timers.tick(200_000);
+  await made;
+  assert.deepEqual([asked, told.length], [1, 1]);
+});
+
+test("a codespace that is made after the page was told to stop is not gone to", async () => {
+  const stop = new AbortController();
+  const ask = async () => {
+    stop.abort();
+    return "a codespace";
+  };
+  await assert.rejects(
+    page.untilTaken(ask, () => {}, stop.signal),
+    { name: "AbortError" },
+  );
+});
+
+test("texts that were taken back are kept up to 8 MiB, the newest ones, and the page says how many are not", () => {
+  const taken = new page.TakenBack();
+  assert.deepEqual([taken.text, taken.sentence], ["", ""]);
+  const million = 2 ** 20;
+  let forgotten = 0;
+  const add = (inserted, code = "too_large") =>
+    taken.add({ code, reason: "it is long", inserted, forget: () => forgotten++ });
+  add("a".repeat(million));
+  assert.equal(taken.sentence, "An edit was taken back: it is long.");
+  for (const letter of "bcd") add(letter.repeat(million));
+  assert.equal(
+    taken.sentence,
+    "An edit was taken back: it is long (this is the last of 4). " +
+      "The text of one edit is not kept: together they have more than 8 MiB.",
+  );
+  assert.equal(taken.text, [..."bcd"].map((letter) => letter.repeat(million)).join("\n"));
+  for (let each = 0; each < 10_000; each++) add("");
+  assert.ok(taken.text.length < 4 * million, "edits that insert nothing count too");
+  add("x".repeat(5 * million));
+  assert.equal(taken.text, "", "one that is too long by itself is not kept");
+  assert.match(taken.sentence, /The text of 10005 edits is not kept/);
+  taken.close();
+  assert.deepEqual([taken.sentence, forgotten], ["", 0], "what is not kept here is offered by the next visit");
+  add("of before", "set_aside");
+  assert.equal(taken.sentence, "Text of an earlier visit could not be saved: it is long.");
+  taken.close();
+  assert.equal(forgotten, 1);
 });

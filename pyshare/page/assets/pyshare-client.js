@@ -1,17 +1,40 @@
 /* Built from web/ by `npm run build`; its parts' licences are in licenses.txt. */
 
 // client/index.ts
-import { StateEffect as StateEffect3, Transaction as Transaction2 } from "@codemirror/state";
-import { EditorView as EditorView3 } from "@codemirror/view";
+import { Compartment as Compartment3, Transaction as Transaction2 } from "@codemirror/state";
+import { EditorView as EditorView4 } from "@codemirror/view";
 
 // client/address.ts
+var LINK = /^#([A-Za-z0-9_.=-]+)(?:\/[a-z]*)?$/;
+var PATH = /^(?:\/[^/]+)*\/codespace\/[^/]+\/$/;
 function socketAddress(url) {
-  const base = typeof document === "undefined" ? void 0 : document.baseURI;
-  const address = new URL(url, base);
+  const given = String(url);
+  const address = parsed(given);
   address.protocol = address.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(address.protocol)) throw new TypeError(`${address.protocol} is no protocol of a codespace`);
-  address.hash = "";
+  const link = LINK.exec(address.hash);
+  if (link !== null && !PATH.test(address.pathname)) {
+    address.pathname = new URL(`codespace/${link[1]}/`, address).pathname;
+    address.hash = "";
+  }
+  if (!address.pathname.endsWith("/")) address.pathname += "/";
+  const mistake = mistakeOf(address);
+  if (mistake !== "") throw new TypeError(`${JSON.stringify(given)} is not the address of a codespace: it ${mistake}`);
   return address;
+}
+function parsed(given) {
+  const base = typeof document === "undefined" ? void 0 : document.baseURI;
+  try {
+    return new URL(given, base);
+  } catch {
+    const words = 'is not a URL; one looks like "wss://example.org/codespace/TOKEN/"';
+    throw new TypeError(`${JSON.stringify(given)} is not the address of a codespace: it ${words}`);
+  }
+}
+function mistakeOf({ protocol, username, password, pathname, search, hash }) {
+  if (!/^wss?:$/.test(protocol)) return "should begin with ws:, wss:, http: or https:";
+  if (username !== "" || password !== "") return "should have no user and password; the token says who may join";
+  if (!PATH.test(pathname)) return "should have the path /codespace/TOKEN/, or be a link to pyshare's page";
+  return search !== "" || hash !== "" ? "should end with the path; the client adds the query itself" : "";
 }
 function joiningAddress(address, session, name, known3) {
   const url = new URL(address);
@@ -27,11 +50,301 @@ function joiningAddress(address, session, name, known3) {
 }
 
 // client/parcel.ts
-import { ChangeSet as ChangeSet2 } from "@codemirror/state";
+import { ChangeSet as ChangeSet3 } from "@codemirror/state";
+
+// node_modules/@codemirror/merge/dist/index.js
+import { EditorView, ViewPlugin, gutter, Decoration, GutterMarker, WidgetType } from "@codemirror/view";
+import { Facet, StateEffect, StateField, EditorSelection, Prec, RangeSet, RangeSetBuilder, Compartment, EditorState, ChangeSet, Text } from "@codemirror/state";
+var Change = class _Change {
+  constructor(fromA, toA, fromB, toB) {
+    this.fromA = fromA;
+    this.toA = toA;
+    this.fromB = fromB;
+    this.toB = toB;
+  }
+  /**
+  @internal
+  */
+  offset(offA, offB = offA) {
+    return new _Change(this.fromA + offA, this.toA + offA, this.fromB + offB, this.toB + offB);
+  }
+};
+function findDiff(a, fromA, toA, b, fromB, toB) {
+  if (a == b)
+    return [];
+  let prefix = commonPrefix(a, fromA, toA, b, fromB, toB);
+  let suffix = commonSuffix(a, fromA + prefix, toA, b, fromB + prefix, toB);
+  fromA += prefix;
+  toA -= suffix;
+  fromB += prefix;
+  toB -= suffix;
+  let lenA = toA - fromA, lenB = toB - fromB;
+  if (!lenA || !lenB)
+    return [new Change(fromA, toA, fromB, toB)];
+  if (lenA > lenB) {
+    let found = a.slice(fromA, toA).indexOf(b.slice(fromB, toB));
+    if (found > -1)
+      return [
+        new Change(fromA, fromA + found, fromB, fromB),
+        new Change(fromA + found + lenB, toA, toB, toB)
+      ];
+  } else if (lenB > lenA) {
+    let found = b.slice(fromB, toB).indexOf(a.slice(fromA, toA));
+    if (found > -1)
+      return [
+        new Change(fromA, fromA, fromB, fromB + found),
+        new Change(toA, toA, fromB + found + lenA, toB)
+      ];
+  }
+  if (lenA == 1 || lenB == 1)
+    return [new Change(fromA, toA, fromB, toB)];
+  let half = halfMatch(a, fromA, toA, b, fromB, toB);
+  if (half) {
+    let [sharedA, sharedB, sharedLen] = half;
+    return findDiff(a, fromA, sharedA, b, fromB, sharedB).concat(findDiff(a, sharedA + sharedLen, toA, b, sharedB + sharedLen, toB));
+  }
+  return findSnake(a, fromA, toA, b, fromB, toB);
+}
+var scanLimit = 1e9;
+var timeout = 0;
+var crude = false;
+function findSnake(a, fromA, toA, b, fromB, toB) {
+  let lenA = toA - fromA, lenB = toB - fromB;
+  if (scanLimit < 1e9 && Math.min(lenA, lenB) > scanLimit * 16 || timeout > 0 && Date.now() > timeout) {
+    if (Math.min(lenA, lenB) > scanLimit * 64)
+      return [new Change(fromA, toA, fromB, toB)];
+    return crudeMatch(a, fromA, toA, b, fromB, toB);
+  }
+  let off = Math.ceil((lenA + lenB) / 2);
+  frontier1.reset(off);
+  frontier2.reset(off);
+  let match1 = (x, y) => a.charCodeAt(fromA + x) == b.charCodeAt(fromB + y);
+  let match2 = (x, y) => a.charCodeAt(toA - x - 1) == b.charCodeAt(toB - y - 1);
+  let test1 = (lenA - lenB) % 2 != 0 ? frontier2 : null, test2 = test1 ? null : frontier1;
+  for (let depth = 0; depth < off; depth++) {
+    if (depth > scanLimit || timeout > 0 && !(depth & 63) && Date.now() > timeout)
+      return crudeMatch(a, fromA, toA, b, fromB, toB);
+    let done = frontier1.advance(depth, lenA, lenB, off, test1, false, match1) || frontier2.advance(depth, lenA, lenB, off, test2, true, match2);
+    if (done)
+      return bisect(a, fromA, toA, fromA + done[0], b, fromB, toB, fromB + done[1]);
+  }
+  return [new Change(fromA, toA, fromB, toB)];
+}
+var Frontier = class {
+  constructor() {
+    this.vec = [];
+  }
+  reset(off) {
+    this.len = off << 1;
+    for (let i = 0; i < this.len; i++)
+      this.vec[i] = -1;
+    this.vec[off + 1] = 0;
+    this.start = this.end = 0;
+  }
+  advance(depth, lenX, lenY, vOff, other, fromBack, match) {
+    for (let k = -depth + this.start; k <= depth - this.end; k += 2) {
+      let off = vOff + k;
+      let x = k == -depth || k != depth && this.vec[off - 1] < this.vec[off + 1] ? this.vec[off + 1] : this.vec[off - 1] + 1;
+      let y = x - k;
+      while (x < lenX && y < lenY && match(x, y)) {
+        x++;
+        y++;
+      }
+      this.vec[off] = x;
+      if (x > lenX) {
+        this.end += 2;
+      } else if (y > lenY) {
+        this.start += 2;
+      } else if (other) {
+        let offOther = vOff + (lenX - lenY) - k;
+        if (offOther >= 0 && offOther < this.len && other.vec[offOther] != -1) {
+          if (!fromBack) {
+            let xOther = lenX - other.vec[offOther];
+            if (x >= xOther)
+              return [x, y];
+          } else {
+            let xOther = other.vec[offOther];
+            if (xOther >= lenX - x)
+              return [xOther, vOff + xOther - offOther];
+          }
+        }
+      }
+    }
+    return null;
+  }
+};
+var frontier1 = /* @__PURE__ */ new Frontier();
+var frontier2 = /* @__PURE__ */ new Frontier();
+function bisect(a, fromA, toA, splitA, b, fromB, toB, splitB) {
+  let stop = false;
+  if (!validIndex(a, splitA) && ++splitA == toA)
+    stop = true;
+  if (!validIndex(b, splitB) && ++splitB == toB)
+    stop = true;
+  if (stop)
+    return [new Change(fromA, toA, fromB, toB)];
+  return findDiff(a, fromA, splitA, b, fromB, splitB).concat(findDiff(a, splitA, toA, b, splitB, toB));
+}
+function chunkSize(lenA, lenB) {
+  let size = 1, max = Math.min(lenA, lenB);
+  while (size < max)
+    size = size << 1;
+  return size;
+}
+function commonPrefix(a, fromA, toA, b, fromB, toB) {
+  if (fromA == toA || fromA == toB || a.charCodeAt(fromA) != b.charCodeAt(fromB))
+    return 0;
+  let chunk = chunkSize(toA - fromA, toB - fromB);
+  for (let pA = fromA, pB = fromB; ; ) {
+    let endA = pA + chunk, endB = pB + chunk;
+    if (endA > toA || endB > toB || a.slice(pA, endA) != b.slice(pB, endB)) {
+      if (chunk == 1)
+        return pA - fromA - (validIndex(a, pA) ? 0 : 1);
+      chunk = chunk >> 1;
+    } else if (endA == toA || endB == toB) {
+      return endA - fromA;
+    } else {
+      pA = endA;
+      pB = endB;
+    }
+  }
+}
+function commonSuffix(a, fromA, toA, b, fromB, toB) {
+  if (fromA == toA || fromB == toB || a.charCodeAt(toA - 1) != b.charCodeAt(toB - 1))
+    return 0;
+  let chunk = chunkSize(toA - fromA, toB - fromB);
+  for (let pA = toA, pB = toB; ; ) {
+    let sA = pA - chunk, sB = pB - chunk;
+    if (sA < fromA || sB < fromB || a.slice(sA, pA) != b.slice(sB, pB)) {
+      if (chunk == 1)
+        return toA - pA - (validIndex(a, pA) ? 0 : 1);
+      chunk = chunk >> 1;
+    } else if (sA == fromA || sB == fromB) {
+      return toA - sA;
+    } else {
+      pA = sA;
+      pB = sB;
+    }
+  }
+}
+function findMatch(a, fromA, toA, b, fromB, toB, size, divideTo) {
+  let rangeB = b.slice(fromB, toB);
+  let best = null;
+  for (; ; ) {
+    if (best || size < divideTo)
+      return best;
+    for (let start = fromA + size; ; ) {
+      if (!validIndex(a, start))
+        start++;
+      let end = start + size;
+      if (!validIndex(a, end))
+        end += end == start + 1 ? 1 : -1;
+      if (end >= toA)
+        break;
+      let seed = a.slice(start, end);
+      let found = -1;
+      while ((found = rangeB.indexOf(seed, found + 1)) != -1) {
+        let prefixAfter = commonPrefix(a, end, toA, b, fromB + found + seed.length, toB);
+        let suffixBefore = commonSuffix(a, fromA, start, b, fromB, fromB + found);
+        let length = seed.length + prefixAfter + suffixBefore;
+        if (!best || best[2] < length)
+          best = [start - suffixBefore, fromB + found - suffixBefore, length];
+      }
+      start = end;
+    }
+    if (divideTo < 0)
+      return best;
+    size = size >> 1;
+  }
+}
+function halfMatch(a, fromA, toA, b, fromB, toB) {
+  let lenA = toA - fromA, lenB = toB - fromB;
+  if (lenA < lenB) {
+    let result = halfMatch(b, fromB, toB, a, fromA, toA);
+    return result && [result[1], result[0], result[2]];
+  }
+  if (lenA < 4 || lenB * 2 < lenA)
+    return null;
+  return findMatch(a, fromA, toA, b, fromB, toB, Math.floor(lenA / 4), -1);
+}
+function crudeMatch(a, fromA, toA, b, fromB, toB) {
+  crude = true;
+  let lenA = toA - fromA, lenB = toB - fromB;
+  let result;
+  if (lenA < lenB) {
+    let inv = findMatch(b, fromB, toB, a, fromA, toA, Math.floor(lenA / 6), 50);
+    result = inv && [inv[1], inv[0], inv[2]];
+  } else {
+    result = findMatch(a, fromA, toA, b, fromB, toB, Math.floor(lenB / 6), 50);
+  }
+  if (!result)
+    return [new Change(fromA, toA, fromB, toB)];
+  let [sharedA, sharedB, sharedLen] = result;
+  return findDiff(a, fromA, sharedA, b, fromB, sharedB).concat(findDiff(a, sharedA + sharedLen, toA, b, sharedB + sharedLen, toB));
+}
+function mergeAdjacent(changes, minGap) {
+  for (let i = 1; i < changes.length; i++) {
+    let prev = changes[i - 1], cur = changes[i];
+    if (prev.toA > cur.fromA - minGap && prev.toB > cur.fromB - minGap) {
+      changes[i - 1] = new Change(prev.fromA, cur.toA, prev.fromB, cur.toB);
+      changes.splice(i--, 1);
+    }
+  }
+}
+function normalize(a, b, changes) {
+  for (; ; ) {
+    mergeAdjacent(changes, 1);
+    let moved = false;
+    for (let i = 0; i < changes.length; i++) {
+      let ch = changes[i], pre, post;
+      if (pre = commonPrefix(a, ch.fromA, ch.toA, b, ch.fromB, ch.toB))
+        ch = changes[i] = new Change(ch.fromA + pre, ch.toA, ch.fromB + pre, ch.toB);
+      if (post = commonSuffix(a, ch.fromA, ch.toA, b, ch.fromB, ch.toB))
+        ch = changes[i] = new Change(ch.fromA, ch.toA - post, ch.fromB, ch.toB - post);
+      let lenA = ch.toA - ch.fromA, lenB = ch.toB - ch.fromB;
+      if (lenA && lenB)
+        continue;
+      let beforeLen = ch.fromA - (i ? changes[i - 1].toA : 0);
+      let afterLen = (i < changes.length - 1 ? changes[i + 1].fromA : a.length) - ch.toA;
+      if (!beforeLen || !afterLen)
+        continue;
+      let text = lenA ? a.slice(ch.fromA, ch.toA) : b.slice(ch.fromB, ch.toB);
+      if (beforeLen <= text.length && a.slice(ch.fromA - beforeLen, ch.fromA) == text.slice(text.length - beforeLen)) {
+        changes[i] = new Change(ch.fromA - beforeLen, ch.toA - beforeLen, ch.fromB - beforeLen, ch.toB - beforeLen);
+        moved = true;
+      } else if (afterLen <= text.length && a.slice(ch.toA, ch.toA + afterLen) == text.slice(0, afterLen)) {
+        changes[i] = new Change(ch.fromA + afterLen, ch.toA + afterLen, ch.fromB + afterLen, ch.toB + afterLen);
+        moved = true;
+      }
+    }
+    if (!moved)
+      break;
+  }
+  return changes;
+}
+var wordChar;
+try {
+  wordChar = /* @__PURE__ */ new RegExp("[\\p{Alphabetic}\\p{Number}]", "u");
+} catch (_) {
+}
+var isSurrogate1 = (code) => code >= 55296 && code <= 56319;
+var isSurrogate2 = (code) => code >= 56320 && code <= 57343;
+function validIndex(s, index) {
+  return !index || index == s.length || !isSurrogate1(s.charCodeAt(index - 1)) || !isSurrogate2(s.charCodeAt(index));
+}
+function diff(a, b, config) {
+  var _a;
+  let override = config === null || config === void 0 ? void 0 : config.override;
+  if (override)
+    return override(a, b);
+  scanLimit = ((_a = config === null || config === void 0 ? void 0 : config.scanLimit) !== null && _a !== void 0 ? _a : 1e9) >> 1;
+  timeout = (config === null || config === void 0 ? void 0 : config.timeout) ? Date.now() + config.timeout : 0;
+  crude = false;
+  return normalize(a, b, findDiff(a, 0, a.length, b, 0, b.length));
+}
 
 // client/changes.ts
-import { diff } from "@codemirror/merge";
-import { ChangeSet } from "@codemirror/state";
+import { ChangeSet as ChangeSet2 } from "@codemirror/state";
 var DIFFERENCE = { scanLimit: 1e3, timeout: 200 };
 function difference(from, to) {
   const [before, after] = [from.toString(), to.toString()];
@@ -40,7 +353,7 @@ function difference(from, to) {
     const end = splitsPair(before, toA) || splitsPair(after, toB) ? 1 : 0;
     return { from: fromA - start, to: toA + end, insert: to.slice(fromB - start, toB + end) };
   });
-  return ChangeSet.of(specs, from.length);
+  return ChangeSet2.of(specs, from.length);
 }
 function splitsPair(text, pos) {
   return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(pos - 1, pos + 1)) && pos > 0;
@@ -54,7 +367,7 @@ function hasHalves(changes, doc) {
   return found;
 }
 function composed(sets, length) {
-  if (sets.length === 0) return ChangeSet.empty(length);
+  if (sets.length === 0) return ChangeSet2.empty(length);
   return sets.reduceRight((changes, each) => each.compose(changes));
 }
 function byPush(updates) {
@@ -90,8 +403,8 @@ function shared(own2, done) {
     if (taken < text.length) rest.push({ from: from + shift + taken, insert: inserted.slice(taken) });
     shift += taken - (to - from);
   });
-  const part = ChangeSet.of(first, own2.length);
-  return [part, rest.length > 0 ? ChangeSet.of(rest, part.newLength) : null];
+  const part = ChangeSet2.of(first, own2.length);
+  return [part, rest.length > 0 ? ChangeSet2.of(rest, part.newLength) : null];
 }
 function insertedBy(changes) {
   const parts2 = [];
@@ -169,11 +482,11 @@ function shed(changes, limits) {
 function deletions(changes) {
   const specs = [];
   changes.iterChanges((from, to) => specs.push({ from, to }));
-  return ChangeSet2.of(specs, changes.length);
+  return ChangeSet3.of(specs, changes.length);
 }
 function parts(whole, first, rest) {
-  const part = ChangeSet2.of(first, whole.length);
-  return [part, rest.length > 0 ? ChangeSet2.of(rest, part.newLength) : null];
+  const part = ChangeSet3.of(first, whole.length);
+  return [part, rest.length > 0 ? ChangeSet3.of(rest, part.newLength) : null];
 }
 function measure(changes) {
   let sections = 1;
@@ -260,12 +573,12 @@ var Records = class {
   /** Long edits that are written, with their numbers; and the last number that was used. */
   #long = /* @__PURE__ */ new Map();
   #last = 0;
-  constructor(place, session) {
-    this.#name = `${place}:${session}`;
+  constructor(place3, session) {
+    this.#name = `${place3}:${session}`;
   }
   /** Return the sessions of a place that have something unsaved, the oldest first; forget what is too old. */
-  static sessions(place) {
-    const start = `${DRAFT}${place}:`;
+  static sessions(place3) {
+    const start = `${DRAFT}${place3}:`;
     const found = [];
     for (const key of keysWith(start)) {
       const session = key.slice(start.length);
@@ -300,13 +613,13 @@ var Records = class {
     write(ADDRESS + address, known3);
   }
   /** Keep a text for the next page. Return its key; null if there is no room. */
-  static setAside(place, reason, text) {
-    let key = `${ASIDE}${place}:${Date.now()}`;
+  static setAside(place3, reason, text) {
+    let key = `${ASIDE}${place3}:${Date.now()}`;
     while (attempt(() => localStorage.getItem(key)) != null) key += "+";
     return write(key, { reason, text, at: Date.now() }) ? key : null;
   }
-  static asides(place) {
-    return keysWith(`${ASIDE}${place}:`).flatMap((key) => {
+  static asides(place3) {
+    return keysWith(`${ASIDE}${place3}:`).flatMap((key) => {
       const kept = read(key);
       return kept === null ? [] : [{ ...kept, key, forget: () => remove(key) }];
     });
@@ -472,7 +785,7 @@ var LocalDrafts = class _LocalDrafts {
     const home = known3 === null || known3.mode === "view_only" ? this.#address : placeOf(known3.codespace);
     const own2 = attempt(() => sessionStorage.getItem(ownKey(this.#address))) ?? null;
     const places = /* @__PURE__ */ new Set([home, this.#address]);
-    const spots = [...places].flatMap((place) => Records.sessions(place).map((session) => ({ place, session })));
+    const spots = [...places].flatMap((place3) => Records.sessions(place3).map((session) => ({ place: place3, session })));
     const mine = spots.filter(({ session }) => session === own2);
     if (own2 !== null && mine.length === 0) mine.push({ place: home, session: own2 });
     for (const spot2 of [...mine, ...spots.filter(({ session }) => session !== own2)]) {
@@ -514,14 +827,14 @@ var LocalDrafts = class _LocalDrafts {
   async next() {
     const places = /* @__PURE__ */ new Set([this.#spot.place, this.#address]);
     if (this.#codespace !== null) places.add(placeOf(this.#codespace));
-    for (const place of places) {
-      for (const session of Records.sessions(place)) {
-        const key = `${place}:${session}`;
+    for (const place3 of places) {
+      for (const session of Records.sessions(place3)) {
+        const key = `${place3}:${session}`;
         if (session === this.#spot.session || this.#returned.has(key)) continue;
         const other = new _LocalDrafts(this.#address, this.#newSession);
-        if (!await other.#claim({ place, session }, false)) continue;
+        if (!await other.#claim({ place: place3, session }, false)) continue;
         this.#returned.add(key);
-        return other.#asLeft({ place, session });
+        return other.#asLeft({ place: place3, session });
       }
     }
     return null;
@@ -536,7 +849,7 @@ var LocalDrafts = class _LocalDrafts {
   }
   asides() {
     const places = /* @__PURE__ */ new Set([this.#address, this.#home]);
-    const all = [...places].flatMap((place) => Records.asides(place));
+    const all = [...places].flatMap((place3) => Records.asides(place3));
     const news = all.filter(({ key }) => !this.#told.has(key));
     for (const { key } of news) this.#told.add(key);
     return news;
@@ -574,11 +887,11 @@ var LocalDrafts = class _LocalDrafts {
     return own2 && navigation?.type === "reload" || kept !== null && Date.now() - kept.at > GONE_MS;
   }
   /** Hold the lock of a spot, where there are locks; `patient`: wait a moment for it. */
-  async #hold({ place, session }, patient) {
+  async #hold({ place: place3, session }, patient) {
     if (!hasLocks()) return true;
     const options = patient ? { signal: AbortSignal.timeout(LETTING_GO_MS) } : { ifAvailable: true };
     return new Promise((resolve) => {
-      const request = navigator.locks.request(lockOf(place, session), options, async (lock) => {
+      const request = navigator.locks.request(lockOf(place3, session), options, async (lock) => {
         resolve(lock !== null);
         if (lock !== null && !this.#isReleased) await new Promise((letGo) => this.#locks.push(letGo));
       });
@@ -592,8 +905,8 @@ function placeOf(codespace) {
 function ownKey(address) {
   return `pyshare:${address}`;
 }
-function lockOf(place, session) {
-  return `pyshare:${place}:${session}`;
+function lockOf(place3, session) {
+  return `pyshare:${place3}:${session}`;
 }
 function hasLocks() {
   return navigator.locks !== void 0;
@@ -686,7 +999,7 @@ var SharedLanguage = class {
 };
 
 // client/leftovers.ts
-import { EditorState } from "@codemirror/state";
+import { EditorState as EditorState2 } from "@codemirror/state";
 var Leftovers = class {
   #open;
   /** The connection that sends now. */
@@ -721,7 +1034,7 @@ var Leftovers = class {
   }
 };
 function unseenEditor() {
-  let state = EditorState.create();
+  let state = EditorState2.create();
   return {
     get state() {
       return state;
@@ -1033,15 +1346,15 @@ function known2(frame) {
 }
 
 // client/replica.ts
-import { ChangeSet as ChangeSet5 } from "@codemirror/state";
+import { ChangeSet as ChangeSet6 } from "@codemirror/state";
 
 // client/committed.ts
-import { ChangeSet as ChangeSet3, Text } from "@codemirror/state";
+import { ChangeSet as ChangeSet4, Text as Text2 } from "@codemirror/state";
 var MOST_SINCE = 8192;
 var CHANGE_UNITS = 48;
 var SHARE_OF_TEXT = 16;
 var Committed = class {
-  #text = Text.empty;
+  #text = Text2.empty;
   /** The base; null: the text as it will be when somebody asks. */
   #base = null;
   #since = null;
@@ -1074,8 +1387,8 @@ var Committed = class {
    * @throws RangeError if they do not fit one another; nothing is changed then.
    */
   restore({ base, since }) {
-    const begin = Text.of(base.split("\n"));
-    const changes = since == null ? null : ChangeSet3.fromJSON(since);
+    const begin = Text2.of(base.split("\n"));
+    const changes = since == null ? null : ChangeSet4.fromJSON(since);
     const text = changes === null ? begin : changes.apply(begin);
     this.set(text);
     this.#base = base;
@@ -1086,20 +1399,20 @@ var Committed = class {
 // client/screen.ts
 import {
   Annotation,
-  Compartment,
-  EditorState as EditorState2,
-  Facet,
-  StateEffect,
-  StateField,
+  Compartment as Compartment2,
+  EditorState as EditorState3,
+  Facet as Facet2,
+  StateEffect as StateEffect2,
+  StateField as StateField2,
   Transaction
 } from "@codemirror/state";
 var NOTHING = [];
-var setTyped = StateEffect.define();
+var setTyped = StateEffect2.define();
 var byReplica = Annotation.define();
-var barred = Facet.define({ combine: (values) => values.some(Boolean) });
-var rules = Facet.define();
+var barred = Facet2.define({ combine: (values) => values.some(Boolean) });
+var rules = Facet2.define();
 var APART = 64;
-var typed = StateField.define({
+var typed = StateField2.define({
   create: () => NOTHING,
   update(before, transaction) {
     for (const effect of transaction.effects) if (effect.is(setTyped)) return effect.value;
@@ -1108,7 +1421,7 @@ var typed = StateField.define({
     return units.length > APART ? joined(units) : units;
   }
 });
-var stray = StateField.define({
+var stray = StateField2.define({
   create: () => null,
   update(before, transaction) {
     if (transaction.annotation(byReplica)) return null;
@@ -1138,22 +1451,26 @@ function joined(units) {
   );
   return [{ changes, edits: units.reduce((sum, { edits }) => sum + edits, 0) }];
 }
+function placing(place3, state, extension) {
+  if (place3.get(state) === void 0) return [[StateEffect2.appendConfig.of(place3.of(extension))]];
+  return [[place3.reconfigure([])], [place3.reconfigure(extension)]];
+}
+var place = new Compartment2();
 var Screen = class {
   #editor;
-  #access = new Compartment();
-  /** Nothing can be typed until that is allowed. */
+  #access = new Compartment2();
+  /** Nothing can be typed until that is allowed. An earlier screen of the editor gives way. */
   constructor(editor, rule) {
     this.#editor = editor;
     const passes = (transaction) => !isUsers(transaction) || isTaken(transaction);
-    this.dispatch({
-      effects: StateEffect.appendConfig.of([
-        typed,
-        stray,
-        this.#access.of(access(false)),
-        rules.of(rule),
-        EditorState2.transactionFilter.of((transaction) => passes(transaction) ? transaction : [])
-      ])
-    });
+    const extension = [
+      typed,
+      stray,
+      this.#access.of(access(false)),
+      rules.of(rule),
+      EditorState3.transactionFilter.of((transaction) => passes(transaction) ? transaction : [])
+    ];
+    this.dispatch(...placing(place, editor.state, extension).map((effects) => ({ effects })));
   }
   get state() {
     return this.#editor.state;
@@ -1182,7 +1499,7 @@ var Screen = class {
   }
 };
 function access(mayEdit) {
-  return [EditorState2.readOnly.of(!mayEdit), barred.of(!mayEdit)];
+  return [EditorState3.readOnly.of(!mayEdit), barred.of(!mayEdit)];
 }
 function own(spec) {
   return {
@@ -1530,12 +1847,12 @@ var Replica = class {
     this.#selectDue = false;
     this.#selectRough = hidden;
     const undo = hidden ? composed(chain, this.#committed.text.length).invertedDesc : null;
-    const place = (pos) => undo ? undo.mapPos(pos) : pos;
+    const place3 = (pos) => undo ? undo.mapPos(pos) : pos;
     const ranges = this.#screen.state.selection.ranges.slice(0, SELECTION_RANGES);
     return {
       type: "select",
       version: this.#version,
-      ranges: ranges.map((range) => [place(range.anchor), place(range.head)])
+      ranges: ranges.map((range) => [place3(range.anchor), place3(range.head)])
     };
   }
   /** Return what is unsaved, in a form that can be stored; null if nothing is. */
@@ -1561,7 +1878,7 @@ var Replica = class {
     const committed = new Committed();
     committed.restore({ base: draft.base, since: draft.since });
     const { length } = committed.text;
-    const changes = draft.changes.map((each) => ChangeSet5.fromJSON(each));
+    const changes = draft.changes.map((each) => ChangeSet6.fromJSON(each));
     composed(changes, length).apply(committed.text);
     const count2 = draft.inFlight?.count ?? 0;
     const flying = count2 > 0 ? composed(changes.slice(0, count2), length) : null;
@@ -1631,10 +1948,10 @@ var Replica = class {
     if (version !== this.#version || ranges.some(([anchor, head]) => Math.max(anchor, head) > length)) return;
     const { chain } = this.#unconfirmed;
     const changes = chain.length > 0 ? composed(chain, length).desc : null;
-    const place = (pos) => changes ? changes.mapPos(pos) : pos;
+    const place3 = (pos) => changes ? changes.mapPos(pos) : pos;
     this.#hooks.onSelection(
       id,
-      ranges.map(([anchor, head]) => [place(anchor), place(head)])
+      ranges.map(([anchor, head]) => [place3(anchor), place3(head)])
     );
   }
   /** Leave the text on the screen as it is, for good: it cannot be typed into any more. */
@@ -1697,7 +2014,7 @@ var Replica = class {
   #advanceBy(push) {
     const { sender, seq } = push[0];
     const changes = composed(
-      push.map((update) => ChangeSet5.fromJSON(update.changes)),
+      push.map((update) => ChangeSet6.fromJSON(update.changes)),
       this.#committed.text.length
     );
     const after = changes.apply(this.#committed.text);
@@ -2155,29 +2472,29 @@ var Connection = class _Connection {
 };
 
 // client/cursors.ts
-import { EditorSelection } from "@codemirror/state";
+import { EditorSelection as EditorSelection2 } from "@codemirror/state";
 import {
-  Decoration,
-  EditorView as EditorView2,
+  Decoration as Decoration2,
+  EditorView as EditorView3,
   layer,
   RectangleMarker,
-  WidgetType
+  WidgetType as WidgetType2
 } from "@codemirror/view";
 
 // client/flags.ts
-import { EditorView, ViewPlugin } from "@codemirror/view";
+import { EditorView as EditorView2, ViewPlugin as ViewPlugin2 } from "@codemirror/view";
 
 // client/peers.ts
-import { StateEffect as StateEffect2, StateField as StateField2 } from "@codemirror/state";
-var peerSelected = StateEffect2.define();
-var peersPresent = StateEffect2.define();
-var shownPeers = StateField2.define({
+import { StateEffect as StateEffect3, StateField as StateField3 } from "@codemirror/state";
+var peerSelected = StateEffect3.define();
+var peersPresent = StateEffect3.define();
+var shownPeers = StateField3.define({
   create: () => /* @__PURE__ */ new Map(),
   update(shown, transaction) {
     let next = shown;
     if (transaction.docChanged && shown.size > 0) {
-      const place = (pos) => transaction.changes.mapPos(pos);
-      const moved = ([anchor, head]) => [place(anchor), place(head)];
+      const place3 = (pos) => transaction.changes.mapPos(pos);
+      const moved = ([anchor, head]) => [place3(anchor), place3(head)];
       next = new Map(Array.from(next, ([id, each]) => [id, { ...each, ranges: each.ranges.map(moved) }]));
     }
     for (const effect of transaction.effects) {
@@ -2303,8 +2620,8 @@ var Flags = class {
     const view = this.#view;
     const now = Date.now();
     const bounds = view.scrollDOM.getBoundingClientRect();
-    const gutter = view.contentDOM.getBoundingClientRect().left + view.scrollDOM.scrollLeft - bounds.left;
-    const room = { left: bounds.left, gutter, right: bounds.left + view.scrollDOM.clientWidth };
+    const gutter2 = view.contentDOM.getBoundingClientRect().left + view.scrollDOM.scrollLeft - bounds.left;
+    const room = { left: bounds.left, gutter: gutter2, right: bounds.left + view.scrollDOM.clientWidth };
     const taken = [];
     const places = /* @__PURE__ */ new Map();
     for (const [id, { ranges }] of view.state.field(shownPeers)) {
@@ -2341,12 +2658,12 @@ var Flags = class {
     const now = Date.now();
     let next = Infinity;
     for (const [id, flag] of this.#flags) {
-      const place = places.get(id) ?? null;
+      const place3 = places.get(id) ?? null;
       const { element } = flag;
-      if (place !== null) {
-        element.style.left = `${place.left}px`;
-        element.style.top = `${place.top}px`;
-        element.style.maxWidth = place.width === null ? "" : `${place.width}px`;
+      if (place3 !== null) {
+        element.style.left = `${place3.left}px`;
+        element.style.top = `${place3.top}px`;
+        element.style.maxWidth = place3.width === null ? "" : `${place3.width}px`;
         element.dataset["placed"] = element.dataset["shown"] = "";
       } else {
         delete element.dataset["shown"];
@@ -2393,7 +2710,7 @@ var Flags = class {
     return ids;
   }
 };
-var theme = EditorView.baseTheme({
+var theme = EditorView2.baseTheme({
   ".cm-peer-flags": { position: "absolute", left: "0", top: "0", width: "0", height: "0", zIndex: "250" },
   ".cm-peer-name": {
     position: "absolute",
@@ -2421,11 +2738,11 @@ var theme = EditorView.baseTheme({
   "@media (prefers-reduced-motion: reduce)": { ".cm-peer-name": { transition: "none" } }
 });
 function peerFlags() {
-  return [ViewPlugin.fromClass(Flags), theme];
+  return [ViewPlugin2.fromClass(Flags), theme];
 }
 
 // client/cursors.ts
-var Caret = class extends WidgetType {
+var Caret = class extends WidgetType2 {
   constructor(id, color) {
     super();
     this.id = id;
@@ -2452,16 +2769,16 @@ function carets(state) {
   for (const [id, { color, ranges }] of state.field(shownPeers)) {
     for (const [anchor, head] of ranges) {
       if (Math.max(anchor, head) > state.doc.length) continue;
-      all.push(Decoration.widget({ widget: new Caret(id, color), side: 1 }).range(head));
+      all.push(Decoration2.widget({ widget: new Caret(id, color), side: 1 }).range(head));
     }
   }
-  return Decoration.set(all, true);
+  return Decoration2.set(all, true);
 }
 function selections(view) {
   const { doc } = view.state;
   return Array.from(view.state.field(shownPeers).values()).flatMap(
     ({ color, ranges }) => ranges.filter(([anchor, head]) => anchor !== head && Math.max(anchor, head) <= doc.length).flatMap(
-      ([anchor, head]) => RectangleMarker.forRange(view, `cm-peer-selection cm-peer-${color}`, EditorSelection.range(anchor, head))
+      ([anchor, head]) => RectangleMarker.forRange(view, `cm-peer-selection cm-peer-${color}`, EditorSelection2.range(anchor, head))
     )
   );
 }
@@ -2476,7 +2793,7 @@ for (const [index, { light, dark }] of COLORS.entries()) {
   colors[`.cm-peer-${index}`] = { "--peer": light, "--peer-text": "#fff" };
   colors[`&dark .cm-peer-${index}`] = { "--peer": dark, "--peer-text": "#000" };
 }
-var theme2 = EditorView2.baseTheme({
+var theme2 = EditorView3.baseTheme({
   ...colors,
   ".cm-peer-selection": { backgroundColor: "color-mix(in srgb, var(--peer) 25%, transparent)" },
   ".cm-peer": {
@@ -2490,13 +2807,18 @@ var theme2 = EditorView2.baseTheme({
   "@media (forced-colors: active)": { ".cm-peer-selection": { outline: "1px solid Highlight" } }
 });
 function peerCursors() {
-  return [shownPeers, EditorView2.decorations.compute([shownPeers], carets), selectionLayer, peerFlags(), theme2];
+  return [shownPeers, EditorView3.decorations.compute([shownPeers], carets), selectionLayer, peerFlags(), theme2];
 }
 
 // client/index.ts
 var MODIFIERS = /* @__PURE__ */ new Set(["Alt", "AltGraph", "CapsLock", "Control", "Meta", "Shift"]);
+var connections = /* @__PURE__ */ new WeakMap();
+var place2 = new Compartment3();
 function connect(view, url, options = {}) {
-  const name = new URL(url, view.dom.ownerDocument.baseURI).pathname;
+  const address = socketAddress(url);
+  if ((connections.get(view)?.status.state ?? "closed") !== "closed") {
+    throw new Error("this editor is connected already; close() that connection before you connect it again");
+  }
   const selections2 = /* @__PURE__ */ new Map();
   let frame;
   const showSelections = () => {
@@ -2505,8 +2827,8 @@ function connect(view, url, options = {}) {
     selections2.clear();
     view.dispatch({ effects });
   };
-  const connection = new Connection(view, url, {
-    drafts: localDrafts(name),
+  const connection = new Connection(view, address, {
+    drafts: localDrafts(address.pathname),
     isHidden: true,
     ...options,
     onPeers(peers) {
@@ -2519,7 +2841,8 @@ function connect(view, url, options = {}) {
       options.onSelection?.(id, ranges);
     }
   });
-  const listener = EditorView3.updateListener.of((update) => {
+  connections.set(view, connection);
+  const listener = EditorView4.updateListener.of((update) => {
     if (update.docChanged) {
       const moved = ([anchor, head]) => [
         update.changes.mapPos(anchor),
@@ -2532,11 +2855,11 @@ function connect(view, url, options = {}) {
     if (local || update.selectionSet || update.focusChanged) connection.changed();
   });
   const appear = () => void setTimeout(() => connection.appear());
-  const first = EditorView3.domEventObservers({
+  const first = EditorView4.domEventObservers({
     keydown: ({ key }) => MODIFIERS.has(key) || appear(),
     pointerdown: appear
   });
-  view.dispatch({ effects: StateEffect3.appendConfig.of([peerCursors(), listener, first]) });
+  for (const effects of placing(place2, view.state, [peerCursors(), listener, first])) view.dispatch({ effects });
   return connection;
 }
 export {
