@@ -12,17 +12,16 @@ from typing import Final
 
 import trio
 
-from pyshare.actors import backlog, channel, commits, fanout, membership, stock, supervisor
-from pyshare.actors.channel import Channel
+from pyshare.actors import backlog, channel, collab, commits, fanout, members, stock, supervisor
 from pyshare.actors.committer import Committer
 from pyshare.actors.log import Answer, Append, LogMachine, Request
-from pyshare.actors.messages import Join, Leave
+from pyshare.actors.messages import Join, Leave, Outlet
 from pyshare.client.replica import Replica
 from pyshare.core import draft, framing, shadow
 from pyshare.core.changeset import ChangeSet
-from pyshare.core.document import Document, Push, Update
+from pyshare.core.document import Document, Update
 from pyshare.core.errors import CloseCode, Closing
-from pyshare.core.protocol import Mode, Welcome
+from pyshare.core.protocol import Welcome
 from pyshare.core.view import View
 from pyshare.core.work import Parts
 from pyshare.net import outlet
@@ -191,17 +190,18 @@ def _store_a_short_text() -> Sequence[Patch]:
 
 @_mutant("clients that may only look may push")
 def _let_lookers_push() -> Sequence[Patch]:
-    on_push = Channel._on_push
+    receive = collab.CollabMember.receive
 
-    def careless(self: Channel, push: Push, mode: Mode, outlet: fanout.Outlet) -> None:
-        on_push(self, push, "edit", outlet)
+    def careless(self: collab.CollabMember, frame: object) -> None:
+        self.peer = replace(self.peer, mode="edit")
+        receive(self, frame)
 
-    return [(Channel, "_on_push", careless)]
+    return [(collab.CollabMember, "receive", careless)]
 
 
 @_mutant("a client is not told that its push is refused")
 def _keep_a_refusal_secret() -> Sequence[Patch]:
-    return [(membership.Membership, "refuse", _nothing)]
+    return [(members.Members, "refuse", _nothing)]
 
 
 # What is lost and put back.
@@ -251,11 +251,10 @@ def _drop_a_frame() -> Sequence[Patch]:
 def _skip_a_version_of_a_laggard() -> Sequence[Patch]:
     drained = fanout.FanOut.drained
 
-    def careless(self: fanout.FanOut, outlet: fanout.Outlet) -> Collection[str]:
-        member = self._lagging.get(outlet)
-        if member is not None and member.cursor < self._version:
+    def careless(self: fanout.FanOut, member: fanout.Listener) -> Collection[str] | None:
+        if member in self._lagging and member.cursor < self._version:
             member.cursor += 1
-        return drained(self, outlet)
+        return drained(self, member)
 
     return [(fanout.FanOut, "drained", careless)]
 
@@ -273,12 +272,12 @@ def _skip_a_version_in_a_welcome() -> Sequence[Patch]:
 
 @_mutant("a client of another epoch goes on from its version")
 def _resume_in_another_epoch() -> Sequence[Patch]:
-    welcome = membership.Membership._welcome
+    welcome = collab.CollabRoom.welcome
 
-    def careless(self: membership.Membership, join: Join) -> None:
-        welcome(self, replace(join, epoch=self._epoch))
+    def careless(self: collab.CollabRoom, join: Join) -> collab.CollabMember:
+        return welcome(self, replace(join, epoch=self._standing.epoch))
 
-    return [(membership.Membership, "_welcome", careless)]
+    return [(collab.CollabRoom, "welcome", careless)]
 
 
 @_mutant("what a socket has taken in part counts as sent")
@@ -307,7 +306,7 @@ def _leave_a_stock_editor_in_doubt() -> Sequence[Patch]:
     async def sleeps(self: stock.StockRoom) -> None:
         await trio.sleep_forever()
 
-    return [(stock.StockRoom, "heal", sleeps)]
+    return [(stock.StockRoom, "run", sleeps)]
 
 
 # Those who leave, and what they leave.
@@ -315,11 +314,12 @@ def _leave_a_stock_editor_in_doubt() -> Sequence[Patch]:
 
 @_mutant("a member that leaves stays in the table")
 def _leak_a_member() -> Sequence[Patch]:
-    def careless(self: membership.Membership, outlet: fanout.Outlet) -> None:
-        self._fanout.leave(outlet)
-        self._stock.leave(outlet)
+    def careless(self: members.Members, outlet: Outlet) -> None:
+        member = self.find(outlet)
+        if member is not None:
+            member.leave()
 
-    return [(membership.Membership, "leave", careless)]
+    return [(members.Members, "leave", careless)]
 
 
 @_mutant("a channel does not hear that a member leaves")

@@ -13,6 +13,7 @@ import sys
 from collections import Counter, deque
 from random import Random
 
+from pyshare.actors.messages import Join
 from pyshare.actors.stock import StockLimits, StockMember, StockRoom
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Document, DocumentLimits, Push
@@ -64,8 +65,16 @@ class Play:
         self.now = 100.0
         limits = DocumentLimits()
         self.document = Document(to_units(_START), limits=limits)
-        self.room = StockRoom(self.document, StockLimits())
+        self.room = StockRoom(
+            self.document,
+            StockLimits(),
+            push=lambda push, member: self.pushes.append(push),
+            select=lambda client, selection: None,
+            clock=lambda: self.now,
+        )
         self.typists: list[Typist] = []
+        # The server's side of each.
+        self.members: dict[Typist, StockMember] = {}
         # Texts that the document has had, for those who come late.
         self.texts = [self.document.text]
         # Pushes on their way to the log.
@@ -81,13 +90,8 @@ class Play:
         typist = Typist(f"typist{len(self.typists)}", text)
         typist.front_end.clicks(self.random.randrange(len(typist.front_end.text) + 1))
         self.typists.append(typist)
-        self.room.join(typist.socket, Peer(typist.name, "", "edit"), self.now)
-
-    def member(self, typist: Typist) -> StockMember:
-        """Return the server's side of a typist."""
-        member = self.room.find(typist.socket)
-        assert member is not None
-        return member
+        join = Join(typist.socket, Peer(typist.name, "", "edit"), dialect="stock")
+        self.members[typist] = self.room.welcome(join)
 
     def types(self, typist: Typist) -> None:
         """Press one key."""
@@ -148,12 +152,7 @@ class Play:
         if typist.sent:
             frame = typist.sent.popleft()
             assert isinstance(frame, StockEdit)
-            self.room.edit(self.member(typist), frame.changes, self.now)
-            self.take_pushes()
-
-    def take_pushes(self) -> None:
-        """Put the pushes that are due on their way to the log."""
-        self.pushes.extend(push for _, push in self.room.next_pushes())
+            self.members[typist].receive(frame)
 
     def commits(self) -> None:
         """Have the log take some of the pushes on their way."""
@@ -164,9 +163,8 @@ class Play:
             assert waiting.go_on(self.document, Work())
             draft.add(waiting)
         new = self.document.advance(draft.base + len(draft.updates), draft.updates)
-        self.room.publish(new, self.now)
+        self.room.publish(new)
         self.texts.append(self.document.text)
-        self.take_pushes()
 
     def step(self) -> None:
         """Do one thing at random."""
@@ -188,9 +186,9 @@ class Play:
             case 10:
                 if random.random() < 0.2:
                     typist.socket.full = True
-                elif self.member(typist).full or typist.socket.full:
+                elif self.members[typist].full or typist.socket.full:
                     typist.socket.full = False
-                    self.room.drained(self.member(typist), self.now)
+                    self.members[typist].drained()
             case _:
                 if random.random() < 0.05:
                     self.pauses()
@@ -220,7 +218,7 @@ class Play:
                 typist.front_end.types("k")
                 typist.sends()
             typist.socket.full = False
-            self.room.drained(self.member(typist), self.now)
+            self.members[typist].drained()
         for _ in range(10):
             while self.pushes or any(typist.sent or typist.socket.sent for typist in self.typists):
                 for typist in self.typists:
@@ -230,13 +228,13 @@ class Play:
                     self.commits()
             self.now += 1
             for typist in self.typists:
-                self.room.drained(self.member(typist), self.now)
+                self.members[typist].drained()
 
     def check(self) -> None:
         """Compare all texts, and count what was typed."""
         for typist in self.typists:
             assert typist.front_end.text == self.document.text, f"{typist.name} differs"
-            assert self.member(typist).shadow.in_step
+            assert self.members[typist].shadow.in_step
             assert typist.socket.closing is None
         if self.inserts_only:
             counted = Counter(letter for letter in self.document.text if "\u4e00" <= letter <= "\u9fff")

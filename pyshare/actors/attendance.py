@@ -5,11 +5,11 @@ language. None of it is kept anywhere, and those who missed some of it are told 
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import trio
 
-from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.core.document import Document
 from pyshare.core.framing import server_frame
 from pyshare.core.names import public_name
@@ -34,18 +34,34 @@ _LANGUAGE = "language"
 _MISSED_HEARTBEATS = 3
 
 
+class Newcomer(Protocol):
+    """A member that has not been shown the selections of those who were here before."""
+
+    def show(self, frames: bytes) -> None:
+        """Have the client sent selections; not if it lags or has left."""
+
+
+class Audience(Protocol):
+    """The members of a channel."""
+
+    def __len__(self) -> int:
+        """Return the number of members."""
+
+    def tell_all(self, news: Mapping[str, bytes], *, ended: Collection[str] = ()) -> None:
+        """Send all members news by topic; `ended` are the topics that are told of for the last time."""
+
+    def show(self, frames: bytes) -> None:
+        """Show all members selections."""
+
+
 class Attendance:
     """The presence of one channel: an actor's part, touched by that actor's tasks only."""
 
-    def __init__(
-        self, codespace: str, store: Store, document: Document, fanout: FanOut, *, instance: str, seconds: float
-    ) -> None:
+    def __init__(self, codespace: str, store: Store, document: Document, *, instance: str, seconds: float) -> None:
         self._codespace = codespace
         self._store = store
         # Maps selections to the present version.
         self._document = document
-        # Tells the members.
-        self._fanout = fanout
         # Seconds between two tellings.
         self._seconds = seconds
         self._presence = Presence(instance)
@@ -53,7 +69,7 @@ class Attendance:
         self._tells_all = True
         self._asks = True
         # Members that have not been shown the selections of those who were here before.
-        self._newcomers: list[Outlet] = []
+        self._newcomers: list[Newcomer] = []
         # Version that no selection is known to be behind of.
         self._moved_to = document.version
         # Set when there is something to tell.
@@ -71,15 +87,12 @@ class Attendance:
         self._news.set()
 
     def wrote(self, client: str) -> None:
-        """A client has sent an edit: members are told who it is before they see that, and so are other instances."""
+        """A client has sent an edit: other instances are told who it is before they see that."""
         self._presence.wrote(client)
-        self.introduce([client])
 
-    def introduce(self, clients: Iterable[str]) -> None:
-        """Tell members at once of those of `clients` of whom they have not been told."""
-        untold = self._presence.untold(clients)
-        if untold:
-            self._fanout.tell_all(self.frames(untold))
+    def introductions(self, clients: Iterable[str]) -> dict[str, bytes]:
+        """Return the frames of those of `clients` of whom members have not been told, and now are."""
+        return self.frames(self._presence.untold(clients))
 
     async def introduce_authors(self) -> None:
         """Tell the other instances of clients that have written and that they do not know."""
@@ -109,9 +122,9 @@ class Attendance:
         self._presence.choose(client, name)
         self._news.set()
 
-    def show(self, outlet: Outlet) -> None:
+    def show(self, member: Newcomer) -> None:
         """Have a member shown the selections of all, with the next telling."""
-        self._newcomers.append(outlet)
+        self._newcomers.append(member)
         self._news.set()
 
     def advanced(self) -> None:
@@ -153,7 +166,7 @@ class Attendance:
         self._tells_all = self._asks = True
         self._news.set()
 
-    async def tell(self) -> None:
+    async def tell(self, audience: Audience) -> None:
         """Tell members and the other instances what changes, for as long as the channel lives."""
         while True:
             await self._news.wait()
@@ -161,8 +174,8 @@ class Attendance:
             news = self._presence.take()
             ended = [client for client in news.peers if self._presence.find(client) is None]
             topics = [*news.peers, _LANGUAGE] if news.language else news.peers
-            self._fanout.tell_all(self.frames(topics), ended=ended)
-            shown_bytes = self._show_selections(news.selections)
+            audience.tell_all(self.frames(topics), ended=ended)
+            shown_bytes = self._show_selections(audience, news.selections)
             announcement = news.announcement
             if self._tells_all:
                 announcement = self._presence.whole(asks=self._asks)
@@ -171,7 +184,7 @@ class Attendance:
                 await self._announce(announcement)
             await trio.sleep(max(self._seconds, shown_bytes / _BYTES_A_SECOND))
 
-    def _show_selections(self, changed: Iterable[str]) -> int:
+    def _show_selections(self, audience: Audience, changed: Iterable[str]) -> int:
         """Show the selections of `changed` to all, and those of all to newcomers; return how many bytes that takes.
 
         Each frame is made once for all, so that a member is shown its own too.
@@ -194,11 +207,11 @@ class Attendance:
                 self._presence.tell_again(client)
                 self._news.set()
         everything = self._frames(shown) if newcomers else b""
-        for outlet in newcomers:
-            self._fanout.show_to(outlet, everything)
+        for member in newcomers:
+            member.show(everything)
         data = self._frames(changed)
-        self._fanout.show(data)
-        return len(data) * len(self._fanout)
+        audience.show(data)
+        return len(data) * len(audience)
 
     def _move(self, clients: Iterable[str], work: Work) -> None:
         """Move the selections of `clients` to the present version, or as far as `work` reaches."""

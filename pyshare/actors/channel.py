@@ -16,7 +16,6 @@ from pyshare.actors.attendance import Attendance
 from pyshare.actors.channel_limits import ChannelLimits
 from pyshare.actors.committer import Committer
 from pyshare.actors.counts import ChannelStatistics, CommitTimes, Counts
-from pyshare.actors.fanout import FanOut, Outlet
 from pyshare.actors.keeper import Keeper
 from pyshare.actors.log import (
     Finished,
@@ -29,15 +28,14 @@ from pyshare.actors.log import (
     StorageChanged,
     Unanswerable,
 )
-from pyshare.actors.membership import Membership
-from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Left, Received
-from pyshare.actors.stock import StockRoom
+from pyshare.actors.member import Member
+from pyshare.actors.members import Members
+from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Left, Outlet, Received
+from pyshare.actors.welcome import Standing
 from pyshare.core.document import HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
-from pyshare.core.names import public_name
-from pyshare.core.presence import Selection
-from pyshare.core.protocol import LanguageFrame, Mode, Peer, PushFrame, Range, SelectFrame, StatusFrame
-from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection
+from pyshare.core.names import fingerprint, public_name
+from pyshare.core.protocol import StatusFrame
 from pyshare.core.shares import Share
 from pyshare.core.work import STEPS_A_SECOND, TURN_STEPS
 from pyshare.store.folding import document_of
@@ -88,10 +86,9 @@ class Channel:
         self._began = trio.current_time()
         self._counts = Counts()
         self._times = CommitTimes(self._counts)
-        # Who has been sent what, and who is here.
-        self._fanout = FanOut(self._document.version, limits.fanout, share, trim_history=self._document.trim)
+        # Presence.
         self._attendance = Attendance(
-            codespace, store, self._document, self._fanout, instance=instance, seconds=limits.presence_seconds
+            codespace, store, self._document, instance=instance, seconds=limits.presence_seconds
         )
         # The log: who asks the store about it, and what is asked and believed.
         self._committer = Committer(
@@ -111,19 +108,10 @@ class Channel:
             limits=limits.log,
             wake=self._committer.wake,
         )
-        # The stock editors, who is a member, and what keeps the codespace.
-        self._stock = StockRoom(self._document, limits.stock)
-        self._members = Membership(
-            self._document,
-            self._fanout,
-            self._attendance,
-            self._stock,
-            codespace=codespace,
-            epoch=snapshot.epoch,
-            before=snapshot.before,
-            most_clients=limits.clients,
-            told=limits.told,
-            counts=self._counts,
+        # The members, and the keeper of the codespace.
+        standing = Standing(snapshot.epoch, limits.told, snapshot.before, fingerprint(codespace))
+        self._members = Members(
+            self._document, self._attendance, standing, limits, share, counts=self._counts, push=self._on_push
         )
         self._keeper = Keeper(
             codespace,
@@ -145,16 +133,17 @@ class Channel:
 
     def statistics(self) -> ChannelStatistics:
         """Return the channel's state at this moment."""
-        self._counts.frames = self._fanout.frames_sent
+        rooms = self._members.statistics()
+        self._counts.frames = sum(room.frames_sent for room in rooms.values())
         return ChannelStatistics(
             version=self._document.version,
             units=len(self._document.text),
             began=self._began,
             edited=self._times.last,
             guests=self._members.guests,
-            stock=len(self._stock),
-            lagging=self._fanout.lagging,
-            backlog_bytes=self._fanout.backlog_bytes,
+            stock=rooms["stock"].members,
+            lagging=sum(room.lagging for room in rooms.values()),
+            backlog_bytes=sum(room.backlog_bytes for room in rooms.values()),
             pending=self._log.pending,
             storage=self._members.storage,
             counts=self._counts,
@@ -174,8 +163,9 @@ class Channel:
                     nursery.start_soon(self._read_events, events, name=f"reader of {self._name}")
                     take = partial(self._take_events, events)
                     nursery.start_soon(self._committer.run, self._log, take, name=f"committer of {self._name}")
-                    nursery.start_soon(self._attendance.tell, name=f"presence of {self._name}")
-                    nursery.start_soon(self._stock.heal, name=f"stock editors of {self._name}")
+                    nursery.start_soon(self._attendance.tell, self._members, name=f"presence of {self._name}")
+                    for dialect, room in self._members.rooms.items():
+                        nursery.start_soon(room.run, name=f"{dialect} members of {self._name}")
                     nursery.start_soon(self._keeper.run, self._limits.heartbeat_seconds, name=f"keeper of {self._name}")
                     async for message in mailbox:
                         self._on_message(message)
@@ -247,41 +237,31 @@ class Channel:
         self._waiting = [join for join in self._waiting if join.outlet is not outlet]
         self._members.leave(outlet)
 
-    def _on_received(self, outlet: Outlet, frame: PushFrame | SelectFrame | LanguageFrame | StockFrame) -> None:
-        peer = self._members.find(outlet)
-        if peer is None:
-            if any(join.outlet is outlet for join in self._waiting):
-                outlet.close_nowait(Closing(CloseCode.NOT_UNDERSTOOD, "wait for the welcome before you send"))
-            return
-        match frame:
-            case PushFrame(seq, version, updates):
-                # While draining, its connection is about to be closed with 1012; it sends the push again elsewhere.
-                if not self._draining:
-                    self._on_push(Push(peer.id, seq, version, updates), peer.mode, outlet)
-            case SelectFrame(version, ranges):
-                outlet.charge(self._attendance.select(peer.id, Selection(version, ranges)))
-            case LanguageFrame(name):
-                if peer.mode == "edit":
-                    self._attendance.choose(peer.id, name)
-            case StockEdit() | StockLoss():
-                if self._stock.take(outlet, frame, trio.current_time()):
-                    self._push_stock()
-            case StockSelection(ranges):
-                self._on_stock_selection(peer, ranges)
-            case _:
-                assert_never(frame)
+    def _on_received(self, outlet: Outlet, frame: object) -> None:
+        member = self._members.find(outlet)
+        if member is not None:
+            member.receive(frame)
+        elif any(join.outlet is outlet for join in self._waiting):
+            outlet.close_nowait(Closing(CloseCode.NOT_UNDERSTOOD, "wait for the welcome before you send"))
 
-    def _on_push(self, push: Push, mode: Mode, outlet: Outlet) -> None:
+    def _on_push(self, push: Push, member: Member) -> None:
+        """Have a push of a member committed, or refused.
+
+        While draining, only those are taken that cannot be sent again: all connections are about to be closed.
+        """
+        if self._draining and member.sends_again:
+            return
         try:
-            if mode == "view_only":
+            if member.peer.mode == "view_only":
                 raise PushRefused(RefusalCode.VIEW_ONLY, "you may look at this codespace, not edit it")
-            if not self._log.add(push, charge=outlet.charge):
+            if not self._log.add(push, charge=member.outlet.charge):
                 return
         except PushRefused as refusal:
-            self._refuse(push, refusal)
+            self._members.refuse(push, refusal)
             return
         self._times.taken(push.sender, trio.current_time())
         self._attendance.wrote(push.sender)
+        self._members.introduce([push.sender])
         # What is kept for those who are behind goes first.
         self._document.trim()
         if self._log.weight_bytes > self._limits.pending_bytes or self._share.is_over:
@@ -289,17 +269,6 @@ class Channel:
             self._times.dropped(push.sender)
             reason = "edits are not being stored at the moment; keep yours and reconnect later"
             self._members.close(push.sender, Closing(CloseCode.TRY_LATER, reason))
-
-    def _push_stock(self) -> None:
-        """Have committed what stock editors have made; they cannot send it again, so also while draining."""
-        for member, push in self._stock.next_pushes():
-            self._on_push(push, member.peer.mode, member.outlet)
-
-    def _on_stock_selection(self, peer: Peer, ranges: tuple[Range, ...]) -> None:
-        self._stock.show(peer, ranges)
-        length = len(self._document.text)
-        within = tuple((min(anchor, length), min(head, length)) for anchor, head in ranges)
-        self._attendance.select(peer.id, Selection(self._document.version, within))
 
     async def _finish(self) -> None:
         """Have what was accepted committed and the text stored, within a time limit."""
@@ -364,12 +333,9 @@ class Channel:
             self._log.settle(new)
             start = trio.current_time()
             self._times.committed(new, start)
-            self._attendance.introduce(update.sender for update in new)
-            self._fanout.publish(new)
+            self._members.publish(new)
             self._counts.fanout_seconds.observe(trio.current_time() - start)
             self._attendance.advanced()
-            self._stock.publish(new, trio.current_time())
-            self._push_stock()
 
     def _take_outcomes(self) -> None:
         for outcome in self._log.take_outcomes():
@@ -385,7 +351,7 @@ class Channel:
                 self._admit_waiting(read=True)
             case Refused(push, refusal):
                 self._times.dropped(push.sender)
-                self._refuse(push, refusal)
+                self._members.refuse(push, refusal)
             case Unanswerable(client):
                 self._on_unanswerable(client)
             case StorageChanged(error):
@@ -399,10 +365,6 @@ class Channel:
                     self._members.close_all(_RESTARTING)
             case _:
                 assert_never(outcome)
-
-    def _refuse(self, push: Push, refusal: PushRefused) -> None:
-        self._members.refuse(push.sender, push.seq, code=refusal.code, reason=refusal.reason)
-        self._push_stock()
 
     def _on_unanswerable(self, client: str) -> None:
         """Have it come back: a welcome tells it what is committed.

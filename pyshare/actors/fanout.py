@@ -10,45 +10,21 @@ Each push is a frame of its own, also when many are written at once: an editor
 built on @codemirror/collab maps its unconfirmed changes over the updates of a
 frame together, and the document over those of a push (see there).
 
-Members are of two kinds: those that take a long frame in pieces, and those that
-take it whole (see `pyshare.core.framing`). Each kind has frames and a backlog
-of its own, made only while it has members.
+Some members take a long frame in pieces, the others take it whole (see
+`pyshare.core.framing`). Each way has frames and a backlog of its own, made only
+while it has members.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from pyshare.actors.backlog import SLICE_BYTES, Backlog
+from pyshare.actors.messages import Outlet
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.framing import in_frames, push_messages
 from pyshare.core.protocol import Peer
 from pyshare.core.shares import Share, unlimited_share
-
-
-class Outlet(Protocol):
-    """The channel's view of a client's socket. All methods return at once and never raise."""
-
-    def write_nowait(self, data: bytes) -> bool:
-        """Take `data`, one or more whole frames, to be sent in order; or return False and take nothing of it.
-
-        Data that is taken and cannot be sent at once is kept as it is, not copied: others have the same bytes.
-
-        Whoever was told False is owed a `Drained` in the channel's mailbox as
-        soon as there is room. What is written after `close_nowait`, or to a
-        dead socket, is taken and dropped.
-        """
-
-    def close_nowait(self, closing: Closing) -> None:
-        """Have the connection closed after what was taken; the first call counts."""
-
-    def charge(self, steps: int) -> None:
-        """Have the client pay for work that was done for it (see `pyshare.core.work`).
-
-        The connection pays from a bucket that fills with time. While it is in debt, nothing more is read from the
-        client.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +38,12 @@ class FanOutLimits:
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class Listener:
     """A client as the fan-out sees it."""
 
     outlet: Outlet
     peer: Peer
-    #: Its kind: whether it takes long frames in pieces.
+    #: True if it takes long frames in pieces.
     pieces: bool = False
     #: Version that it has been sent up to; kept up to date while it lags only.
     cursor: int = 0
@@ -99,9 +75,9 @@ class FanOut:
         # Version that every current member has been sent up to.
         self._version = version
         # Members that have been sent everything, and those that lag.
-        self._current: dict[Outlet, Member] = {}
-        self._lagging: dict[Outlet, Member] = {}
-        # What some laggard of each kind has not been sent.
+        self._current: dict[Listener, None] = {}
+        self._lagging: dict[Listener, None] = {}
+        # What some laggard has not been sent, of those that take pieces and of those that do not.
         slice_bytes = min(SLICE_BYTES, limits.backlog_bytes // 16)
         self._backlogs = {pieces: Backlog(slice_bytes) for pieces in (False, True)}
         # Topics that members have been told of and that have not ended.
@@ -122,34 +98,27 @@ class FanOut:
         """Bytes of frames that are kept for laggards."""
         return sum(backlog.bytes for backlog in self._backlogs.values())
 
-    def members(self) -> Iterable[Member]:
+    def listeners(self) -> Iterable[Listener]:
         """Return all members."""
-        return [*self._current.values(), *self._lagging.values()]
+        return [*self._current, *self._lagging]
 
-    def find(self, outlet: Outlet) -> Member | None:
-        """Return the member behind `outlet`."""
-        return self._current.get(outlet) or self._lagging.get(outlet)
-
-    def join(
-        self, outlet: Outlet, peer: Peer, first: bytes, *, told: Iterable[str] = (), pieces: bool = False
-    ) -> Member:
+    def join(self, member: Listener, first: bytes, *, told: Iterable[str] = ()) -> None:
         """Let a client in, with `first` as the first bytes it is sent; they bring it to the present version.
 
-        `told` are the topics that `first` tells of, `pieces` is the client's kind.
+        `told` are the topics that `first` tells of.
         """
-        member = Member(outlet, peer, pieces, told=frozenset(told) - self._topics)
-        if outlet.write_nowait(first):
-            self._current[outlet] = member
+        member.told = frozenset(told) - self._topics
+        if member.outlet.write_nowait(first):
+            self._current[member] = None
         else:
             member.answers.append(first)
             self._lag(member, self._version)
-        return member
 
-    def leave(self, outlet: Outlet) -> Member | None:
-        """Let go of a client; return who it was."""
-        member = self._current.pop(outlet, None) or self._lagging.pop(outlet, None)
+    def leave(self, member: Listener) -> None:
+        """Let go of a client."""
+        self._current.pop(member, None)
+        self._lagging.pop(member, None)
         self._trim()
-        return member
 
     def publish(self, updates: Sequence[Update]) -> None:
         """Send committed `updates`, which follow those published before, to everybody who can take them."""
@@ -158,9 +127,9 @@ class FanOut:
         if not len(self):
             return
         messages = push_messages(before, updates)
-        kinds = {member.pieces for member in self.members()}
-        slices = {pieces: self._backlogs[pieces].cut(in_frames(messages, pieces=pieces)) for pieces in kinds}
-        for member in list(self._current.values()):
+        ways = {member.pieces for member in self.listeners()}
+        slices = {pieces: self._backlogs[pieces].cut(in_frames(messages, pieces=pieces)) for pieces in ways}
+        for member in list(self._current):
             version = before
             for each in slices[member.pieces]:
                 data, frames = each.after(version)
@@ -169,7 +138,7 @@ class FanOut:
                     break
                 version = each.version
                 self.frames_sent += frames
-        for pieces in {member.pieces for member in self._lagging.values()}:
+        for pieces in {member.pieces for member in self._lagging}:
             self._backlogs[pieces].keep(slices[pieces])
         self._shed()
 
@@ -183,13 +152,13 @@ class FanOut:
         a laggard is owed no more topics than it knew and there are now.
         """
         everything = b"".join(news.values())
-        for outlet, member in list(self._current.items()):
+        for member in list(self._current):
             data = everything
             if member.peer.id in news:
                 data = b"".join(frame for client, frame in news.items() if client != member.peer.id)
-            if data and not outlet.write_nowait(data):
+            if data and not member.outlet.write_nowait(data):
                 self._lag(member, self._version)
-        for member in self._lagging.values():
+        for member in self._lagging:
             for topic in news:
                 is_new = topic not in self._topics and topic not in member.told
                 if topic in ended and member.missed.get(topic, is_new):
@@ -198,94 +167,85 @@ class FanOut:
                     member.missed.setdefault(topic, is_new)
         self._topics |= news.keys()
         self._topics -= set(ended)
-        for member in self.members():
+        for member in self.listeners():
             member.told = frozenset()
 
     def show(self, frames: bytes) -> None:
         """Send `frames` of selections to everybody, the same bytes to all; laggards never see them."""
-        for outlet in list(self._current):
-            self.show_to(outlet, frames)
+        for member in list(self._current):
+            self.show_to(member, frames)
 
-    def show_to(self, outlet: Outlet, frames: bytes) -> None:
-        """Send `frames` of selections to one member, unless it lags."""
-        member = self._current.get(outlet)
-        if member is not None and frames and not outlet.write_nowait(frames):
+    def show_to(self, member: Listener, frames: bytes) -> None:
+        """Send `frames` of selections to one member, unless it lags or has left."""
+        if member in self._current and frames and not member.outlet.write_nowait(frames):
             self._lag(member, self._version)
 
-    def answer(self, outlet: Outlet, frame: bytes) -> None:
+    def answer(self, member: Listener, frame: bytes) -> None:
         """Send `frame` to one member, later if it lags; one that reads no answers is closed."""
-        member = self.find(outlet)
-        if member is None:
+        lags = member in self._lagging
+        if not lags and member not in self._current:
             return
-        if outlet in self._lagging or not outlet.write_nowait(frame):
+        if lags or not member.outlet.write_nowait(frame):
             self._lag(member, self._version)
             member.answers.append(frame)
             if len(member.answers) > self._limits.answers:
                 self._drop(member)
 
-    def drained(self, outlet: Outlet) -> Collection[str]:
+    def drained(self, member: Listener) -> Collection[str] | None:
         """Send a laggard what it missed, now that it has room; return the topics of which it is owed news.
 
-        Nothing is returned for a member that lags still.
+        None is returned for a member that lags still, or did not lag.
         """
-        member = self._lagging.get(outlet)
-        if member is None:
-            return ()
+        if member not in self._lagging:
+            return None
+        outlet = member.outlet
         while member.answers:
             if not outlet.write_nowait(member.answers[0]):
-                return ()
+                return None
             del member.answers[0]
         while (missed := self._backlogs[member.pieces].next_after(member.cursor)) is not None:
             data, frames = missed.after(member.cursor)
             if not outlet.write_nowait(data):
                 self._trim()
-                return ()
+                return None
             member.cursor = missed.version
             self.frames_sent += frames
-        del self._lagging[outlet]
-        self._current[outlet] = member
+        del self._lagging[member]
+        self._current[member] = None
         self._trim()
         owed = list(member.missed)
         member.missed.clear()
         return owed
 
-    def close(self, outlet: Outlet, closing: Closing) -> None:
-        """Have one member's connection closed; it stays a member until it leaves."""
-        outlet.close_nowait(closing)
-
-    def close_all(self, closing: Closing) -> None:
-        """Have every member's connection closed."""
-        for member in self.members():
-            member.outlet.close_nowait(closing)
-
-    def _lag(self, member: Member, cursor: int) -> None:
-        if self._current.pop(member.outlet, None) or member.outlet not in self._lagging:
+    def _lag(self, member: Listener, cursor: int) -> None:
+        if member not in self._lagging:
+            self._current.pop(member, None)
             member.cursor = cursor
-            self._lagging[member.outlet] = member
+            self._lagging[member] = None
 
     def _shed(self) -> None:
         """Close those furthest behind until the backlog is within its limit, and the codespace within its share."""
         self._count()
         self._trim_history()
         while self._lagging and (self.backlog_bytes > self._limits.backlog_bytes or self._share.is_over):
-            self._drop(min(self._lagging.values(), key=lambda member: member.cursor))
+            self._drop(min(self._lagging, key=lambda member: member.cursor))
 
     def _count(self) -> None:
         """Count the bytes of the backlogs in the share."""
         self._share.change(self.backlog_bytes - self._counted_bytes)
         self._counted_bytes = self.backlog_bytes
 
-    def _drop(self, member: Member) -> None:
-        del self._lagging[member.outlet]
+    def _drop(self, member: Listener) -> None:
+        del self._lagging[member]
         # It stays a member until it leaves, and takes and drops all that it is sent from now on.
-        self._current[member.outlet] = member
+        self._current[member] = None
         reason = "too slow: more was written than you read; reconnect to go on"
         member.outlet.close_nowait(Closing(CloseCode.TOO_SLOW, reason))
         self._trim()
 
     def _trim(self) -> None:
-        """Let go of the frames that every laggard of their kind has been sent."""
+        """Let go of the frames that every laggard that takes them so has been sent."""
         for pieces, backlog in self._backlogs.items():
-            cursors = (member.cursor for member in self._lagging.values() if member.pieces is pieces)
+            cursors = (member.cursor for member in self._lagging if member.pieces is pieces)
             backlog.forget(min(cursors, default=self._version))
         self._count()

@@ -6,7 +6,7 @@ import trio
 
 from pyshare.actors.attendance import Attendance
 from pyshare.actors.log import LogMachine
-from pyshare.actors.membership import Membership
+from pyshare.actors.members import Members
 from pyshare.core.document import Document
 from pyshare.core.names import public_name
 from pyshare.store.interface import Store, StoreUnavailable
@@ -26,7 +26,7 @@ class Keeper:
         document: Document,
         log: LogMachine,
         attendance: Attendance,
-        members: Membership,
+        members: Members,
     ) -> None:
         self._codespace = codespace
         self._epoch = epoch

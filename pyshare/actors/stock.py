@@ -7,26 +7,31 @@ committed one with its own edits (see `pyshare.core.shadow`).
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
 import trio
 
-from pyshare.actors.fanout import Outlet
+from pyshare.actors.member import HavePushed, RoomStatistics
+from pyshare.actors.messages import Join, Outlet
 from pyshare.core.changeset import ChangeSet
 from pyshare.core.document import Document, Push, Update, by_push
+from pyshare.core.errors import CloseCode, Closing, PushRefused
 from pyshare.core.parcel import PartLimits
+from pyshare.core.presence import Selection
 from pyshare.core.protocol import Peer, Range
 from pyshare.core.repair import single_changes, whole_pairs
 from pyshare.core.shadow import Shadow, kept_ends
-from pyshare.core.sharepython import StockEdit, StockLoss, connected_frame, edit_frame, selection_frame
+from pyshare.core.sharepython import StockEdit, StockLoss, StockSelection, connected_frame, edit_frame, selection_frame
 from pyshare.core.unconfirmed import Unconfirmed
 from pyshare.core.view import View
 from pyshare.core.work import Work
 
 #: The sender that a stock editor is told of changes that are nobody's, or several people's.
 _NOBODY = "pyshare"
+#: The reason for giving up edits of an editor that has left; nobody hears it.
+_LEFT = Closing(CloseCode.TRY_LATER, "too many editors have left with edits that are not saved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +53,6 @@ class StockLimits:
     selections: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class StockMember:
-    """One stock editor."""
-
-    outlet: Outlet
-    peer: Peer
-    shadow: Shadow
-    #: Its edits that are not committed, behind the committed text.
-    unconfirmed: Unconfirmed = field(default_factory=Unconfirmed)
-    #: Number of its last push.
-    seq: int = 0
-    #: Time of its last edit.
-    edited: float = 0
-    #: Whether its socket is full, or it has left, or was given up: nothing is sent then.
-    full: bool = False
-    left: bool = False
-    given_up: bool = False
-    #: Whether it was told that it is connected; before that it is sent nothing else.
-    connected: bool = False
-
-
 class _Committed:
     """One committed push, with the frames for the editors that are in step: made once for all of them."""
 
@@ -87,217 +71,303 @@ class _Committed:
         return self._frames
 
 
+@dataclass(slots=True, eq=False)
+class StockMember:
+    """One stock editor."""
+
+    outlet: Outlet
+    peer: Peer
+    room: "StockRoom"
+    shadow: Shadow
+    #: Time of its last edit.
+    edited: float
+    #: The address that it comes from.
+    remote: str = ""
+    #: Its edits that are not committed, behind the committed text.
+    unconfirmed: Unconfirmed = field(default_factory=Unconfirmed)
+    #: Number of its last push.
+    seq: int = 0
+    #: True while its socket is full.
+    full: bool = False
+    #: True once it has left, or was given up: nothing is sent then.
+    left: bool = False
+    given_up: bool = False
+    #: True once it was told that it is connected; before that it is sent nothing else.
+    connected: bool = False
+
+    @property
+    def sends_again(self) -> bool:
+        """False: an edit that the editor has sent is no longer its own."""
+        return False
+
+    def receive(self, frame: object) -> None:
+        """Take a frame that the editor has sent. An edit of an editor that was given up is not heard."""
+        if isinstance(frame, StockSelection):
+            self.room.select(self, frame.ranges)
+            return
+        if not self.given_up:
+            now = self.edited = self.room.clock()
+            if isinstance(frame, StockEdit):
+                self._edit(frame.changes, now)
+            elif isinstance(frame, StockLoss):
+                # It is healed later.
+                self.shadow.lose(frame.length, now)
+                self._correct(now, quiet=False)
+            else:
+                raise TypeError(f"{frame!r} is not a frame of this dialect")
+        self.room.push_next()
+
+    def tell(self, frames: bytes) -> None:
+        """Do nothing: stock editors have no such news."""
+
+    def show(self, frames: bytes) -> None:
+        """Do nothing: stock editors are shown selections in frames of their own (see `StockRoom.select`)."""
+
+    def refuse(self, push: Push, refusal: PushRefused) -> None:
+        """Take back a push that can never be, in the editor too."""
+        if self.unconfirmed.in_flight is not None:
+            _, undoing = self.unconfirmed.take_back(self.room.document.text)
+            self.follow(undoing, self.room.clock())
+        self.room.push_next()
+
+    def drained(self) -> Collection[str] | None:
+        """Bring the editor up to date, now that its socket has room again."""
+        now = self.room.clock()
+        self.full = False
+        if self.connected:
+            self.heal(now)
+        else:
+            self.connect(now)
+        return None
+
+    def close(self, closing: Closing) -> None:
+        """Have the connection closed, and hear nothing more; edits of it beyond the log are lost to it."""
+        self.outlet.close_nowait(closing)
+        self.given_up = True
+        self.unconfirmed = Unconfirmed()
+        self.room.forget(self)
+
+    def leave(self) -> None:
+        """Let the editor go; it is kept until what it has made is committed."""
+        self.left = True
+        self.room.leave(self)
+
+    def connect(self, now: float) -> None:
+        """Tell the editor that it is connected, and of what was committed since it loaded its text."""
+        self.connected = self._write(connected_frame(self.peer.id, self.peer.mode))
+        if self.connected:
+            # It has typed nothing yet that it could have sent.
+            self._correct(now, quiet=True)
+
+    def next_push(self) -> Push | None:
+        """Return the edit that is to be committed next, if the last one is settled."""
+        if not self.unconfirmed.count or self.unconfirmed.in_flight:
+            return None
+        flying = self.unconfirmed.launch(self.seq + 1, self.room.part_limits)
+        if flying is None:
+            return None
+        self.seq += 1
+        return Push(self.peer.id, self.seq, self.room.document.version, (flying.changes,))
+
+    def take(self, push: "_Committed", now: float) -> None:
+        """Take one committed push."""
+        unconfirmed = self.unconfirmed
+        if push.sender == self.peer.id and unconfirmed.in_flight:
+            # The editor has it, and it is in what it is to hold.
+            unconfirmed.land()
+            return
+        changes = unconfirmed.pass_over(push.changes) if unconfirmed.count else push.changes
+        self.follow(changes, now, push=push)
+
+    def follow(self, changes: ChangeSet, now: float, *, push: "_Committed | None" = None) -> None:
+        """Have the editor hold the text after `changes`, those of `push` if given, unless it has left."""
+        if not self.left and not self.given_up:
+            self.shadow.follow(changes)
+            self._correct(now, quiet=False, push=push)
+
+    def heal(self, now: float) -> None:
+        """Send the editor what it misses; settle a doubt if it is quiet."""
+        self._correct(now, quiet=now >= self.edited + self.room.quiet_seconds)
+
+    def aim(self) -> View:
+        """Return the text that the editor is to hold: the committed one with its own edits."""
+        text = self.room.text
+        if not self.unconfirmed.count:
+            return text
+        return text.after(self.unconfirmed.whole(len(text)))
+
+    def show_selection(self, frame: bytes, furthest: int) -> None:
+        """Send the editor a frame with a selection, unless it is behind or has no text at position `furthest`."""
+        if self.connected and self.shadow.in_step and furthest <= len(self.aim()):
+            self._write(frame)
+
+    def _edit(self, changes: ChangeSet, now: float) -> None:
+        work = Work()
+        aim = self.aim()
+
+        def allowed(mapped: ChangeSet) -> ChangeSet:
+            return ChangeSet.empty_of(mapped.length) if self.peer.mode == "view_only" else whole_pairs(mapped, aim)
+
+        made = self.shadow.receive(changes, now, aim=aim, allow=allowed, work=work)
+        if not made.empty:
+            self.unconfirmed.add(made)
+        self._correct(now, quiet=False)
+        self.outlet.charge(work.spent)
+
+    def _correct(self, now: float, *, quiet: bool, push: "_Committed | None" = None) -> None:
+        """Send the editor what it misses: `push`, if that is all; nothing while there is a doubt, unless `quiet`."""
+        shadow = self.shadow
+        if self.full or self.left or self.given_up or shadow.in_step:
+            return
+        if push is not None and shadow.missing is push.changes:
+            parts, data = push.frames()
+        else:
+            found = shadow.parts(self.aim(), quiet=quiet)
+            if found is None:
+                self.room.ail()
+                return
+            parts = found
+            sender = push.sender if push else _NOBODY
+            data = b"".join(edit_frame(sender, each) for each in parts)
+        if not parts or self._write(data):
+            shadow.sent(parts, now)
+
+    def _write(self, data: bytes) -> bool:
+        self.full = not self.outlet.write_nowait(data)
+        return not self.full
+
+
 class StockRoom:
     """The stock editors of one channel; touched by that channel's tasks only."""
 
-    def __init__(self, document: Document, limits: StockLimits) -> None:
-        # Read here, written by the channel.
-        self._document = document
+    def __init__(
+        self,
+        document: Document,
+        limits: StockLimits,
+        *,
+        push: HavePushed,
+        select: Callable[[str, Selection], object],
+        clock: Callable[[], float] = trio.current_time,
+    ) -> None:
+        #: The committed text with its log; read here, written by the channel.
+        self.document = document
         self._limits = limits
-        self._members: dict[Outlet, StockMember] = {}
+        #: Bounds of one push, and seconds after which an editor counts as quiet.
+        self.part_limits = PartLimits(limits.push_bytes)
+        self.quiet_seconds = limits.quiet_seconds
+        # Has a push of a member committed, and tells all others of a selection.
+        self._push = push
+        self._select = select
+        #: The present time.
+        self.clock = clock
+        self._members: dict[StockMember, None] = {}
         # Those that have left, and of whose edits some are not committed yet: they cannot send them again.
         self._left: list[StockMember] = []
-        # The committed text that the members know of.
-        self._text = View(document.text)
+        #: The committed text that the members know of.
+        self.text = View(document.text)
         # Pushes of a while ago: their times, the lengths of the texts before them, and the units at the beginning
         # and at the end that each of them kept. An editor loads its text before it connects.
         # Those of the log that the channel started with may be as late: other instances committed them.
         self._earlier: deque[tuple[float, int, int, int]] = deque(maxlen=limits.loading_pushes)
         logged = document.since(document.oldest) or ()
-        for push in by_push(logged[-limits.loading_pushes :]):
-            self._earlier.append(_past(push, trio.current_time()))
+        for each in by_push(logged[-limits.loading_pushes :]):
+            self._earlier.append(_past(each, clock()))
         # Set when somebody is to be healed once quiet.
         self._ailing = trio.Event()
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def find(self, outlet: Outlet) -> StockMember | None:
-        """Return the editor behind `outlet`."""
-        return self._members.get(outlet)
+    def statistics(self) -> RoomStatistics:
+        """Return the room's state at this moment."""
+        return RoomStatistics(len(self))
 
-    def members(self) -> Iterable[StockMember]:
-        """Return all editors."""
-        return list(self._members.values())
-
-    def join(self, outlet: Outlet, peer: Peer, now: float) -> None:
+    def welcome(self, join: Join) -> StockMember:
         """Let an editor in, which holds the present text or one of those that it may have loaded."""
-        shadow = Shadow(len(self._document.text), self._loaded(now))
-        member = self._members[outlet] = StockMember(outlet, peer, shadow, edited=now)
-        self._connect(member, now)
-
-    def leave(self, outlet: Outlet) -> StockMember | None:
-        """Let go of an editor, when what it has made is committed; return who it was."""
-        member = self._members.pop(outlet, None)
-        if member is not None:
-            member.left = True
-            if member.unconfirmed.count:
-                self._left.append(member)
-                for each in self._left[: -self._limits.left]:
-                    self.give_up(each)
+        now = self.clock()
+        shadow = Shadow(len(self.document.text), self._loaded(now))
+        member = StockMember(join.outlet, join.peer, self, shadow, edited=now, remote=join.remote)
+        self._members[member] = None
+        member.connect(now)
         return member
 
-    def find_client(self, client: str) -> StockMember | None:
-        """Return the editor of that id, one that has left too while what it made is not committed."""
-        return next((member for member in self._everybody() if member.peer.id == client), None)
-
-    def take(self, outlet: Outlet, frame: StockEdit | StockLoss, now: float) -> bool:
-        """Take a frame of the editor behind `outlet`; return False if there is none. See `next_pushes`."""
-        member = self._members.get(outlet)
-        if member is None:
-            return False
-        if isinstance(frame, StockEdit):
-            self.edit(member, frame.changes, now)
-        else:
-            self.lose(member, frame.length, now)
-        return True
-
-    def edit(self, member: StockMember, changes: ChangeSet, now: float) -> None:
-        """Take an edit that an editor has made; see `next_pushes`. One that was given up is not heard."""
-        if member.given_up:
+    def leave(self, member: StockMember) -> None:
+        """Keep an editor that leaves until what it has made is committed."""
+        if member not in self._members:
             return
-        member.edited = now
-        work = Work()
-        aim = self._aim(member)
+        del self._members[member]
+        if member.unconfirmed.count:
+            self._left.append(member)
+            for each in self._left[: -self._limits.left]:
+                each.close(_LEFT)
 
-        def allowed(mapped: ChangeSet) -> ChangeSet:
-            return ChangeSet.empty_of(mapped.length) if member.peer.mode == "view_only" else whole_pairs(mapped, aim)
+    def forget(self, member: StockMember) -> None:
+        """Let go of an editor that has left."""
+        self._left = [each for each in self._left if each is not member]
 
-        made = member.shadow.receive(changes, now, aim=aim, allow=allowed, work=work)
-        if not made.empty:
-            member.unconfirmed.add(made)
-        self._correct(member, now, quiet=False)
-        member.outlet.charge(work.spent)
+    def find_left(self, client: str) -> StockMember | None:
+        """Return the editor of that id that has left while what it made is not committed."""
+        return next((member for member in self._left if member.peer.id == client), None)
 
-    def lose(self, member: StockMember, length: int, now: float) -> None:
-        """Note that an editor has made an edit that is not taken, and holds a text of `length`; it is healed later."""
-        if not member.given_up:
-            member.edited = now
-            member.shadow.lose(length, now)
-            self._correct(member, now, quiet=False)
+    def push_next(self) -> None:
+        """Have committed what editors have made, of each whose last push is settled."""
+        pushes = [(member.next_push(), member) for member in self._everybody()]
+        for push, member in pushes:
+            if push:
+                self._push(push, member)
 
-    def next_pushes(self) -> list[tuple[StockMember, Push]]:
-        """Return what editors have made and is to be committed next, of each whose last push is settled."""
-        everybody = [(member, self._next_push(member)) for member in self._everybody() if member.unconfirmed.count]
-        return [(member, push) for member, push in everybody if push]
-
-    def _everybody(self) -> Iterable[StockMember]:
-        return (*self._members.values(), *self._left)
-
-    def _next_push(self, member: StockMember) -> Push | None:
-        if member.unconfirmed.in_flight:
-            return None
-        flying = member.unconfirmed.launch(member.seq + 1, PartLimits(self._limits.push_bytes))
-        if flying is None:
-            return None
-        member.seq += 1
-        return Push(member.peer.id, member.seq, self._document.version, (flying.changes,))
-
-    def publish(self, updates: Sequence[Update], now: float) -> None:
+    def publish(self, updates: Sequence[Update]) -> None:
         """Take what was committed, which the document has by now."""
+        now = self.clock()
         for push in by_push(updates):
             self._earlier.append(_past(push, now))
             if self._members or self._left:
-                self._take(_Committed(push[0].sender, _composed(push), self._text), now)
+                committed = _Committed(push[0].sender, _composed(push), self.text)
+                self.text = self.text.after(committed.changes)
+                for member in self._everybody():
+                    member.take(committed, now)
         self._left = [member for member in self._left if member.unconfirmed.count]
-        self._text = View(self._document.text)
+        self.text = View(self.document.text)
+        self.push_next()
 
-    def refused(self, member: StockMember, now: float) -> None:
-        """An editor's push can never be; take it back, in the editor too."""
-        if member.unconfirmed.in_flight is None:
-            return
-        _, undoing = member.unconfirmed.take_back(self._document.text)
-        self._follow(member, undoing, now)
+    def tell_all(self, news: Mapping[str, bytes], *, ended: Collection[str] = ()) -> None:
+        """Do nothing: stock editors have no such news."""
 
-    def give_up(self, member: StockMember) -> None:
-        """Hear nothing more of an editor that is being closed; what it has made beyond the log is lost to it."""
-        member.given_up = True
-        member.unconfirmed = Unconfirmed()
-        self._left = [each for each in self._left if each is not member]
+    def show(self, frames: bytes) -> None:
+        """Do nothing: stock editors are shown one another's selections as they come."""
 
-    def show(self, sender: Peer, ranges: Sequence[Range]) -> None:
-        """Have the other editors select what one has selected, as the stock server does; none that is behind.
+    def select(self, member: StockMember, ranges: tuple[Range, ...]) -> None:
+        """Show all what an editor has selected.
 
-        Nothing is shown unless the limits say so, nor the selection of somebody who may only look.
+        Other stock editors select it themselves, as with the stock server, unless they are behind. That happens only
+        if the limits say so, and not for an editor that may only look.
         """
-        if not self._limits.selections or sender.mode == "view_only":
-            return
-        frame = selection_frame(sender.id, ranges)
-        furthest = max((pos for pair in ranges for pos in pair), default=0)
-        for member in self.members():
-            hears = member.connected and member.peer.id != sender.id
-            if hears and member.shadow.in_step and furthest <= len(self._aim(member)):
-                self._write(member, frame)
+        if self._limits.selections and member.peer.mode != "view_only":
+            frame = selection_frame(member.peer.id, ranges)
+            furthest = max((pos for pair in ranges for pos in pair), default=0)
+            for each in self._members:
+                if each is not member:
+                    each.show_selection(frame, furthest)
+        length = len(self.document.text)
+        within = tuple((min(anchor, length), min(head, length)) for anchor, head in ranges)
+        self._select(member.peer.id, Selection(self.document.version, within))
 
-    def drained(self, member: StockMember, now: float) -> None:
-        """The socket of an editor has room again: bring it up to date."""
-        member.full = False
-        if member.connected:
-            self._correct(member, now, quiet=now >= member.edited + self._limits.quiet_seconds)
-        else:
-            self._connect(member, now)
+    def ail(self) -> None:
+        """Have editors healed after a while."""
+        self._ailing.set()
 
-    def _connect(self, member: StockMember, now: float) -> None:
-        member.connected = self._write(member, connected_frame(member.peer.id, member.peer.mode))
-        if member.connected:
-            # It has typed nothing yet that it could have sent.
-            self._correct(member, now, quiet=True)
-
-    async def heal(self) -> None:
+    async def run(self) -> None:
         """Settle the doubts about editors as soon as they are quiet, for as long as the channel lives."""
         while True:
             await self._ailing.wait()
             self._ailing = trio.Event()
             await trio.sleep(self._limits.quiet_seconds)
-            now = trio.current_time()
-            for member in self.members():
-                self._correct(member, now, quiet=now >= member.edited + self._limits.quiet_seconds)
+            now = self.clock()
+            for member in list(self._members):
+                member.heal(now)
 
-    def _take(self, push: _Committed, now: float) -> None:
-        """Take one committed push."""
-        self._text = self._text.after(push.changes)
-        for member in self._everybody():
-            unconfirmed = member.unconfirmed
-            if push.sender == member.peer.id and unconfirmed.in_flight:
-                # The editor has it, and it is in what it is to hold.
-                unconfirmed.land()
-                continue
-            changes = unconfirmed.pass_over(push.changes) if unconfirmed.count else push.changes
-            self._follow(member, changes, now, push=push)
-
-    def _follow(self, member: StockMember, changes: ChangeSet, now: float, *, push: _Committed | None = None) -> None:
-        """Have an editor hold the text after `changes`, those of `push` if given, unless it has left."""
-        if not member.left and not member.given_up:
-            member.shadow.follow(changes)
-            self._correct(member, now, quiet=False, push=push)
-
-    def _aim(self, member: StockMember) -> View:
-        """Return the text that an editor is to hold: the committed one with its own edits."""
-        if not member.unconfirmed.count:
-            return self._text
-        return self._text.after(member.unconfirmed.whole(len(self._text)))
-
-    def _correct(self, member: StockMember, now: float, *, quiet: bool, push: _Committed | None = None) -> None:
-        """Send an editor what it misses: `push`, if that is all; nothing while there is a doubt, unless it is quiet."""
-        shadow = member.shadow
-        if member.full or member.left or member.given_up or shadow.in_step:
-            return
-        if push is not None and shadow.missing is push.changes:
-            parts, data = push.frames()
-        else:
-            found = shadow.parts(self._aim(member), quiet=quiet)
-            if found is None:
-                self._ailing.set()
-                return
-            parts = found
-            sender = push.sender if push else _NOBODY
-            data = b"".join(edit_frame(sender, each) for each in parts)
-        if not parts or self._write(member, data):
-            shadow.sent(parts, now)
-
-    def _write(self, member: StockMember, data: bytes) -> bool:
-        member.full = not member.outlet.write_nowait(data)
-        return not member.full
+    def _everybody(self) -> Iterable[StockMember]:
+        return (*self._members, *self._left)
 
     def _loaded(self, now: float) -> dict[int, tuple[int, int]]:
         """Return the lengths of the texts that an editor may have loaded which connects now.
@@ -306,7 +376,7 @@ class StockRoom:
         them share with the present text, at least.
         """
         loaded: dict[int, tuple[int, int]] = {}
-        head = tail = len(self._document.text)
+        head = tail = len(self.document.text)
         for time, length, kept_head, kept_tail in reversed(self._earlier):
             if time < now - self._limits.loading_seconds:
                 break

@@ -9,6 +9,7 @@ its own.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pyshare.core.document import Document, Update, by_push
 from pyshare.core.framing import in_frames, message_frames, push_messages
@@ -21,6 +22,19 @@ from pyshare.core.protocol import (
     encode_text,
     encode_welcome,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The facts about a codespace that every welcome tells."""
+
+    epoch: str
+    #: The limits that concern clients.
+    limits: Limits
+    #: The epochs that this one continues.
+    before: tuple[str, ...] = ()
+    #: The mark by which a client knows the codespace again.
+    codespace: str = ""
 
 
 class EncodedText:
@@ -51,24 +65,19 @@ def may_be_one_frame(updates: Sequence[Update], client: str) -> bool:
 def welcome(
     peer: Peer,
     document: Document,
+    standing: Standing,
     *,
-    epoch: str,
-    before: tuple[str, ...] = (),
     peers: Iterable[Peer],
-    limits: Limits,
     known: int | None,
     text: EncodedText | None = None,
-    codespace: str = "",
     language: str = "",
     pieces: bool = False,
 ) -> bytes:
     """Return the frames that bring a client to the document's version.
 
     `known` is the version that it has of this epoch's text, if any. `text` is
-    the document's, shared with others who join. `codespace` is the mark by
-    which a client knows the codespace again. `language` is the one that was
-    chosen for all. With `pieces`, long messages are
-    sent in pieces.
+    the document's, shared with others who join. `language` is the one that was
+    chosen for all. With `pieces`, long messages are sent in pieces.
     """
     updates = None if known is None else document.since(known)
     version = document.version
@@ -83,15 +92,15 @@ def welcome(
     body = Welcome(
         id=peer.id,
         mode=peer.mode,
-        epoch=epoch,
-        before=before,
+        epoch=standing.epoch,
+        before=standing.before,
         version=version,
         acked=acked,
         peers=tuple(peers),
-        limits=limits,
+        limits=standing.limits,
         text="" if updates is None else None,
         updates=None if updates is None else tuple(map(committed, updates)),
-        codespace=codespace,
+        codespace=standing.codespace,
         language=language,
     )
     message = encode(body) if body.text is None else encode_welcome(body, (text or EncodedText(document)).json())

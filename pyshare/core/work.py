@@ -4,7 +4,7 @@ One step takes about one microsecond of a processor. Code that walks foreign
 input, or a log or a text because of it, charges each step before or as it
 takes it. A task whose turn is spent yields to the scheduler and goes on with
 the next turn. Budgets belong to connections and their addresses: see `charge`
-of `pyshare.actors.fanout.Outlet`.
+of `pyshare.actors.messages.Outlet`.
 """
 
 from collections.abc import Generator

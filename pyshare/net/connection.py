@@ -330,7 +330,7 @@ class _Connection:
         self._who |= {"codespace": public_name(admission.codespace), "client": peer.id}
         try:
             known = arrival.epoch, arrival.version, arrival.tip
-            join = Join(self._outlet, peer, *known, stock=dialect.stock, pieces=arrival.progress, remote=self._label)
+            join = Join(self._outlet, peer, *known, dialect=dialect.name, pieces=arrival.progress, remote=self._label)
             await self._tell(join)
             logger.info("joined", extra={**self._who, "mode": peer.mode, "resumed": arrival.epoch is not None})
             self._stream.open_lane(partial(self._on_lane_message, dialect))

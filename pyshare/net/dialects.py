@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pyshare.actors.messages import DialectName
 from pyshare.core.arrival import Arrival, parse_arrival
 from pyshare.core.framing import server_frame
-from pyshare.core.protocol import SUBPROTOCOL, ClientFrame, RefusedFrame, parse_client_frame
+from pyshare.core.protocol import SUBPROTOCOL, RefusedFrame, parse_client_frame
 from pyshare.core.push_limits import UnreadablePush
-from pyshare.core.sharepython import StockFrame, parse_stock_frame
+from pyshare.core.sharepython import parse_stock_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,10 @@ class Dialect:
     """The functions with which the clients of one subprotocol are understood and answered."""
 
     parse_arrival: Callable[[str], Arrival]
-    parse_frame: Callable[[str], ClientFrame | StockFrame]
+    parse_frame: Callable[[str], object]
     refused_frame: Callable[[UnreadablePush], bytes]
-    #: Whether it is the stock front end's.
-    stock: bool = False
+    #: Its name in the channel.
+    name: DialectName
 
 
 def _refused_frame(push: UnreadablePush) -> bytes:
@@ -32,6 +33,6 @@ def _stock_arrival(query: str) -> Arrival:
 
 #: The dialects by the subprotocol that is offered for them; None: by clients that offer none.
 DIALECTS: Mapping[str | None, Dialect] = {
-    SUBPROTOCOL: Dialect(parse_arrival, parse_client_frame, _refused_frame),
-    None: Dialect(_stock_arrival, parse_stock_frame, _refused_frame, stock=True),
+    SUBPROTOCOL: Dialect(parse_arrival, parse_client_frame, _refused_frame, "collab"),
+    None: Dialect(_stock_arrival, parse_stock_frame, _refused_frame, "stock"),
 }

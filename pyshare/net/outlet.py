@@ -1,7 +1,7 @@
 """One client's socket, written without waiting: sent, partly sent, lagging.
 
 The outlet is the socket's only writer. A channel writes whole frames to it at
-once (`SocketOutlet`, which is a `pyshare.actors.fanout.Outlet`), and so does
+once (`SocketOutlet`, which is a `pyshare.actors.messages.Outlet`), and so does
 trio-websocket (`OutletStream` of `pyshare.net.stream`), so frames never
 interleave. At most one write is ever kept, the rest of one that the socket
 took a part of. What is in a frame is known here of close frames only.

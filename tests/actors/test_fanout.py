@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 from pyshare.actors.backlog import SLICE_BYTES
-from pyshare.actors.fanout import FanOut, FanOutLimits
+from pyshare.actors.fanout import FanOut, FanOutLimits, Listener
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode
@@ -38,9 +38,13 @@ def told(outlet: FakeOutlet) -> list[str]:
 def fan_out(limits: FanOutLimits | None = None) -> tuple[FanOut, FakeOutlet, FakeOutlet]:
     fanout = FanOut(0, limits or FanOutLimits())
     bob, eve = FakeOutlet(), FakeOutlet()
-    fanout.join(bob, BOB, b"")
-    fanout.join(eve, EVE, b"")
+    fanout.join(Listener(bob, BOB), b"")
+    fanout.join(Listener(eve, EVE), b"")
     return fanout, bob, eve
+
+
+def member(fanout: FanOut, outlet: FakeOutlet) -> Listener:
+    return next(each for each in fanout.listeners() if each.outlet is outlet)
 
 
 def test_pushes_committed_together_reach_a_member_in_one_write_and_one_frame_each() -> None:
@@ -57,7 +61,7 @@ def test_the_updates_of_one_push_share_a_frame() -> None:
     first, second, third = letters("abc")
     fanout.publish([Update("bob", 1, first.changes), Update("bob", 1, second.changes), third])
     eve.full = False
-    fanout.drained(eve)
+    fanout.drained(member(fanout, eve))
     assert versions(bob) == versions(eve) == [2, 3]
 
 
@@ -79,7 +83,7 @@ def test_a_laggard_gets_what_it_missed_in_one_write_when_its_socket_has_drained(
     fanout.publish(letters("d", 3))
     eve.full = False
     before = eve.writes
-    fanout.drained(eve)
+    fanout.drained(member(fanout, eve))
     assert versions(eve) == [1, 2, 3, 4]
     assert eve.writes == before + 1
     assert fanout.lagging == 0
@@ -90,14 +94,14 @@ def test_a_laggard_whose_socket_is_still_full_goes_on_lagging() -> None:
     fanout, _, eve = fan_out()
     eve.full = True
     fanout.publish(letters("a"))
-    assert fanout.drained(eve) == ()
+    assert fanout.drained(member(fanout, eve)) is None
     assert fanout.lagging == 1
 
 
 def test_a_member_that_does_not_lag_is_sent_nothing_when_it_has_drained() -> None:
     fanout, bob, _ = fan_out()
-    assert fanout.drained(bob) == ()
-    assert fanout.drained(FakeOutlet()) == ()
+    assert fanout.drained(member(fanout, bob)) is None
+    assert fanout.drained(Listener(FakeOutlet(), EVE)) is None
 
 
 def test_two_laggards_at_different_places_each_get_their_own_rest() -> None:
@@ -107,10 +111,10 @@ def test_two_laggards_at_different_places_each_get_their_own_rest() -> None:
     bob.full = True
     fanout.publish(letters("b", 1))
     bob.full = eve.full = False
-    fanout.drained(bob)
+    fanout.drained(member(fanout, bob))
     assert versions(bob) == [1, 2]
     fanout.publish(letters("c", 2))
-    fanout.drained(eve)
+    fanout.drained(member(fanout, eve))
     assert versions(bob) == [1, 2, 3]
     assert versions(eve) == [1, 2, 3]
 
@@ -133,7 +137,7 @@ def test_what_codespaces_keep_for_laggards_is_bounded_for_all_together_and_those
     for _ in range(2):
         fanout = FanOut(0, FanOutLimits(), limit.share())
         eve = FakeOutlet()
-        fanout.join(eve, EVE, b"")
+        fanout.join(Listener(eve, EVE), b"")
         eve.full = True
         rooms.append((fanout, eve))
     (busy, busy_eve), (calm, calm_eve) = rooms
@@ -145,7 +149,7 @@ def test_what_codespaces_keep_for_laggards_is_bounded_for_all_together_and_those
     assert busy_eve.closing is not None
     assert busy_eve.closing.code == CloseCode.TOO_SLOW
     assert calm_eve.closing is None
-    calm.leave(calm_eve)
+    calm.leave(member(calm, calm_eve))
     assert limit.bytes == 0
 
 
@@ -153,8 +157,8 @@ def test_nothing_is_kept_when_nobody_lags_or_nobody_is_here() -> None:
     fanout, bob, eve = fan_out()
     fanout.publish(letters("a"))
     assert fanout.backlog_bytes == 0
-    fanout.leave(bob)
-    fanout.leave(eve)
+    fanout.leave(member(fanout, bob))
+    fanout.leave(member(fanout, eve))
     fanout.publish(letters("b", 1))
     assert len(fanout) == 0
     assert fanout.backlog_bytes == 0
@@ -165,7 +169,7 @@ def test_a_laggard_that_leaves_takes_its_backlog_with_it() -> None:
     eve.full = True
     fanout.publish(letters("a"))
     assert fanout.backlog_bytes > 0
-    fanout.leave(eve)
+    fanout.leave(member(fanout, eve))
     assert fanout.backlog_bytes == 0
 
 
@@ -176,7 +180,7 @@ def test_news_of_a_laggards_topics_is_owed_to_it_once_each() -> None:
     fanout.tell_all({"kim": gone("kim"), "lee": gone("lee")})
     assert told(bob) == ["kim", "kim", "lee"]
     eve.full = False
-    assert list(fanout.drained(eve)) == ["kim", "lee"]
+    assert list(fanout.drained(member(fanout, eve)) or ()) == ["kim", "lee"]
     assert told(eve) == []
 
 
@@ -198,7 +202,7 @@ def test_selections_are_shown_to_all_as_the_same_bytes() -> None:
 def test_a_member_whose_socket_is_filled_by_selections_lags() -> None:
     fanout, _, eve = fan_out()
     eve.full = True
-    fanout.show_to(eve, gone("kim"))
+    fanout.show_to(member(fanout, eve), gone("kim"))
     assert fanout.lagging == 1
 
 
@@ -206,9 +210,9 @@ def test_selections_shown_to_a_laggard_are_dropped() -> None:
     fanout, _, eve = fan_out()
     eve.full = True
     fanout.show(gone("kim"))
-    fanout.show_to(eve, gone("kim"))
+    fanout.show_to(member(fanout, eve), gone("kim"))
     eve.full = False
-    assert list(fanout.drained(eve)) == []
+    assert list(fanout.drained(member(fanout, eve)) or ()) == []
     assert told(eve) == []
 
 
@@ -219,25 +223,23 @@ def test_a_laggard_is_not_closed_however_many_come_and_go_and_is_owed_nothing_of
     for index in range(10_000):
         fanout.tell_all({f"new {index}": gone("new"), f"short {index}": gone("short")}, ended={f"short {index}"})
         fanout.tell_all({f"new {index}": gone("new")}, ended={f"new {index}"})
-    member = fanout.find(eve)
-    assert member is not None
-    assert member.missed == {}
+    assert member(fanout, eve).missed == {}
     fanout.tell_all({"kim": gone("kim"), "lee": gone("lee")}, ended={"kim"})
     fanout.tell_all({"lee": gone("lee")})
     assert eve.closing is None
     eve.full = False
-    assert list(fanout.drained(eve)) == ["kim", "lee"], "kim was known, and lee is here"
+    assert list(fanout.drained(member(fanout, eve)) or ()) == ["kim", "lee"], "kim was known, and lee is here"
 
 
 def test_a_laggard_hears_that_a_peer_of_its_welcome_left_before_the_others_were_told_of_it() -> None:
     fanout, _, _ = fan_out()
     kim = FakeOutlet()
-    fanout.join(kim, Peer("kim", "Kim", "edit"), b"", told=["lee"])
+    fanout.join(Listener(kim, Peer("kim", "Kim", "edit")), b"", told=["lee"])
     kim.full = True
     fanout.show(gone("bob"))
     fanout.tell_all({"lee": gone("lee")}, ended={"lee"})
     kim.full = False
-    assert list(fanout.drained(kim)) == ["lee"]
+    assert list(fanout.drained(member(fanout, kim)) or ()) == ["lee"]
 
 
 class SlowOutlet(FakeOutlet):
@@ -265,14 +267,14 @@ def test_laggards_are_sent_slices_of_shared_bytes_and_each_keeps_one_at_most() -
     slow = [SlowOutlet() for _ in range(20)]
     for index, outlet in enumerate(slow):
         outlet.room = 1
-        fanout.join(outlet, Peer(f"slow {index}", "", "view_only"), b"")
+        fanout.join(Listener(outlet, Peer(f"slow {index}", "", "view_only")), b"")
         outlet.room = 0
     for number in range(100):
         fanout.publish([Update("bob", number + 1, long_edit(number, 30_000))])
     for _ in range(60):
         for outlet in slow:
             outlet.room = 1
-            fanout.drained(outlet)
+            fanout.drained(member(fanout, outlet))
             assert len(outlet.rest) <= SLICE_BYTES
         assert len({id(outlet.rest) for outlet in slow}) == 1, "the same bytes for all"
     assert fanout.lagging == 0
@@ -285,7 +287,7 @@ def test_members_share_the_bytes_of_what_their_sockets_took_in_part() -> None:
     slow = [SlowOutlet() for _ in range(3)]
     for index, outlet in enumerate(slow):
         outlet.room = 1
-        fanout.join(outlet, Peer(f"slow {index}", "", "view_only"), b"")
+        fanout.join(Listener(outlet, Peer(f"slow {index}", "", "view_only")), b"")
     fanout.publish([Update("bob", number + 1, long_edit(number, 50_000)) for number in range(20)])
     assert {len(outlet.rest) for outlet in slow} == {len(slow[0].rest)}
     assert len(slow[0].rest) <= SLICE_BYTES
@@ -297,7 +299,7 @@ def test_a_long_frame_is_made_once_for_all_who_take_pieces_and_once_for_all_who_
     slow = [SlowOutlet() for _ in range(6)]
     for index, outlet in enumerate(slow):
         outlet.room = 1
-        fanout.join(outlet, Peer(f"slow {index}", "", "view_only"), b"", pieces=index % 2 == 1)
+        fanout.join(Listener(outlet, Peer(f"slow {index}", "", "view_only"), pieces=index % 2 == 1), b"")
     fanout.publish([Update("bob", 1, long_edit(0, 60_000))])
     whole, pieces = slow[0], slow[1]
     assert {id(outlet.rest) for outlet in slow[0::2]} == {id(whole.rest)}
@@ -311,7 +313,7 @@ def test_laggards_of_both_kinds_get_what_they_missed_and_it_is_kept_within_one_b
     fanout = FanOut(0, FanOutLimits(backlog_bytes=300_000))
     outlets = [FakeOutlet() for _ in range(4)]
     for index, outlet in enumerate(outlets):
-        fanout.join(outlet, Peer(f"{index}", "", "view_only"), b"", pieces=index % 2 == 1)
+        fanout.join(Listener(outlet, Peer(f"{index}", "", "view_only"), pieces=index % 2 == 1), b"")
     for outlet in outlets[1:]:
         outlet.full = True
     fanout.publish([Update("bob", 1, long_edit(0, 60_000))])
@@ -319,7 +321,7 @@ def test_laggards_of_both_kinds_get_what_they_missed_and_it_is_kept_within_one_b
     fanout.publish([Update("bob", 2, long_edit(1, 60_000))])
     for outlet in outlets:
         outlet.full = False
-        fanout.drained(outlet)
+        fanout.drained(member(fanout, outlet))
         assert versions(outlet) == [1, 2]
     assert fanout.backlog_bytes == 0
     outlets[2].full = outlets[3].full = True
@@ -337,10 +339,10 @@ def long_edit(number: int, units: int) -> ChangeSet:
 def test_an_answer_waits_for_a_full_socket_and_comes_before_later_updates() -> None:
     fanout, _, eve = fan_out()
     eve.full = True
-    fanout.answer(eve, gone("kim"))
+    fanout.answer(member(fanout, eve), gone("kim"))
     fanout.publish(letters("a"))
     eve.full = False
-    fanout.drained(eve)
+    fanout.drained(member(fanout, eve))
     assert [type(frame) for frame in eve.taken] == [GoneFrame, UpdatesFrame]
 
 
@@ -348,15 +350,16 @@ def test_one_that_reads_no_answers_is_closed() -> None:
     fanout, _, eve = fan_out(FanOutLimits(answers=2))
     eve.full = True
     for _ in range(3):
-        fanout.answer(eve, gone("kim"))
+        fanout.answer(member(fanout, eve), gone("kim"))
     assert eve.closing is not None
     assert eve.closing.code == CloseCode.TOO_SLOW
 
 
 def test_an_answer_to_one_who_has_left_is_dropped() -> None:
     fanout, bob, _ = fan_out()
-    fanout.leave(bob)
-    fanout.answer(bob, gone("kim"))
+    left = member(fanout, bob)
+    fanout.leave(left)
+    fanout.answer(left, gone("kim"))
     assert told(bob) == []
 
 
@@ -364,8 +367,8 @@ def test_a_member_whose_welcome_finds_a_full_socket_gets_it_first() -> None:
     fanout, _, _ = fan_out()
     kim = FakeOutlet()
     kim.full = True
-    fanout.join(kim, Peer("kim", "Kim", "edit"), gone("welcome"))
+    fanout.join(Listener(kim, Peer("kim", "Kim", "edit")), gone("welcome"))
     fanout.publish(letters("a"))
     kim.full = False
-    fanout.drained(kim)
+    fanout.drained(member(fanout, kim))
     assert [type(frame) for frame in kim.taken] == [GoneFrame, UpdatesFrame]

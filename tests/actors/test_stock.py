@@ -3,16 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import count
 from random import Random
 
 import pytest
 import trio
 
+from pyshare.actors.member import Member
 from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.actors.stock import StockLimits, StockRoom
 from pyshare.actors.supervisor import Mailbox, SupervisorLimits, open_lease
 from pyshare.core.changeset import Change, ChangeSet
-from pyshare.core.document import Document, DocumentLimits, Update
+from pyshare.core.document import Document, DocumentLimits, Push, Update
 from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import Mode, Peer, PeerFrame, PeerSelectFrame
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection, parse_stock_frame
@@ -99,7 +101,7 @@ async def stock_client(
     """Connect a stock editor that has loaded `text`."""
     async with open_lease(world._mailboxes[instance], CODESPACE, create=True) as mailbox:
         outlet = StockSocket()
-        await mailbox.send(Join(outlet, Peer(name, "", mode), stock=True))
+        await mailbox.send(Join(outlet, Peer(name, "", mode), dialect="stock"))
         await world.settles()
         try:
             yield StockClient(name, mailbox, text, outlet)
@@ -499,9 +501,17 @@ async def test_an_editor_that_loaded_its_text_before_the_channel_started_here_is
             assert ann.text == "loaded" + pushes * "x"
 
 
+def stock_room(document: Document) -> StockRoom:
+    def push(push: Push, member: Member) -> None:
+        raise AssertionError("nobody types here")
+
+    times = count(1)
+    return StockRoom(document, StockLimits(), push=push, select=lambda client, selection: 0, clock=lambda: next(times))
+
+
 def test_a_push_is_not_composed_where_there_is_no_stock_editor(monkeypatch: pytest.MonkeyPatch) -> None:
     text = Document("x" * 1000, limits=DocumentLimits())
-    room = StockRoom(text, StockLimits())
+    room = stock_room(text)
     places = [Change(10 + 2 * index, 10 + 2 * index, "y") for index in range(400)]
     updates = [Update("ann", 1, ChangeSet.of([place], 1000 + index)) for index, place in enumerate(places)]
 
@@ -509,22 +519,20 @@ def test_a_push_is_not_composed_where_there_is_no_stock_editor(monkeypatch: pyte
         raise AssertionError("this takes very many steps at once in the end")
 
     monkeypatch.setattr(ChangeSet, "compose", compose)
-    room.publish(text.advance(400, updates), 1.0)
+    room.publish(text.advance(400, updates))
 
 
 def test_an_editor_whose_socket_is_full_when_it_joins_is_told_that_it_is_connected_before_anything_else() -> None:
     document = Document("text", limits=DocumentLimits())
-    room = StockRoom(document, StockLimits())
+    room = stock_room(document)
     socket = StockSocket()
     socket.full = True
-    room.join(socket, Peer("id", "", "edit"), 0.0)
-    member = room.find(socket)
-    assert member is not None
+    member = room.welcome(Join(socket, Peer("id", "", "edit"), dialect="stock"))
     assert not socket.sent
     new = document.advance(1, [Update("other", 1, ChangeSet.of([Change(4, 4, "!")], 4))])
-    room.publish(new, 0.5)
+    room.publish(new)
     socket.full = False
-    room.drained(member, 1.0)
+    member.drained()
     first, *others = socket.sent
     assert '"connected"' in first
     assert [from_json(each) for each in others] == [InsertValue(4, (Change(4, 4, "!"),))]

@@ -1,6 +1,6 @@
 """What a client that comes back may be given in one frame."""
 
-from pyshare.actors.welcome import EncodedText, may_be_one_frame, welcome
+from pyshare.actors.welcome import EncodedText, Standing, may_be_one_frame, welcome
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Document, DocumentLimits, Push, Update
 from pyshare.core.draft import Draft
@@ -10,6 +10,7 @@ from tests.actors.world import LIMITS, split_frames
 from tests.core.drafts import add
 
 ALICE = Peer("alice", "Alice", "edit")
+STANDING = Standing("e", LIMITS)
 
 
 def committed(document: Document, *pushes: Push) -> Document:
@@ -51,7 +52,7 @@ def test_a_welcome_costs_no_mapping_however_many_pushes_of_others_are_behind_it(
         committed(document, push("bob", index + 1, index, Change(0, 0, "x"), index))
     committed(document, push("alice", 1, 0, Change(0, 0, "y"), 0))
 
-    frames = split_frames(welcome(ALICE, document, epoch="e", peers=[], limits=LIMITS, known=0))
+    frames = split_frames(welcome(ALICE, document, STANDING, peers=[], known=0))
 
     assert len(frames) == 502
     assert all(len(frame.updates) == 1 for frame in frames[1:] if isinstance(frame, UpdatesFrame))
@@ -59,7 +60,7 @@ def test_a_welcome_costs_no_mapping_however_many_pushes_of_others_are_behind_it(
 
 def test_what_may_not_be_given_at_once_follows_push_by_push_from_the_known_version() -> None:
     document, _ = parting()
-    data = welcome(ALICE, document, epoch="e", peers=[], limits=LIMITS, known=0)
+    data = welcome(ALICE, document, STANDING, peers=[], known=0)
     first, *following = split_frames(data)
     assert isinstance(first, Welcome)
     assert (first.version, first.updates, first.text, first.acked) == (0, (), None, 0)
@@ -69,7 +70,7 @@ def test_what_may_not_be_given_at_once_follows_push_by_push_from_the_known_versi
 def test_one_that_has_nothing_known_is_given_the_text() -> None:
     document, _ = parting()
     for known in (None, 99):
-        data = welcome(ALICE, document, epoch="e", peers=[], limits=LIMITS, known=known)
+        data = welcome(ALICE, document, STANDING, peers=[], known=known)
         (first,) = split_frames(data)
         assert isinstance(first, Welcome)
         assert (first.version, first.text, first.updates, first.acked) == (3, "aRX", None, 1)
@@ -80,9 +81,7 @@ def test_the_text_is_encoded_once_for_all_who_join_at_one_version() -> None:
     text = EncodedText(document)
     for expected, change in ((1, Change(0, 0, "x")), (2, Change(1, 1, '"text":""')), (3, Change(0, 1))):
         for name in ("ann", "ben", "cat"):
-            data = welcome(
-                Peer(name, '"text":""', "edit"), document, epoch="e", peers=[], limits=LIMITS, known=None, text=text
-            )
+            data = welcome(Peer(name, '"text":""', "edit"), document, STANDING, peers=[], known=None, text=text)
             (frame,) = split_frames(data)
             assert isinstance(frame, Welcome)
             assert (frame.id, frame.text) == (name, document.text)

@@ -1,7 +1,7 @@
 """A world for actor tests: instances on one store, editors that join them, and sockets that may be slow.
 
 Everything is in memory and on trio's mock clock. An editor's socket is a
-`FakeOutlet`, which keeps the promises of `fanout.Outlet` and can be held back;
+`FakeOutlet`, which keeps the promises of `messages.Outlet` and can be held back;
 the world moves frames between sockets and editors until nothing moves.
 """
 
@@ -67,7 +67,7 @@ def split_frames(data: bytes) -> list[ServerFrame]:
 
 
 class FakeOutlet:
-    """A socket whose other end may read or not; see `fanout.Outlet`."""
+    """A socket whose other end may read or not; see `messages.Outlet`."""
 
     def __init__(self) -> None:
         # Whole frames taken and not yet read at the other end.

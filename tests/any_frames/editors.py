@@ -45,7 +45,7 @@ class CalmClient(Client):
 
 
 class RawOutlet:
-    """A socket of which the other end keeps what it is sent, or may be full; see `fanout.Outlet`."""
+    """A socket of which the other end keeps what it is sent, or may be full; see `messages.Outlet`."""
 
     def __init__(self, *, keeps: bool = False) -> None:
         # Whole frames that were taken, where they are kept.
@@ -112,7 +112,9 @@ class Joined:
                 async with open_lease(supervisor, "tmp-a", create=True) as mailbox:
                     try:
                         self.loads()
-                        await mailbox.send(Join(outlet, self.peer, epoch, version, stock=self.stock))
+                        await mailbox.send(
+                            Join(outlet, self.peer, epoch, version, dialect="stock" if self.stock else "collab")
+                        )
                         if self.scope is scope:
                             self.mailbox = mailbox
                         await trio.sleep_forever()
