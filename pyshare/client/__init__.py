@@ -2,10 +2,11 @@
 
 The one package of pyshare that exports something, since it is the one that
 others program against; what is not named here is the client's own. The page
-docs/python-client.md has recipes.
+docs/python-client.md has recipes. Programs without trio use `pyshare.client.sync`.
 """
 
 from pyshare.client.codespace import Codespace
+from pyshare.client.committed import Update, UpdatesMissed, UpdateStream
 from pyshare.client.errors import (
     CodespaceClosed,
     ConnectError,
@@ -13,6 +14,7 @@ from pyshare.client.errors import (
     EditsRefused,
     EditsUnconfirmed,
     TextTooLong,
+    TrioNeeded,
     ViewOnly,
 )
 from pyshare.client.events import (
@@ -69,6 +71,10 @@ __all__ = [
     "StorageChanged",
     "TextChanged",
     "TextTooLong",
+    "TrioNeeded",
+    "Update",
+    "UpdateStream",
+    "UpdatesMissed",
     "ViewOnly",
     "connect",
     "open_websocket",

@@ -14,6 +14,7 @@ from weakref import WeakSet
 import trio
 
 from pyshare.client.address import check_name
+from pyshare.client.committed import UpdateStream
 from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, ViewOnly
 from pyshare.client.events import EditRefused, Event, EventStream, TextChanged, shown
 from pyshare.client.link import Link, State
@@ -76,6 +77,11 @@ class Codespace:
         return self._replica.version
 
     @property
+    def committed_text(self) -> str:
+        """The text that is committed at `version`, without edits of one's own that are not; see `updates`."""
+        return from_units(self._replica.committed.text)
+
+    @property
     def id(self) -> str:
         """This client's public id, by which others know it."""
         return self._replica.id
@@ -105,6 +111,11 @@ class Codespace:
     def storage(self) -> Storage:
         """Whether edits are being committed, as the server said last."""
         return self._replica.storage
+
+    @property
+    def storage_reason(self) -> str:
+        """Reason why edits are not being committed, in words for people; empty while they are."""
+        return self._replica.storage_reason
 
     @property
     def peers(self) -> Mapping[str, Peer]:
@@ -331,6 +342,19 @@ class Codespace:
         stream = EventStream(self._stream_events)
         self._streams.add(stream)
         return stream
+
+    def updates(self, *, since: int | None = None) -> UpdateStream:
+        """Return a stream of what is committed, by whomever, after version `since`, or from now on; for loggers.
+
+        Each `Update` has its author. `committed_text` with the changes of all
+        of them is the later `committed_text`. The client keeps the newest 1024
+        (`ClientLimits.updates`) since it connected.
+
+        Raises:
+            ValueError: if updates since that version are not kept.
+        """
+        log = self._replica.committed
+        return UpdateStream(log, log.place_after(self.version if since is None else since), self._wait)
 
     # Connections.
 

@@ -25,6 +25,16 @@ class ConnectError(PyshareError):
         self.reason = reason
 
 
+class TrioNeeded(PyshareError, RuntimeError):  # noqa: N818 - named for what is so
+    """`connect` was called where trio does not run, as in a task of asyncio."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "pyshare.client.connect needs trio, which does not run here: use pyshare.client.sync, in asyncio by "
+            "asyncio.to_thread; see docs/python-client.md"
+        )
+
+
 class CodespaceClosed(PyshareError):  # noqa: N818 - named for what happened, as trio.Cancelled is
     """The client has given up, or was left, and does not come back; connect anew if that can help.
 

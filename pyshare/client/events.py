@@ -58,9 +58,10 @@ class PeerSelected:
 
 @dataclass(frozen=True, slots=True)
 class StorageChanged:
-    """Edits are committed again, or are not for now."""
+    """Edits are committed again, or are not for now; `reason` says why not, in words for people."""
 
     storage: Storage
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

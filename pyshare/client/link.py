@@ -69,8 +69,9 @@ class ClientLimits:
     settled_seconds: float = 1
     #: Seconds that saying goodbye may take.
     close_seconds: float = 1
-    #: Events that wait to be read, of each stream.
+    #: Events that wait to be read, of each stream; and committed updates that are kept for those who read them.
     events: int = 1024
+    updates: int = 1024
 
 
 class Link:

@@ -12,6 +12,7 @@ from functools import reduce
 from typing import assert_never
 
 from pyshare.client.address import ResumePoint
+from pyshare.client.committed import CommittedText
 from pyshare.client.errors import TextTooLong
 from pyshare.client.events import (
     EditRefused,
@@ -76,14 +77,11 @@ class Replica:
     unconfirmed, or in the log, or in an `EditRefused` event.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, updates: int = 1024) -> None:
         # Text on the screen, a units string: the committed one with the unconfirmed edits.
         self.text = ""
-        # Text and version of what is committed; None before the first welcome.
-        self._committed = ""
-        self._version: int | None = None
-        # The mark of the update that made the version, if it was heard.
-        self._tip: str | None = None
+        # What is committed, with the newest so many updates.
+        self.committed = CommittedText(updates)
         # What leads from the committed text to the one on the screen.
         self._unconfirmed = Unconfirmed(apart=_APART)
         # Number of the last push.
@@ -94,9 +92,9 @@ class Replica:
         self.id = ""
         self.mode: Mode = "view_only"
         self.limits: Limits | None = None
-        self._epoch = ""
-        # Whether edits are being committed.
+        # Whether edits are being committed, and why not, if the server said so.
         self.storage: Storage = "ok"
+        self.storage_reason = ""
         # Who else is here, and the positions that move with the text on the screen.
         self.presence = Presence()
         # Whether one's own selection is to be sent, and whether it was sent when unconfirmed edits hid where it
@@ -109,14 +107,12 @@ class Replica:
     @property
     def version(self) -> int:
         """The version up to which the log is known."""
-        return self._version or 0
+        return self.committed.version or 0
 
     @property
     def resume_point(self) -> ResumePoint | None:
         """The point from which the server is to go on; None: it has to send the text."""
-        if self._version is None or self._must_fetch:
-            return None
-        return ResumePoint(self._epoch, self._version, self._tip)
+        return None if self._must_fetch else self.committed.resume_point
 
     @property
     def must_fetch(self) -> bool:
@@ -142,7 +138,7 @@ class Replica:
     @property
     def unsaved(self) -> tuple[Change, ...]:
         """Edits that are neither committed nor refused, as one edit of the committed text."""
-        return shown(self._unconfirmed.whole(len(self._committed)), self._committed)
+        return shown(self._unconfirmed.whole(len(self.committed.text)), self.committed.text)
 
     @property
     def peers(self) -> Mapping[str, Peer]:
@@ -217,7 +213,7 @@ class Replica:
         One is in flight at a time: a push that the last connection took with it
         is sent again under its number before any other.
         """
-        if self._version is None or self._must_fetch or self.limits is None or self.mode != "edit":
+        if self.committed.version is None or self._must_fetch or self.limits is None or self.mode != "edit":
             return None
         unconfirmed = self._unconfirmed
         if unconfirmed.in_flight is not None and not unconfirmed.in_flight.sent:
@@ -229,7 +225,7 @@ class Replica:
         if flying is None or flying.sent:
             return None
         flying.sent = True
-        return PushFrame(flying.seq, self._version, (flying.changes,))
+        return PushFrame(flying.seq, self.committed.version, (flying.changes,))
 
     def next_select(self) -> SelectFrame | None:
         """Return the selection to be sent now, if any, in the text that is committed; it counts as sent.
@@ -237,14 +233,14 @@ class Replica:
         A selection in text that is not committed is sent once more when it is.
         """
         hidden = self._unconfirmed.count > 0
-        if self._version is None or not (self._select_due or (self._select_rough and not hidden)):
+        if self.committed.version is None or not (self._select_due or (self._select_rough and not hidden)):
             return None
         self._select_due, self._select_rough = False, hidden
         ranges = self.presence.selected
         if hidden:
-            undo = self._unconfirmed.whole(len(self._committed)).invert(self._committed)
+            undo = self._unconfirmed.whole(len(self.committed.text)).invert(self.committed.text)
             ranges = mapped(ranges, undo.map_pos)
-        return SelectFrame(self._version, ranges)
+        return SelectFrame(self.committed.version, ranges)
 
     # The server's side.
 
@@ -257,7 +253,7 @@ class Replica:
         """
         if self._is_another_life(welcome):
             raise AnotherLife("another codespace has begun at this address")
-        if self._version is not None and welcome.mode != self.mode:
+        if self.committed.version is not None and welcome.mode != self.mode:
             self._events.append(ModeChanged(welcome.mode))
         self.id, self.mode, self.limits = welcome.id, welcome.mode, welcome.limits
         self._tell_peers({peer.id: peer for peer in welcome.peers})
@@ -276,7 +272,7 @@ class Replica:
             self._seq += 1
             flying.seq = self._seq
         if self.mode != "edit" and self._unconfirmed.count:
-            refused = self._unconfirmed.take_back_all(self._committed)
+            refused = self._unconfirmed.take_back_all(self.committed.text)
             self._give_back(RefusalCode.VIEW_ONLY, "this client may only look at the codespace now", *refused)
 
     def receive(self, frame: ReplicaFrame) -> None:
@@ -296,8 +292,8 @@ class Replica:
                 self._tell_peers({**self.peers, client: Peer(client, name, mode)})
             case GoneFrame(client):
                 self._tell_peers({each: peer for each, peer in self.peers.items() if each != client})
-            case StatusFrame(storage):
-                self._tell_storage(storage)
+            case StatusFrame(storage, reason):
+                self._tell_storage(storage, reason or "")
             case _:
                 assert_never(frame)
 
@@ -306,50 +302,53 @@ class Replica:
 
         Where nothing was committed, no text could be lost: the replica goes on in any other.
         """
-        if self._version is None or welcome.epoch == self._epoch or not self._committed:
+        if self.committed.version is None or welcome.epoch == self.committed.epoch or not self.committed.text:
             return False
         if welcome.before is None:
             # The server is too old to say: an empty one has certainly begun since.
             return welcome.version == 0 and welcome.text == ""
-        return self._epoch not in welcome.before
+        return self.committed.epoch not in welcome.before
 
     def _follow(self, welcome: Welcome) -> None:
-        if welcome.updates is None or self.resume_point is None or welcome.epoch != self._epoch:
+        if welcome.updates is None or self.resume_point is None or welcome.epoch != self.committed.epoch:
             self._must_fetch = True
             raise OutOfStep("the welcome has no text, and nothing that this client could go on from")
         self._advance(welcome.version, welcome.updates)
-        if self._version != welcome.version:
+        if self.committed.version != welcome.version:
             self._must_fetch = True
-            raise OutOfStep(f"welcome to version {welcome.version}, which is older than version {self._version}")
+            raise OutOfStep(
+                f"welcome to version {welcome.version}, which is older than version {self.committed.version}"
+            )
 
     def _merge(self, welcome: Welcome, text: str) -> None:
         """Take a whole text: what differs from the committed one was done by others, in one step."""
-        begins = self._version is None and not self._unconfirmed.count
+        begins = self.committed.version is None and not self._unconfirmed.count
         flying = self._unconfirmed.in_flight
+        before = self.committed.text
         if flying and flying.seq <= welcome.acked:
-            self._committed = self._unconfirmed.land().apply(self._committed)
-        self._epoch, self._version, self._must_fetch = welcome.epoch, welcome.version, False
-        self._tip = None
+            before = self._unconfirmed.land().apply(before)
+        self.committed.fetched(welcome.epoch, welcome.version, text)
+        self._must_fetch = False
         if begins:
-            self._committed = self.text = text
+            self.text = text
         else:
-            self._replace_committed(text, None)
+            self._change(self._unconfirmed.pass_over(difference(before, text)), None)
 
     def _advance(self, version: int, updates: Sequence[CommittedUpdate]) -> None:
         first = version - len(updates)
-        if self._version is None or first > self._version:
-            raise OutOfStep(f"version {self._version} is followed by {first + 1}")
-        for push in by_push(updates[self._version - first :]):
-            length = len(self._committed)
-            for number, update in enumerate(push, self._version + 1):
+        if self.committed.version is None or first > self.committed.version:
+            raise OutOfStep(f"version {self.committed.version} is followed by {first + 1}")
+        for push in by_push(updates[self.committed.version - first :]):
+            length = len(self.committed.text)
+            for number, update in enumerate(push, self.committed.version + 1):
                 if update.changes.length != length:
                     self._must_fetch = True
                     raise OutOfStep(f"update {number} is for a text of {update.changes.length} units")
                 length = update.changes.new_length
             changes = reduce(ChangeSet.compose, (update.changes for update in push))
-            self._version += len(push)
-            self._tip = tip_of(push[-1])
-            self._take_push(push[0].sender, push[0].seq, changes)
+            sender, seq = push[0].sender, push[0].seq
+            self.committed.note(len(push), changes, sender, seq, tip_of(push[-1]), own=sender == self.id)
+            self._take_push(sender, seq, changes)
 
     def _take_push(self, sender: str, seq: int, changes: ChangeSet) -> None:
         flying = self._unconfirmed.in_flight
@@ -358,7 +357,7 @@ class Replica:
         if is_flying and flying is not None and flying.is_done_by(changes):
             self._confirm(changes)
             return
-        self._committed = changes.apply(self._committed)
+        self.committed.text = changes.apply(self.committed.text)
         self._change(self._unconfirmed.pass_over(changes), sender)
         if is_own:
             self._seq = max(self._seq, seq)
@@ -375,17 +374,19 @@ class Replica:
         them. Or the push was rebased on a text that the server had merged in
         another way; the log is right.
         """
-        after = changes.apply(self._committed)
+        after = changes.apply(self.committed.text)
         own = self._unconfirmed.land()
-        self._committed = after if own == changes else own.apply(self._committed)
-        if self._committed == after:
+        self.committed.text = after if own == changes else own.apply(self.committed.text)
+        if self.committed.text == after:
             return
         left = deletions(changes).map(own)
-        if left.apply(self._committed) == after:
-            self._committed = after
+        if left.apply(self.committed.text) == after:
+            self.committed.text = after
             self._change(self._unconfirmed.pass_over(left), self.id)
         else:
-            self._replace_committed(after, self.id)
+            changes = difference(self.committed.text, after)
+            self.committed.text = after
+            self._change(self._unconfirmed.pass_over(changes), self.id)
 
     def _take_back(self, refused: RefusedFrame) -> None:
         flying = self._unconfirmed.in_flight
@@ -400,24 +401,19 @@ class Replica:
             refused.code == RefusalCode.TOO_MUCH and self._unconfirmed.shrink()
         )
         if not is_sent_again:
-            self._give_back(refused.code, refused.reason, *self._unconfirmed.take_back(self._committed))
+            self._give_back(refused.code, refused.reason, *self._unconfirmed.take_back(self.committed.text))
 
     def _give_back(self, code: str, reason: str, changes: ChangeSet, undo: ChangeSet) -> None:
         """Take edits out of the text on the screen by `undo`, and tell that they were refused."""
         self._change(undo, None)
-        self._events.append(EditRefused(code, reason, shown(changes, self._committed)))
-
-    def _replace_committed(self, text: str, sender: str | None) -> None:
-        changes = difference(self._committed, text)
-        self._committed = text
-        self._change(self._unconfirmed.pass_over(changes), sender)
+        self._events.append(EditRefused(code, reason, shown(changes, self.committed.text)))
 
     def _change(self, changes: ChangeSet, sender: str | None) -> None:
         """Change the text on the screen, and tell so."""
         before = self.text
         if not self._unconfirmed.count:
             # One string for both.
-            self.text = self._committed
+            self.text = self.committed.text
         else:
             self.text = changes.apply(self.text)
         if not changes.empty:
@@ -430,17 +426,17 @@ class Replica:
         peers.pop(self.id, None)
         self._events += self.presence.tell(peers)
 
-    def _tell_storage(self, storage: Storage) -> None:
-        if storage != self.storage:
-            self.storage = storage
-            self._events.append(StorageChanged(storage))
+    def _tell_storage(self, storage: Storage, reason: str = "") -> None:
+        if (storage, reason) != (self.storage, self.storage_reason):
+            self.storage, self.storage_reason = storage, reason
+            self._events.append(StorageChanged(storage, reason))
 
     def _on_select(self, frame: PeerSelectFrame) -> None:
         """Note a peer's selection; one of another version than the log is known to cannot be placed."""
         positions = [pos for pair in frame.ranges for pos in pair]
         if frame.id == self.id:
             return
-        if frame.version == self._version and all(pos <= len(self._committed) for pos in positions):
-            changes = self._unconfirmed.whole(len(self._committed))
+        if frame.version == self.committed.version and all(pos <= len(self.committed.text) for pos in positions):
+            changes = self._unconfirmed.whole(len(self.committed.text))
             ranges = self.presence.selections[frame.id] = mapped(frame.ranges, changes.map_pos)
             self._events.append(PeerSelected(frame.id, mapped(ranges, Places(self.text).index)))

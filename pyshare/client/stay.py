@@ -10,7 +10,7 @@ import trio
 
 from pyshare.client.address import check_name, parse_address
 from pyshare.client.codespace import Codespace
-from pyshare.client.errors import CodespaceClosed
+from pyshare.client.errors import CodespaceClosed, TrioNeeded
 from pyshare.client.link import ClientLimits, Link
 from pyshare.client.replica import Replica
 from pyshare.client.transport import OpenConnection, open_websocket
@@ -61,12 +61,15 @@ async def connect(
         wall_clock: tells the time in seconds; where it runs ahead of trio's, the machine has slept.
 
     Raises:
+        TrioNeeded: if trio does not run here; `pyshare.client.sync` is for other programs.
         ValueError: if an argument is wrong; says how.
         ConnectError: if there is no first connection in time, and the client is not patient.
         CodespaceClosed: if the server refuses this client for good.
         EditsUnconfirmed: if the body ends well and its edits are not confirmed in time; has the text.
         EditsRefused: if the body ends well and edits were refused that nobody was told of.
     """
+    if not trio.lowlevel.in_trio_run():
+        raise TrioNeeded
     address = parse_address(url)
     session = secrets.token_bytes(SESSION_BYTES) if session is None else session
     if len(session) != SESSION_BYTES:
@@ -75,7 +78,7 @@ async def connect(
     if not save_seconds >= 0:
         raise ValueError(f"save_seconds is {save_seconds}; should be 0 or more")
     limits = limits or ClientLimits()
-    replica = Replica()
+    replica = Replica(updates=limits.updates)
     link = Link(
         replica,
         address,

@@ -512,7 +512,7 @@ async def test_an_edit_waits_for_a_store_that_is_away_without_a_new_connection(a
     async with world.client() as codespace:
         world.holds_pushes = True
         codespace.insert(0, "x")
-        world.connection.deliver(StatusFrame("down"))
+        world.connection.deliver(StatusFrame("down", "the disk is full"))
         await trio.sleep(1010)
         assert world.connection.asked == 40, "every 25 seconds"
         world.connection.deliver(StatusFrame("ok"))
@@ -826,9 +826,10 @@ async def test_events_tell_what_others_do_in_the_order_of_it(autojump_clock: Moc
         connection.deliver(PeerFrame("bob", "Bob", "edit"))
         connection.deliver(PeerSelectFrame("bob", 1, ((0, 6),)))
         others(world, Change(0, 1, "😀"))
-        connection.deliver(StatusFrame("down"))
+        connection.deliver(StatusFrame("down", "the disk is full"))
         await wait_all_tasks_blocked()
         assert (codespace.peers, codespace.storage) == ({"bob": Peer("bob", "Bob", "edit")}, "down")
+        assert codespace.storage_reason == "the disk is full"
         assert codespace.selections == {"bob": ((0, 6),)}
         connection.deliver(GoneFrame("bob"))
         assert await read(events) == [
@@ -836,7 +837,7 @@ async def test_events_tell_what_others_do_in_the_order_of_it(autojump_clock: Moc
             PeerJoined(Peer("bob", "Bob", "edit")),
             PeerSelected("bob", ((0, 6),)),
             TextChanged((Change(0, 1, "😀"),), 2, "others"),
-            StorageChanged("down"),
+            StorageChanged("down", "the disk is full"),
             PeerLeft("bob"),
         ]
 

@@ -22,9 +22,13 @@ from pyshare.client import (
     ModeChanged,
     Reconnected,
     TextChanged,
+    Update,
+    UpdatesMissed,
 )
+from pyshare.client.link import ClientLimits
 from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import RefusedFrame
+from pyshare.core.units import from_units
 from tests.client.model import LIMITS, ModelServer
 from tests.client.test_codespace import others, read
 from tests.client.world import World
@@ -74,6 +78,71 @@ async def test_a_text_is_rebuilt_from_events_through_edits_of_all_refusals_and_l
             await codespace.wait_confirmed()
         await codespace.wait_connected()
         assert rebuilt(text, await read(events)) == codespace.text
+
+
+def built(text: str, updates: list[Update]) -> str:
+    """Return what committed `updates` make of a committed text."""
+    for update in updates:
+        for change in reversed(update.changes):
+            text = text[: change.start] + change.insert + text[change.end :]
+    return text
+
+
+async def test_what_is_committed_is_followed_with_authors_of_all_edits(autojump_clock: MockClock) -> None:
+    world = World("b")
+    async with world.client() as codespace:
+        updates = codespace.updates()
+        world.holds_pushes = True
+        codespace.insert(0, "\U0001f600")
+        codespace.insert(0, "a")
+        assert codespace.committed_text == "b"
+        await wait_all_tasks_blocked()
+        others(world, Change(1, 1, "c"))
+        world.connection.arrive(world.connection.held[0])
+        await codespace.wait_confirmed()
+        assert [await anext(updates), *updates.read_nowait()] == [
+            Update(1, "others", 1, (Change(1, 1, "c"),)),
+            Update(2, codespace.id, 1, (Change(0, 0, "a\U0001f600"),), own=True),
+        ]
+        assert codespace.committed_text == codespace.text == "a\U0001f600bc"
+
+
+async def test_a_log_is_rebuilt_through_edits_of_all_and_texts_that_were_fetched_again(
+    autojump_clock: MockClock,
+) -> None:
+    world = World(server=ModelServer("one\n", history=1))
+    async with world.client() as codespace:
+        start, text = codespace.version, codespace.committed_text
+        codespace.append("\U0001f600 mine\n")
+        others(world, Change(0, 0, "\ud83d\ude00 "))
+        await codespace.wait_confirmed()
+        world.connection.end()
+        others(world, Change(0, 2, "zero\n"))
+        others(world, Change(0, 0, "!"))
+        await codespace.reconnect()
+        codespace.insert(1, "y")
+        await codespace.wait_confirmed()
+        updates = codespace.updates(since=start).read_nowait()
+        assert [update.sender for update in updates] == ["others", codespace.id, None, codespace.id]
+        assert [update.version for update in updates] == [1, 2, 4, 5]
+        assert built(text, updates) == codespace.committed_text == from_units(world.server.document.text)
+        assert codespace.updates(since=4).read_nowait() == updates[3:]
+
+
+async def test_updates_that_are_not_kept_are_an_error_and_so_is_a_reader_that_is_too_slow() -> None:
+    world = World()
+    async with world.client(limits=ClientLimits(updates=2)) as codespace:
+        updates = codespace.updates()
+        for number in range(3):
+            others(world, Change(number, number, "x"))
+        await codespace.wait_version(3)
+        with pytest.raises(UpdatesMissed, match="the client keeps 2 updates"):
+            await anext(updates)
+        with pytest.raises(ValueError, match="updates since version 0 are not kept; the text now has version 3"):
+            codespace.updates(since=0)
+        assert [update.version for update in codespace.updates(since=1).read_nowait()] == [2, 3]
+    with pytest.raises(CodespaceClosed):
+        await anext(codespace.updates())
 
 
 async def test_edits_that_come_to_nothing_are_no_events() -> None:
