@@ -66,7 +66,10 @@ _CHARACTER_BYTES = 4
 _RESTARTING = Closing(CloseCode.RESTARTING, "the server restarts; reconnect")
 _FAILED = Closing(CloseCode.OUR_FAULT, "the server failed; reconnect to go on")
 _CHANNEL_GONE = Closing(CloseCode.TRY_LATER, "this codespace failed here; reconnect to go on")
-_NO_DIALECT = Closing(CloseCode.NOT_UNDERSTOOD, f"offer subprotocol {SUBPROTOCOL}, or none for the stock front end's")
+_NO_DIALECT = Closing(
+    CloseCode.NOT_UNDERSTOOD,
+    f"offer subprotocol {SUBPROTOCOL}: this server speaks no other; or none, as the stock front end",
+)
 _NOT_CHECKED = Closing(CloseCode.TRY_LATER, "the token could not be checked in time; try again later")
 _LONG_TOKEN = Closing(CloseCode.NOT_AUTHENTICATED, f"a token has at most {_TOKEN_LENGTH} characters")
 _BINARY = Closing(CloseCode.BINARY, "binary frame; send JSON in text frames")
@@ -277,11 +280,12 @@ class _Connection:
             sentence = "There is nothing here; a codespace is at /codespace/{token}/."
             self._http_answer = http_answer(HTTPStatus.NOT_FOUND, sentence)
             return
-        offered = (name for name in request.proposed_subprotocols if name in DIALECTS)
-        subprotocol = next(offered, None)
-        ws = self._ws = await request.accept(subprotocol=subprotocol)
+        offered = request.proposed_subprotocols
+        subprotocol = next((name for name in offered if name in DIALECTS), None)
+        # Where nothing is known that is offered, something of it is agreed to: else browsers do not tell why this ends.
+        ws = self._ws = await request.accept(subprotocol=subprotocol or next(iter(offered), None))
         with self._until_refused():
-            if subprotocol is None and request.proposed_subprotocols:
+            if subprotocol is None and offered:
                 raise ConnectionRefused(_NO_DIALECT)
             dialect = DIALECTS[subprotocol]
             arrival = dialect.parse_arrival(query)

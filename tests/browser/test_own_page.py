@@ -201,3 +201,13 @@ def test_what_is_not_the_address_of_a_codespace_is_refused_at_once(bare: Page) -
         name, message = bare.evaluate(refused, address)
         assert name == "TypeError"
         assert "is not the address of a codespace: it should" in message
+
+
+def test_a_browser_shows_why_a_version_of_the_protocol_is_refused(server: Server, bare: Page) -> None:
+    url = server.new_link().replace("http", "ws").replace("/#", "/codespace/") + "/"
+    dial = (
+        "url => new Promise(done => new WebSocket(url, 'pyshare.v2').onclose = each => done([each.code, each.reason]))"
+    )
+    code, reason = bare.evaluate(dial, url)
+    assert code == 4400
+    assert "offer subprotocol pyshare.v1" in reason

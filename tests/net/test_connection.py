@@ -84,6 +84,37 @@ async def test_the_path_may_lack_its_last_slash_and_the_token_may_be_quoted(
         await leaves(world)
 
 
+@pytest.mark.parametrize(
+    ("offered", "agreed"), [(("pyshare.v2", "pyshare.v1"), "pyshare.v1"), (("pyshare.v1", "pyshare.v0"), "pyshare.v1")]
+)
+async def test_of_several_versions_the_one_is_agreed_on_that_is_known(
+    offered: tuple[str, ...], agreed: str, autojump_clock: MockClock
+) -> None:
+    async with serving() as world:
+        answer = await world.client.open(subprotocols=offered)
+
+        assert isinstance(answer, AcceptConnection)
+        assert answer.subprotocol == agreed
+        await world.next(Join)
+        await leaves(world)
+
+
+@pytest.mark.parametrize("offered", [("pyshare.v2",), ("pyshare.v3", "pyshare.v2"), ("graphql-ws",)])
+async def test_an_offer_of_unknown_versions_alone_is_agreed_to_and_ended_with_a_sentence(
+    offered: tuple[str, ...], autojump_clock: MockClock
+) -> None:
+    async with serving() as world:
+        answer = await world.client.open(subprotocols=offered)
+
+        assert isinstance(answer, AcceptConnection)
+        # Browsers fail a connection that agrees to nothing of what they have offered, and tell no reason.
+        assert answer.subprotocol == offered[0]
+        code, reason = await world.client.closing()
+        assert code == 4400
+        assert "offer subprotocol pyshare.v1: this server speaks no other" in reason
+        assert world.asked == []
+
+
 async def test_what_the_channel_writes_arrives_and_what_the_client_says_is_received(
     autojump_clock: MockClock,
 ) -> None:

@@ -49,6 +49,10 @@ async def test_what_is_not_the_address_of_a_codespace_is_refused_with_a_sentence
     await run_in(web, "node", "tests/address.mjs")
 
 
+async def test_codemirror_and_the_browser_client_pass_the_vectors_for_authors_of_clients(web: Path) -> None:
+    await run_in(web, "node", "tests/vectors.mjs")
+
+
 async def test_edits_of_any_size_are_pushed_in_parts_that_fit_the_limits(web: Path, seed: int) -> None:
     await run_in(web, "node", "tests/cut.mjs", str(seed))
 
