@@ -174,6 +174,7 @@ def codespaces_limits(settings: Settings) -> CodespacesLimits:
     """Return what the settings mean for codespaces over HTTP."""
     return CodespacesLimits(
         text_units=settings.text_units,
+        edit_bytes=settings.message_bytes,
         api_link_seconds=settings.api_link_seconds,
         authentication_seconds=min(settings.authentication_seconds, CodespacesLimits().authentication_seconds),
     )

@@ -48,12 +48,13 @@ from pyshare.limits import (
     store_limits,
     supervisor_limits,
 )
-from pyshare.net.addresses import Address, authority
+from pyshare.net.addresses import Address, AddressBuckets, authority
 from pyshare.net.application import build_app
 from pyshare.net.auth import Authenticator, open_authenticator
 from pyshare.net.codespaces import Codespaces
 from pyshare.net.connection import serve_connection
 from pyshare.net.creations import Creations
+from pyshare.net.edits import Edits
 from pyshare.net.held import HeldBytes
 from pyshare.net.http import serve_http
 from pyshare.net.listener import Listener, open_listeners
@@ -72,6 +73,8 @@ logger = logging.getLogger(__name__)
 
 #: Open files beside those of connections: the program's own, the API's, some to spare.
 _OTHER_FILES = 128
+#: Part of the time for an answer over HTTP in which an edit is committed, or the answer says that this is not known.
+_EDIT_PART = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +251,8 @@ async def serve_with(
             await parts.start(partial(supervisor.run, messages), name="supervisor")
             closes: Counter[str] = Counter()
             creations = Creations(creation_limits(settings))
-            connection = _connection(settings, authenticator, mailbox, creations, closes)
+            work = address_work(settings)
+            connection = _connection(settings, authenticator, mailbox, creations, closes, work)
             listener = Listener(sockets.ws, connection, limits=listener_limits(settings))
             await parts.start(partial(listener.run), name="WebSocket listener")
             gauge = Gauge(settings, instance, readiness, listener, supervisor, creations, closes)
@@ -259,7 +263,8 @@ async def serve_with(
                 app = build_app(readiness.why_not, [*metrics.own_routes, *roster.own_routes])
                 own = partial(serve_http, [group.listener], app, limits=metrics_limits(settings))
                 await parts.start(own, name="metrics for other workers")
-            codespaces = _routes(settings, store, authenticator, signer, creations)
+            edits = Edits(partial(open_lease, mailbox), work, seconds=_EDIT_PART * settings.http_seconds)
+            codespaces = _routes(settings, store, authenticator, signer, creations, edits)
             app = build_app(readiness.why_not, codespaces, allowed_origins=settings.origins.allowed)
             http = partial(serve_http, sockets.http, app, adopt=listener.adopt, limits=http_limits(settings))
             await parts.start(http, name="HTTP listener")
@@ -285,11 +290,11 @@ def _connection(
     supervisor: trio.MemorySendChannel[SupervisorMessage],
     creations: Creations,
     closes: Counter[str],
+    work: AddressBuckets,
 ) -> Callable[[socket.socket, Address, bytes], Awaitable[None]]:
     """Return how a client's WebSocket is served, whatever address it comes from."""
     limits = connection_limits(settings)
     held = HeldBytes(settings.buffer_bytes)
-    shared_work = address_work(settings)
 
     async def serve_client(client: socket.socket, address: Address, received: bytes) -> None:
         await serve_connection(
@@ -301,7 +306,7 @@ def _connection(
             limits=limits,
             on_closed=lambda code: closes.update((code,)),
             held=held,
-            address_work=shared_work,
+            address_work=work,
             count_creation=partial(creations.by_joining, address),
         )
 
@@ -309,12 +314,18 @@ def _connection(
 
 
 def _routes(
-    settings: Settings, store: Store, authenticator: Authenticator, signer: Signer | None, creations: Creations
+    settings: Settings,
+    store: Store,
+    authenticator: Authenticator,
+    signer: Signer | None,
+    creations: Creations,
+    edits: Edits,
 ) -> Sequence[BaseRoute]:
     """Return what there is over HTTP beside health."""
     if not settings.has_page or signer is None:
         return ()
-    codespaces = Codespaces(store, authenticator.admit, signer, creations=creations, limits=codespaces_limits(settings))
+    limits = codespaces_limits(settings)
+    codespaces = Codespaces(store, authenticator.admit, signer, edits=edits, creations=creations, limits=limits)
     return (*codespaces.routes, *Page().routes)
 
 

@@ -28,9 +28,9 @@ from pyshare.actors.log import (
     StorageChanged,
     Unanswerable,
 )
-from pyshare.actors.member import Member
+from pyshare.actors.member import Author
 from pyshare.actors.members import Members
-from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Left, Outlet, Received
+from pyshare.actors.messages import ChannelMessage, Drain, Drained, Join, Leave, Left, Outlet, Received, Submit
 from pyshare.actors.welcome import Standing
 from pyshare.core.document import HistoryGap, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused, RefusalCode
@@ -122,8 +122,8 @@ class Channel:
             attendance=self._attendance,
             members=self._members,
         )
-        # Joins that wait for the log to be read or for an append to end.
-        self._waiting: list[Join] = []
+        # Joins and visits that wait for the log to be read or for an append to end.
+        self._waiting: list[Join | Submit] = []
         # Whether the server stops.
         self._draining = False
         # Why the members are closed in the end.
@@ -186,7 +186,7 @@ class Channel:
                 self._on_received(outlet, frame)
             case Drained(outlet):
                 self._members.catch_up(outlet)
-            case Join():
+            case Join() | Submit():
                 self._on_join(message)
             case Leave(outlet):
                 self._on_leave(outlet)
@@ -208,7 +208,7 @@ class Channel:
                     break
                 self._on_message(mailbox.receive_nowait())
 
-    def _on_join(self, join: Join) -> None:
+    def _on_join(self, join: Join | Submit) -> None:
         if self._draining:
             join.outlet.close_nowait(_RESTARTING)
             return
@@ -219,16 +219,18 @@ class Channel:
         else:
             self._admit(join)
 
-    def _must_wait(self, join: Join) -> bool:
+    def _must_wait(self, join: Join | Submit) -> bool:
         """Return whether the log is read first. While the store is away, a client that knows no more need not wait."""
         if self._log.is_appending(join.peer.id):
             return True
         ahead = join.epoch == self._epoch and (join.version or 0) > self._document.version
         return ahead or (self._log.must_read and self._members.storage == "ok")
 
-    def _admit(self, join: Join) -> None:
+    def _admit(self, join: Join | Submit) -> None:
         client = join.peer.id
-        if self._members.admit(join):
+        if isinstance(join, Submit):
+            self._members.submit(join)
+        elif self._members.admit(join):
             # It is being told what is committed, and sends again what is not.
             self._log.drop(client)
             self._times.dropped(client)
@@ -244,17 +246,17 @@ class Channel:
         elif any(join.outlet is outlet for join in self._waiting):
             outlet.close_nowait(Closing(CloseCode.NOT_UNDERSTOOD, "wait for the welcome before you send"))
 
-    def _on_push(self, push: Push, member: Member) -> None:
-        """Have a push of a member committed, or refused.
+    def _on_push(self, push: Push, author: Author) -> None:
+        """Have a push committed, or refused.
 
         While draining, only those are taken that cannot be sent again: all connections are about to be closed.
         """
-        if self._draining and member.sends_again:
+        if self._draining and author.sends_again:
             return
         try:
-            if member.peer.mode == "view_only":
+            if author.peer.mode == "view_only":
                 raise PushRefused(RefusalCode.VIEW_ONLY, "you may look at this codespace, not edit it")
-            if not self._log.add(push, charge=member.outlet.charge):
+            if not self._log.add(push, charge=author.outlet.charge):
                 return
         except PushRefused as refusal:
             self._members.refuse(push, refusal)
@@ -287,7 +289,7 @@ class Channel:
                 message = mailbox.receive_nowait()
             except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
                 break
-            if isinstance(message, Join):
+            if isinstance(message, Join | Submit):
                 joins.append(message)
         for join in joins:
             join.outlet.close_nowait(closing)

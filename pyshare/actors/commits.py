@@ -130,8 +130,11 @@ class PendingPushes:
     def _add(self, waiting: WaitingPush, draft: Draft, document: Document, turn: Work) -> bool | None:
         """Return whether a push was added to `draft`, False if it has nothing to add; None if the draft ends here."""
         client = waiting.push.sender
-        if draft.has(waiting.push):
+        push = waiting.push
+        if draft.has(push):
             return False
+        if push.exact and push.version < draft.base + len(draft.updates):
+            raise PushRefused(RefusalCode.TOO_OLD, "the text has changed since; read it again")
         if not waiting.go_on(document, turn):
             self._pushes[client] = self._pushes.pop(client)
             return None

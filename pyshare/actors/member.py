@@ -7,30 +7,47 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from pyshare.actors.messages import Join, Outlet
+from typing_extensions import override
+
+from pyshare.actors.messages import Join, Outlet, Visitor
 from pyshare.core.document import Push, Update
 from pyshare.core.errors import Closing, PushRefused
 from pyshare.core.protocol import Peer
 
 
-class Member(Protocol):
+class Author(Protocol):
+    """Somebody whose pushes a channel has committed: a member, or a visitor."""
+
+    @property
+    def outlet(self) -> Outlet | Visitor:
+        """The way to the author, who pays for the work."""
+
+    @property
+    def peer(self) -> Peer:
+        """The author's id in the log, name and mode."""
+
+    @property
+    def sends_again(self) -> bool:
+        """True if the author keeps edits until they are committed, and sends them again after coming back."""
+
+    def refuse(self, push: Push, refusal: PushRefused) -> None:
+        """Take note that a push of the author can never be committed."""
+
+    def close(self, closing: Closing) -> None:
+        """Have the connection closed, and commit nothing more of what the author has made."""
+
+
+class Member(Author, Protocol):
     """A client in a channel."""
 
     @property
+    @override
     def outlet(self) -> Outlet:
         """The way to the client."""
 
     @property
-    def peer(self) -> Peer:
-        """The client as the others see it."""
-
-    @property
     def remote(self) -> str:
         """The address that the client comes from, for the server's operator."""
-
-    @property
-    def sends_again(self) -> bool:
-        """True if the client keeps its edits until they are committed, and sends them again when it comes back."""
 
     def receive(self, frame: object) -> None:
         """Take a frame that the client has sent."""
@@ -41,17 +58,11 @@ class Member(Protocol):
     def show(self, frames: bytes) -> None:
         """Have the client sent the selections of others, if its dialect has them and its socket has room."""
 
-    def refuse(self, push: Push, refusal: PushRefused) -> None:
-        """Take note that a push of the client can never be committed."""
-
     def drained(self) -> Collection[str] | None:
         """Send the client what it missed, now that its socket has room.
 
         Return the topics of which it is owed news, or None if it has not been brought up to date by this.
         """
-
-    def close(self, closing: Closing) -> None:
-        """Have the connection closed, and commit nothing more of what the client has made."""
 
     def leave(self) -> None:
         """Let the client go: it is sent nothing more."""
@@ -97,5 +108,5 @@ class Room(Protocol):
         """Do what is due after a while, for as long as the channel lives."""
 
 
-#: Has a push of a member committed, or refused.
-HavePushed: TypeAlias = Callable[[Push, Member], None]
+#: Has a push committed, or refused.
+HavePushed: TypeAlias = Callable[[Push, Author], None]

@@ -10,9 +10,10 @@ from pyshare.actors.attendance import Attendance
 from pyshare.actors.channel_limits import ChannelLimits
 from pyshare.actors.collab import CollabRoom
 from pyshare.actors.counts import Counts, Guest
-from pyshare.actors.member import HavePushed, Member, Room, RoomStatistics
-from pyshare.actors.messages import DialectName, Join, Outlet
+from pyshare.actors.member import Author, HavePushed, Member, Room, RoomStatistics
+from pyshare.actors.messages import DialectName, Join, Outlet, Submit
 from pyshare.actors.stock import StockRoom
+from pyshare.actors.visits import Visits
 from pyshare.actors.welcome import Standing
 from pyshare.core.document import Document, Push, Update
 from pyshare.core.errors import CloseCode, Closing, PushRefused
@@ -44,6 +45,8 @@ class Members:
             "collab": CollabRoom(document, attendance, standing, limits.fanout, share, push=push, counts=counts),
             "stock": StockRoom(document, limits.stock, push=push, select=attendance.select),
         }
+        # The visits of those who are no members.
+        self._visits = Visits(document, standing.epoch, push=push)
         # All members, by the ways to them; and by their ids.
         self._by_outlet: dict[Outlet, Member] = {}
         self._by_id: dict[str, Member] = {}
@@ -94,6 +97,14 @@ class Members:
         self._attendance.join(join.peer)
         return True
 
+    def submit(self, submit: Submit) -> None:
+        """Have the edit of a visitor committed, or say why not; while edits are not being committed, none is taken."""
+        if self.storage == "down":
+            reason = self._status.reason or "edits are not being saved"
+            submit.outlet.close_nowait(Closing(CloseCode.TRY_LATER, f"{reason}; try again later"))
+        else:
+            self._visits.take(submit)
+
     def leave(self, outlet: Outlet) -> None:
         """Let a member go, if it is one."""
         member = self._by_outlet.pop(outlet, None)
@@ -103,7 +114,8 @@ class Members:
             self._attendance.leave(member.peer.id)
 
     def close_all(self, closing: Closing) -> None:
-        """Have all connections closed."""
+        """Have all connections closed, and all visits ended."""
+        self._visits.close_all(closing)
         for outlet in self._by_outlet:
             outlet.close_nowait(closing)
 
@@ -112,6 +124,7 @@ class Members:
         self.introduce(update.sender for update in updates)
         for room in self.rooms.values():
             room.publish(updates)
+        self._visits.publish(updates)
 
     def introduce(self, clients: Iterable[str]) -> None:
         """Tell all members at once of those of `clients` of whom they have not been told."""
@@ -142,29 +155,29 @@ class Members:
             member.tell(b"".join(frames.values()))
 
     def refuse(self, push: Push, refusal: PushRefused) -> None:
-        """Tell the member that has made `push`, if it is here, that the push can never be committed."""
+        """Tell the author of `push`, if it is here, that the push can never be committed."""
         self._counts.refused[refusal.code] += 1
-        member = self._find_sender(push.sender)
-        if member is not None:
-            member.refuse(push, refusal)
+        author = self._find_sender(push.sender)
+        if author is not None:
+            author.refuse(push, refusal)
 
     def close(self, client: str, closing: Closing) -> None:
-        """Close the member of that id, if it is here, and commit nothing more of what it has made."""
-        member = self._find_sender(client)
-        if member is not None:
-            member.close(closing)
+        """Close the author of that id, if it is here, and commit nothing more of what it has made."""
+        author = self._find_sender(client)
+        if author is not None:
+            author.close(closing)
 
     def tell_storage(self, status: StatusFrame) -> None:
         """Tell all members whether edits are being committed."""
         self._status = status
         self.tell_all(self._news([_STORAGE]))
 
-    def _find_sender(self, client: str) -> Member | None:
-        """Return the member of that id, or the one that has left and whose edits are still to be committed."""
+    def _find_sender(self, client: str) -> Author | None:
+        """Return the member of that id, the one that has left and whose edits are to be committed, or the visitor."""
         if client in self._by_id:
             return self._by_id[client]
         left = (room.find_left(client) for room in self.rooms.values())
-        return next((member for member in left if member is not None), None)
+        return next((member for member in left if member is not None), None) or self._visits.find(client)
 
     def _news(self, topics: Collection[str]) -> dict[str, bytes]:
         """Return the newest frame of each topic: the storage, or one of the attendance."""

@@ -1,4 +1,4 @@
-"""The messages in a channel's mailbox, and the outlet through which a channel answers a client.
+"""The messages in a channel's mailbox, and the outlets through which a channel answers.
 
 Connections send all of them but `Left` and `Drain`, which the supervisor sends, and know nothing else of a channel.
 """
@@ -6,7 +6,8 @@ Connections send all of them but `Left` and `Drain`, which the supervisor sends,
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from pyshare.core.errors import Closing
+from pyshare.core.changeset import Change
+from pyshare.core.errors import Closing, PushRefused
 from pyshare.core.protocol import Peer
 
 #: The dialects that clients speak; see `pyshare.actors.member`.
@@ -56,6 +57,42 @@ class Join:
     remote: str = ""
 
 
+class Visitor(Protocol):
+    """The channel's view of somebody who waits for the answer to one edit: one of the first three calls, once.
+
+    All methods return at once and never raise.
+    """
+
+    def committed_nowait(self, epoch: str, version: int) -> None:
+        """Say that the edit is committed: it made that version."""
+
+    def refuse_nowait(self, refusal: PushRefused) -> None:
+        """Say why the edit can never be committed."""
+
+    def close_nowait(self, closing: Closing) -> None:
+        """Say why the edit is not committed here and now."""
+
+    def charge(self, steps: int) -> None:
+        """Have the visitor pay for work; see `Outlet.charge`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Submit:
+    """Commit one edit of somebody who is no member, as a push of theirs; the outlet is answered once."""
+
+    outlet: Visitor
+    #: An id that nobody else has, which stands in the log, and the mode.
+    peer: Peer
+    #: Changes in the text of `version`, in order; and text for its end.
+    changes: tuple[Change, ...] = ()
+    append: str = ""
+    #: The text that the changes are for; None if there are none, for whatever text is the newest.
+    epoch: str | None = None
+    version: int | None = None
+    #: Whether the edit is for that version only.
+    exact: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A member sent a frame, of the kinds that its dialect has."""
@@ -90,4 +127,4 @@ class Drain:
     """The server stops: commit what is pending, take no more, close all members with 1012."""
 
 
-ChannelMessage = Join | Received | Drained | Leave | Left | Drain
+ChannelMessage = Join | Submit | Received | Drained | Leave | Left | Drain

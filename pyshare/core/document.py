@@ -37,6 +37,8 @@ class Push:
     #: Version of the text that the first change set applies to.
     version: int
     updates: tuple[ChangeSet, ...]
+    #: Whether it is for this version only, and refused when anything else was committed first.
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ def build_app(
     origins = Middleware(
         CORSMiddleware,
         allow_origins=tuple(allowed_origins),
-        allow_methods=("GET", "POST"),
-        allow_headers=("Content-Type", "If-None-Match"),
+        allow_methods=("GET", "PATCH", "POST"),
+        allow_headers=("Content-Type", "If-Match", "If-None-Match"),
         expose_headers=("ETag", "Retry-After"),
     )
     app = Starlette(

@@ -1,4 +1,4 @@
-"""Codespaces over HTTP: a new one, a link to one, the text of one.
+"""Codespaces over HTTP: a new one, a link to one, the text of one, read and edited.
 
 A link is a token of this server's (`net/tokens.py`). A client that has a token
 of a codespace can make links from it that are good for as much, or for less.
@@ -29,6 +29,7 @@ from pyshare.net.addresses import Address
 from pyshare.net.answers import answer
 from pyshare.net.auth import Admission
 from pyshare.net.creations import Creations, Refusal
+from pyshare.net.edits import Edits, NewEdit
 from pyshare.net.tokens import Grant, Signer
 from pyshare.store.folding import folded
 from pyshare.store.interface import Appended, Standing, Store
@@ -55,6 +56,8 @@ class CodespacesLimits:
 
     #: UTF-16 code units of a text.
     text_units: int = 524_288
+    #: Bytes of a request that edits a text.
+    edit_bytes: int = 1_048_576
     #: Texts that are read from the store at one time; other requests wait.
     texts_at_once: int = 4
     #: Seconds that a link works which is made from a token of the API; with 0 there are none.
@@ -85,6 +88,7 @@ class _NewLink:
 
 _NEW_CODESPACE = TypeAdapter(_NewCodespace)
 _NEW_LINK = TypeAdapter(_NewLink)
+_NEW_EDIT = TypeAdapter(NewEdit)
 
 
 class Codespaces:
@@ -96,6 +100,7 @@ class Codespaces:
         admit: Callable[[str, str], Awaitable[Admission]],
         signer: Signer,
         *,
+        edits: Edits,
         creations: Creations | None = None,
         limits: CodespacesLimits | None = None,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
@@ -104,6 +109,8 @@ class Codespaces:
         # Says what a token is good for; of those that wait, each address, which it is told, has its turn.
         self._admit = admit
         self._signer = signer
+        # Has edits committed.
+        self._edits = edits
         self._limits = limits or CodespacesLimits()
         self._new_id = new_id
         # Who reads a text: each takes memory and turns for it.
@@ -116,7 +123,7 @@ class Codespaces:
         return (
             Route("/codespaces", self._create, methods=["POST"]),
             Route("/codespaces/{token}/links", self._link, methods=["POST"]),
-            Route("/codespaces/{token}/text", self._text, methods=["GET"]),
+            Route("/codespaces/{token}/text", self._text_or_edit, methods=["GET", "PATCH"]),
         )
 
     async def _create(self, request: Request) -> JSONResponse:
@@ -149,6 +156,22 @@ class Codespaces:
         create = admission.create and wanted.mode == "edit"
         grant = Grant(admission.codespace, wanted.mode, min(ends, default=None), create)
         return answer(HTTPStatus.CREATED, {"mode": grant.mode, **self._sign(grant)})
+
+    async def _text_or_edit(self, request: Request) -> Response:
+        return await (self._edit(request) if request.method == "PATCH" else self._text(request))
+
+    async def _edit(self, request: Request) -> Response:
+        """Have an edit committed; answer the version that it made."""
+        _check(self._creations.foreign(request.headers))
+        size_bytes = len(await request.body())
+        if size_bytes > self._limits.edit_bytes:
+            reason = f"an edit has at most {self._limits.edit_bytes} bytes; send it in parts"
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
+        wanted = await _parse(request, _NEW_EDIT)
+        admission = await self._admitted(request)
+        if_match = request.headers.get("if-match")
+        standing = await self._edits.commit(admission, _address(request), wanted, if_match, size_bytes)
+        return answer(HTTPStatus.OK, {"version": standing.version}, {"ETag": _tag(standing)})
 
     async def _text(self, request: Request) -> Response:
         """Answer the committed text."""

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 import trio
 
-from pyshare.actors.member import Member
+from pyshare.actors.member import Author
 from pyshare.actors.messages import Drained, Join, Leave, Received
 from pyshare.actors.stock import StockLimits, StockRoom
 from pyshare.actors.supervisor import Mailbox, SupervisorLimits, open_lease
@@ -502,7 +502,7 @@ async def test_an_editor_that_loaded_its_text_before_the_channel_started_here_is
 
 
 def stock_room(document: Document) -> StockRoom:
-    def push(push: Push, member: Member) -> None:
+    def push(push: Push, author: Author) -> None:
         raise AssertionError("nobody types here")
 
     times = count(1)

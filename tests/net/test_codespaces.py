@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,14 +13,17 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from pyshare.actors.supervisor import Mailbox
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.document import Update
 from pyshare.core.errors import CloseCode, Closing, ConnectionRefused
 from pyshare.core.names import public_name
+from pyshare.net.addresses import AddressBuckets
 from pyshare.net.application import build_app
 from pyshare.net.auth import Admission, Authenticator, Creators
 from pyshare.net.codespaces import Codespaces, CodespacesLimits
 from pyshare.net.creations import CreationLimits, Creations
+from pyshare.net.edits import Edits
 from pyshare.net.origins import Origins
 from pyshare.net.tokens import Grant, Signer
 from pyshare.store.faults import Faults
@@ -78,6 +82,10 @@ async def world() -> AsyncIterator[World]:
         nursery.cancel_scope.cancel()
 
 
+def no_channel(codespace: str, *, create: bool) -> AbstractAsyncContextManager[Mailbox]:
+    raise AssertionError("no edit reaches a channel here")
+
+
 def asking(
     store: MemoryStore,
     admit: Callable[[str, str], Awaitable[Admission]],
@@ -85,10 +93,12 @@ def asking(
     creations: CreationLimits | None = None,
     api_link_seconds: int = 3600,
     address: str = "192.0.2.1",
+    edits: Edits | None = None,
 ) -> httpx.AsyncClient:
     limits = CodespacesLimits(text_units=100, authentication_seconds=3, api_link_seconds=api_link_seconds)
     creations = creations or CreationLimits(codespaces_per_minute=8, codespaces_per_minute_per_address=6)
-    routes = Codespaces(store, admit, SIGNER, creations=Creations(creations), limits=limits).routes
+    edits = edits or Edits(no_channel, AddressBuckets(1, burst=1), seconds=8)
+    routes = Codespaces(store, admit, SIGNER, edits=edits, creations=Creations(creations), limits=limits).routes
 
     async def ready() -> str | None:
         await trio.lowlevel.checkpoint()

@@ -39,7 +39,7 @@ READY = {
     "python": "double is at",
 }
 #: Variables that one command leaves to the next.
-KEPT = "TOKEN|MADE|LINK|PATH|PYSHARE_REDIS_PASSWORD"
+KEPT = "TOKEN|MADE|LINK|PATH|PYSHARE_REDIS_PASSWORD|EDIT|TEXT|TAG|EDITS"
 #: Commands that are shown and not run, and why.
 NOT_RUN = {
     "ops/run": "tests/test_ops.py runs it",
