@@ -17,7 +17,7 @@ from pyshare.core.units import Places, from_units, to_units
 from simulation.people import Person, Surroundings, Unsaved
 from simulation.sockets import SimulatedStream
 
-LIMITS = ClientLimits(connect_seconds=6, answer_seconds=4, longest_pause_seconds=4, events=100_000)
+LIMITS = ClientLimits(connect_seconds=6, answer_seconds=4, longest_pause_seconds=4, events=100_000, kept_bytes=2**30)
 
 
 class PythonPerson(Person):

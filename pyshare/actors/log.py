@@ -25,8 +25,9 @@ from pyshare.store.interface import Appended, Conflict, Gone, Lost, Snapshot, St
 
 #: The time at which a text is due that is stored already.
 _NEVER: Final = float("inf")
-#: Events that are kept while the log is read.
-_HEARD_EVENTS: Final = 256
+#: Bytes of the events that are kept while the log is read, and of one event without updates; as `weight` counts them.
+_HEARD_BYTES: Final = 4_194_304
+_EVENT_BYTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +179,9 @@ class LogMachine:
         self._writes_fail = False
         # True while events may have been missed: what the store has may not be what follows the document.
         self._in_doubt = False
-        # What was heard while it was in doubt.
+        # What was heard while it was in doubt, and its weight in bytes.
         self._heard: list[Logged] = []
+        self._heard_bytes = 0
         # The reason, in words for people, that the channel was told of edits not being committed; None while they are.
         self._told_reason: str | None = None
         # Time before which nothing is requested, and seconds of the pause after the next failure. Each codespace has a
@@ -257,9 +259,14 @@ class LogMachine:
             self._outcomes.append(Logged(version, updates))
             return
         self._heard.append(Logged(version, updates))
-        if len(self._heard) > _HEARD_EVENTS:
-            self._heard.clear()
+        self._heard_bytes += _EVENT_BYTES + sum(weight(update.changes) for update in updates)
+        if self._heard_bytes > _HEARD_BYTES:
+            self._forget_heard()
             self.read()
+
+    def _forget_heard(self) -> None:
+        self._heard.clear()
+        self._heard_bytes = 0
 
     def read(self) -> None:
         """Read the log before anything else is done: something was missed."""
@@ -305,7 +312,7 @@ class LogMachine:
         if not self.must_read:
             self._in_doubt = False
             self._outcomes += [*self._heard, Settled()]
-            self._heard.clear()
+            self._forget_heard()
 
     def _next(self, now: float) -> Request | None:
         if now < self._not_before:

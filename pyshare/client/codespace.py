@@ -17,7 +17,7 @@ from pyshare.client.address import check_name
 from pyshare.client.committed import UpdateStream
 from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, ViewOnly
 from pyshare.client.events import EditRefused, Event, EventStream, TextChanged, shown
-from pyshare.client.link import Link, State
+from pyshare.client.link import ClientLimits, Link, State
 from pyshare.client.marks import Anchor, Mark
 from pyshare.client.presence import mapped
 from pyshare.client.replica import Replica
@@ -37,13 +37,13 @@ class Codespace:
     keep what they showed last.
     """
 
-    def __init__(self, replica: Replica, link: Link, *, session: bytes, events: int) -> None:
+    def __init__(self, replica: Replica, link: Link, *, session: bytes, limits: ClientLimits) -> None:
         self._replica = replica
         self._link = link
         link.on_change = self._on_change
         self._session = session
-        # Events that a stream keeps, and the streams that somebody still holds.
-        self._stream_events = events
+        # Bounds of a stream, and the streams that somebody still holds.
+        self._client_limits = limits
         self._streams: WeakSet[EventStream] = WeakSet()
         # The ordinary string of the text, and the units string that it is of.
         self._text = ("", "")
@@ -339,7 +339,7 @@ class Codespace:
             CodespaceClosed: if the client has given up or was left.
         """
         self._check_open()
-        stream = EventStream(self._stream_events)
+        stream = EventStream(self._client_limits.events, self._client_limits.kept_bytes)
         self._streams.add(stream)
         return stream
 

@@ -8,7 +8,7 @@ from typing import Self
 from typing_extensions import override
 
 from pyshare.client.address import ResumePoint
-from pyshare.client.events import shown
+from pyshare.client.events import changes_bytes, shown
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.difference import difference
 from pyshare.core.errors import PyshareError
@@ -43,16 +43,18 @@ class UpdatesMissed(PyshareError):  # noqa: N818 - named for what happened
 class CommittedText:
     """Text and version of a log's end; strings are units strings, those in updates ordinary ones."""
 
-    def __init__(self, kept: int) -> None:
+    def __init__(self, kept: int, kept_bytes: int) -> None:
         self.text = ""
         # None before the first welcome.
         self.version: int | None = None
         # The codespace's life, and the mark of the update that made the version, if it was heard.
         self.epoch = ""
         self.tip: str | None = None
-        # The newest updates, and the version before each; and how many there were in all.
-        self.kept = kept
-        self._updates: deque[tuple[int, Update]] = deque(maxlen=kept)
+        # The newest updates, and the version before each, their bytes, and how many there were in all.
+        self._kept = kept
+        self._kept_bytes = kept_bytes
+        self._updates: deque[tuple[int, Update]] = deque()
+        self._bytes = 0
         self.count = 0
 
     @property
@@ -75,7 +77,11 @@ class CommittedText:
 
     def _keep(self, before: int, update: Update) -> None:
         self._updates.append((before, update))
+        self._bytes += changes_bytes(update.changes)
         self.count += 1
+        while len(self._updates) > self._kept or self._bytes > self._kept_bytes:
+            _, oldest = self._updates.popleft()
+            self._bytes -= changes_bytes(oldest.changes)
 
     def place_after(self, version: int) -> int:
         """Return the place of the update that follows `version`, the newest if there are several.
@@ -99,7 +105,7 @@ class CommittedText:
         """
         first = self.count - len(self._updates)
         if place < first:
-            raise UpdatesMissed(self.kept)
+            raise UpdatesMissed(len(self._updates))
         return self._updates[place - first][1]
 
 

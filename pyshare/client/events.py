@@ -136,19 +136,36 @@ def shown(changes: ChangeSet, before: str) -> tuple[Change, ...]:
     )
 
 
+#: Bytes that a change takes besides its text, and an event besides its changes, about; and of a character of a text.
+_CHANGE_BYTES = 100
+_EVENT_BYTES = 200
+_CHARACTER_BYTES = 4
+
+
+def changes_bytes(changes: Iterable[Change]) -> int:
+    """Return about how many bytes an event or update takes in memory with these changes, at most."""
+    return _EVENT_BYTES + sum(_CHANGE_BYTES + _CHARACTER_BYTES * len(change.insert) for change in changes)
+
+
+def _event_bytes(event: Event) -> int:
+    return changes_bytes(event.changes if isinstance(event, TextChanged | EditRefused) else ())
+
+
 class EventStream(AsyncIterator[Event]):
     """Events in the order in which they happened, from the moment the stream was made.
 
-    At most `limit` events wait to be read. One more, and all of them are let
-    go of: the reader is given one `Missed` with their number, and then what
+    At most `limit` events wait to be read, of `limit_bytes` together. One more,
+    and all of them are let go of: the reader is given one `Missed` with their number, and then what
     happens after that. For one reader; cancelled while it waits, it has lost
     nothing.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, limit_bytes: int) -> None:
         self._limit = limit
-        # What waits to be read; and what was let go of, while that is not read either.
+        self._limit_bytes = limit_bytes
+        # What waits to be read, and its bytes; and what was let go of, while that is not read either.
         self._events: deque[Event] = deque()
+        self._bytes = 0
         self._missed = 0
         # What the stream ends with.
         self._end: PyshareError | None = None
@@ -158,11 +175,14 @@ class EventStream(AsyncIterator[Event]):
     def put(self, events: Iterable[Event]) -> None:
         """Have `events` read."""
         for event in events:
-            if self._missed or len(self._events) >= self._limit:
+            size = _event_bytes(event)
+            if self._missed or len(self._events) >= self._limit or self._bytes + size > self._limit_bytes:
                 self._missed += len(self._events) + 1
                 self._events.clear()
+                self._bytes = 0
             else:
                 self._events.append(event)
+                self._bytes += size
             self._news.set()
 
     def end(self, error: PyshareError) -> None:
@@ -190,7 +210,9 @@ class EventStream(AsyncIterator[Event]):
             self._missed = 0
             return missed
         if self._events:
-            return self._events.popleft()
+            event = self._events.popleft()
+            self._bytes -= _event_bytes(event)
+            return event
         assert self._end is not None
         raise self._end
 
@@ -204,7 +226,7 @@ class EventStream(AsyncIterator[Event]):
             CodespaceClosed: after the last one.
         """
         events: list[Event] = [Missed(self._missed)] if self._missed else list(self._events)
-        self._missed = 0
+        self._missed = self._bytes = 0
         self._events.clear()
         if not events and self._end is not None:
             raise self._end

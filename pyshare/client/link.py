@@ -72,6 +72,8 @@ class ClientLimits:
     #: Events that wait to be read, of each stream; and committed updates that are kept for those who read them.
     events: int = 1024
     updates: int = 1024
+    #: Bytes of those of each stream, and of the updates that are kept, about.
+    kept_bytes: int = 16_777_216
 
 
 class Link:

@@ -77,11 +77,11 @@ class Replica:
     unconfirmed, or in the log, or in an `EditRefused` event.
     """
 
-    def __init__(self, *, updates: int = 1024) -> None:
+    def __init__(self, *, updates: int = 1024, kept_bytes: int = 16_777_216) -> None:
         # Text on the screen, a units string: the committed one with the unconfirmed edits.
         self.text = ""
         # What is committed, with the newest so many updates.
-        self.committed = CommittedText(updates)
+        self.committed = CommittedText(updates, kept_bytes)
         # What leads from the committed text to the one on the screen.
         self._unconfirmed = Unconfirmed(apart=_APART)
         # Number of the last push.

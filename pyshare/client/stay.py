@@ -78,7 +78,7 @@ async def connect(
     if not save_seconds >= 0:
         raise ValueError(f"save_seconds is {save_seconds}; should be 0 or more")
     limits = limits or ClientLimits()
-    replica = Replica(updates=limits.updates)
+    replica = Replica(updates=limits.updates, kept_bytes=limits.kept_bytes)
     link = Link(
         replica,
         address,
@@ -90,7 +90,7 @@ async def connect(
         jitter=jitter,
         wall_clock=wall_clock,
     )
-    codespace = Codespace(replica, link, session=session, events=limits.events)
+    codespace = Codespace(replica, link, session=session, limits=limits)
     failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -223,14 +223,22 @@ def test_what_is_heard_in_doubt_waits_until_the_log_was_read() -> None:
     assert world.hears(ReadLog(1), Tail(1, ())) == [Logged(2, later)]
 
 
-def test_too_much_that_is_heard_in_doubt_has_the_log_read_once_more() -> None:
+@pytest.mark.parametrize(
+    ("text", "count", "is_kept"),
+    [("x", 1000, True), ("x", 10_000, False), ("x" * 10**6, 3, True), ("x" * 10**6, 5, False)],
+)
+def test_what_is_heard_in_doubt_is_bounded_by_bytes_and_above_that_the_log_is_read_once_more(
+    text: str, count: int, is_kept: bool
+) -> None:
     world = World()
     world.log.doubt()
     assert world.asks() == ReadLog(0)
-    for version in range(1, 258):
-        world.log.hear(version, ())
-    assert world.hears(ReadLog(0), Tail(0, ())) == []
-    assert world.asks() == ReadLog(0)
+    for version in range(1, count + 1):
+        push = insertion("lee", version, text=text, length=(version - 1) * len(text))
+        world.log.hear(version, (Update("lee", version, push.updates[0]),))
+    heard = world.hears(ReadLog(0), Tail(0, ()))
+    assert len(heard) == (count if is_kept else 0)
+    assert world.asks() == (None if is_kept else ReadLog(0))
 
 
 @pytest.mark.parametrize("answer", [Lost(), Tail(0, ()), Conflict(Tail(0, ()))])

@@ -25,7 +25,9 @@ from pyshare.client import (
     Update,
     UpdatesMissed,
 )
+from pyshare.client.committed import CommittedText
 from pyshare.client.link import ClientLimits
+from pyshare.core.changeset import ChangeSet
 from pyshare.core.errors import CloseCode
 from pyshare.core.protocol import RefusedFrame
 from pyshare.core.units import from_units
@@ -168,7 +170,7 @@ async def test_events_are_read_without_waiting_and_an_edit_can_follow_at_once(au
 
 
 async def test_reading_without_waiting_tells_what_was_missed_and_ends_as_waiting_does() -> None:
-    stream = EventStream(2)
+    stream = EventStream(2, 10_000)
     reconnected = Reconnected(resumed=True)
     stream.put([reconnected] * 3)
     assert stream.read_nowait() == [Missed(3)]
@@ -177,6 +179,33 @@ async def test_reading_without_waiting_tells_what_was_missed_and_ends_as_waiting
     assert stream.read_nowait() == [reconnected]
     with pytest.raises(CodespaceClosed, match="4410 deleted"):
         stream.read_nowait()
+
+
+async def test_a_stream_keeps_events_of_so_many_bytes_and_no_more() -> None:
+    long = TextChanged((Change(0, 0, "x" * 1000),), 1, "others")
+    stream = EventStream(100, 10_000)
+    stream.put([long] * 2)
+    assert await anext(stream) == long
+    stream.put([long])
+    assert stream.read_nowait() == [long, long]
+    stream.put([long] * 3)
+    assert stream.read_nowait() == [Missed(3)]
+    stream.put([Reconnected(resumed=True)] * 51)
+    assert stream.read_nowait() == [Missed(51)]
+    stream.put([long])
+    assert stream.read_nowait() == [long]
+
+
+def test_committed_updates_of_so_many_bytes_are_kept_and_no_more() -> None:
+    log = CommittedText(100, 10_000)
+    log.fetched("epoch", 0, "")
+    for number in range(5):
+        changes = ChangeSet.of([Change(0, 0, "x" * 1000)], len(log.text))
+        log.note(1, changes, "others", number, f"others:{number}", own=False)
+        log.text = changes.apply(log.text)
+    assert [log.at(place).version for place in (3, 4)] == [4, 5]
+    with pytest.raises(UpdatesMissed, match="keeps 2 updates"):
+        log.at(2)
 
 
 async def test_lost_connections_and_failed_attempts_are_told_with_reason_and_next_attempt(
