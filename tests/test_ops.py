@@ -14,7 +14,9 @@ import pytest
 from tests.programs import require
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = [ROOT / "ops" / name for name in ("environment", "lock", "pythons", "run", "test")] + [ROOT / ".ci" / "run"]
+SCRIPTS = [ROOT / "ops" / name for name in ("backup", "environment", "lock", "pythons", "run", "test")] + [
+    ROOT / ".ci" / "run"
+]
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -55,7 +57,7 @@ def test_a_script_is_executable_and_its_syntax_is_right(script: Path, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["environment", "lock", "pythons"])
+@pytest.mark.parametrize("name", ["backup", "environment", "lock", "pythons"])
 def test_a_script_explains_itself_from_any_folder(name: str, tmp_path: Path) -> None:
     done = run(ROOT / "ops" / name, "--help", cwd=tmp_path)
     assert done.returncode == 0
