@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pyshare.net.client_package import PACKAGE, build_package, is_of_client
+from pyshare.net.python_package import WHEEL, build_wheel
 
 #: Where the files are.
 FOLDER: Final = Path(__file__).parent.parent / "page"
@@ -83,6 +84,9 @@ class Page:
         package = build_package(contents)
         if package is not None:
             contents[PACKAGE] = package
+        wheel = build_wheel()
+        if wheel is not None:
+            contents[WHEEL] = wheel
         self._files = {path: _file(path, content) for path, content in contents.items()}
         # It is answered for other addresses, and has none of its own.
         self._nothing = self._files.pop(_NOTHING, None)
