@@ -5,6 +5,7 @@ others program against; what is not named here is the client's own. The page
 docs/python-client.md has recipes. Programs without trio use `pyshare.client.sync`.
 """
 
+from pyshare.client.checks import Range
 from pyshare.client.codespace import Codespace
 from pyshare.client.committed import Update, UpdatesMissed, UpdateStream
 from pyshare.client.errors import (
@@ -37,7 +38,7 @@ from pyshare.client.stay import connect
 from pyshare.client.transport import Connection, OpenConnection, open_websocket
 from pyshare.core.changeset import Change
 from pyshare.core.errors import PyshareError
-from pyshare.core.protocol import Limits, Mode, Peer, Range, Storage
+from pyshare.core.protocol import Limits, Mode, Peer, Storage
 
 __all__ = [
     "Change",

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from pyshare.client.checks import checked_text
 from pyshare.core.arrival import NAME_LENGTH, format_session
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
@@ -19,10 +20,11 @@ def parse_address(url: str) -> str:
     missing.
 
     Raises:
+        TypeError: if it is not a str.
         ValueError: if it is no address of a codespace; says what is wrong with it.
     """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(checked_text(url, "url"))
         port = parts.port
     except ValueError as error:
         raise ValueError(f"{url!r}: {error}") from None
@@ -63,9 +65,10 @@ def check_name(name: str) -> None:
     """Check a name that others are to be shown.
 
     Raises:
+        TypeError: if it is not a str.
         ValueError: if it is too long.
     """
-    if len(name) > NAME_LENGTH:
+    if len(checked_text(name, "name")) > NAME_LENGTH:
         raise ValueError(f"a name of {len(name)} characters; should have at most {NAME_LENGTH}")
 
 

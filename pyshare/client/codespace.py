@@ -14,6 +14,7 @@ from weakref import WeakSet
 import trio
 
 from pyshare.client.address import check_name
+from pyshare.client.checks import Range, checked_changes, checked_position, checked_ranges, checked_text
 from pyshare.client.committed import UpdateStream
 from pyshare.client.errors import CodespaceClosed, EditsRefused, EditsUnconfirmed, ViewOnly
 from pyshare.client.events import EditRefused, Event, EventStream, TextChanged, shown
@@ -23,7 +24,7 @@ from pyshare.client.presence import mapped
 from pyshare.client.replica import Replica
 from pyshare.core.changeset import Change
 from pyshare.core.difference import difference
-from pyshare.core.protocol import Limits, Mode, Peer, Range, Storage
+from pyshare.core.protocol import Limits, Mode, Peer, Storage
 from pyshare.core.units import Places, from_units, has_lone_surrogate, normalise_line_breaks, to_units
 
 
@@ -176,7 +177,7 @@ class Codespace:
 
         So cursors of others stay where they are, and edits of others that arrive later are kept.
         """
-        units = to_units(normalise_line_breaks(text))
+        units = to_units(normalise_line_breaks(checked_text(text, "text")))
         if has_lone_surrogate(units):
             raise ValueError("the text has half a surrogate pair")
         changes = difference(self._replica.text, units).changes()
@@ -192,12 +193,14 @@ class Codespace:
         committed, and may be refused, in parts.
 
         Raises:
+            TypeError: if an argument has a wrong type; nothing is changed.
             ValueError: if a change reaches outside the text, overlaps another, or
                 inserts half a surrogate pair; nothing is changed.
             TextTooLong: if the text would be longer than the server takes; nothing is changed.
             ViewOnly: if this client may only look.
             CodespaceClosed: if the client has given up or was left.
         """
+        changes = checked_changes(changes)
         for change in changes:
             self._check_range(change.start, change.end)
         for one, two in pairwise(sorted(changes, key=lambda change: (change.start, change.end))):
@@ -216,6 +219,7 @@ class Codespace:
             CodespaceClosed: if the client has given up or was left.
         """
         self._check_open()
+        ranges = checked_ranges(ranges)
         for anchor, head in ranges:
             self._check_range(min(anchor, head), max(anchor, head))
         self._replica.select(mapped(ranges, self._places.pos))
@@ -227,6 +231,7 @@ class Codespace:
         Raises:
             ValueError: if the position is outside the text.
         """
+        pos = checked_position(pos, "pos")
         self._check_range(pos, pos)
         anchor = Anchor(self._places.pos(pos), behind=behind)
         self._replica.presence.anchors.add(anchor)

@@ -11,9 +11,10 @@ from typing import Self
 import trio
 from typing_extensions import override
 
+from pyshare.client.checks import Range
 from pyshare.core.changeset import Change, ChangeSet
 from pyshare.core.errors import PyshareError
-from pyshare.core.protocol import Mode, Peer, Range, Storage
+from pyshare.core.protocol import Mode, Peer, Storage
 from pyshare.core.units import Places, from_units
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakSet
 
+from pyshare.client.checks import Range
 from pyshare.client.events import Event, PeerJoined, PeerLeft
 from pyshare.client.marks import Anchor
 from pyshare.core.changeset import ChangeSet
-from pyshare.core.protocol import Peer, Range
+from pyshare.core.protocol import Peer
 
 
 class Presence:

@@ -16,6 +16,7 @@ from typing import Generic, Protocol, Self, TypeVar
 import trio
 from typing_extensions import override
 
+from pyshare.client.checks import Range
 from pyshare.client.codespace import Codespace as TrioCodespace
 from pyshare.client.committed import Update
 from pyshare.client.errors import CodespaceClosed
@@ -26,7 +27,7 @@ from pyshare.client.stay import connect as connect_in_trio
 from pyshare.client.transport import OpenConnection
 from pyshare.core.changeset import Change
 from pyshare.core.errors import CloseCode, PyshareError
-from pyshare.core.protocol import Limits, Mode, Peer, Range, Storage
+from pyshare.core.protocol import Limits, Mode, Peer, Storage
 
 __all__ = ["Codespace", "Mark", "Stream", "connect"]
 

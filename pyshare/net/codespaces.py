@@ -6,6 +6,7 @@ A token of the API can be taken back, which a link cannot: a link made from one
 works for a short time only.
 """
 
+import math
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -208,7 +209,8 @@ class Codespaces:
             raise ConnectionRefused(Closing(CloseCode.TRY_LATER, "the text could not be stored; try again"))
 
     def _until(self, seconds: int | None) -> int | None:
-        return None if seconds is None else int(self._signer.now()) + seconds
+        # Tokens count whole seconds: a link works for those that were asked for, and less than one more.
+        return None if seconds is None else math.ceil(self._signer.now()) + seconds
 
     def _sign(self, grant: Grant) -> dict[str, object]:
         return {"token": self._signer.sign(grant), "expires": grant.expires}

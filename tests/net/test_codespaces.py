@@ -94,11 +94,12 @@ def asking(
     api_link_seconds: int = 3600,
     address: str = "192.0.2.1",
     edits: Edits | None = None,
+    signer: Signer = SIGNER,
 ) -> httpx.AsyncClient:
     limits = CodespacesLimits(text_units=100, authentication_seconds=3, api_link_seconds=api_link_seconds)
     creations = creations or CreationLimits(codespaces_per_minute=8, codespaces_per_minute_per_address=6)
     edits = edits or Edits(no_channel, AddressBuckets(1, burst=1), seconds=8)
-    routes = Codespaces(store, admit, SIGNER, edits=edits, creations=Creations(creations), limits=limits).routes
+    routes = Codespaces(store, admit, signer, edits=edits, creations=Creations(creations), limits=limits).routes
 
     async def ready() -> str | None:
         await trio.lowlevel.checkpoint()
@@ -263,6 +264,13 @@ async def test_what_a_form_of_any_page_could_send_is_not_taken(
 ) -> None:
     answer = await world.client.post(path, content=content, headers={"Content-Type": kind} if kind else {})
     assert reason(answer) == (415, "Content-Type: must be application/json, also without a body")
+
+
+async def test_a_link_works_for_all_of_its_seconds(world: World) -> None:
+    signer = Signer("s" * 32, now=lambda: NOW + 0.9)
+    async with asking(world.store, Authenticator(None, signer).admit, signer=signer) as client:
+        answer = await client.post("/codespaces", json={"expires_in": 2})
+    assert answer.json()["edit"]["expires"] == NOW + 3
 
 
 FOREIGN: list[dict[str, str]] = [

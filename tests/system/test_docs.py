@@ -45,7 +45,6 @@ NOT_RUN = {
     "ops/run": "tests/test_ops.py runs it",
     "ops/test": "is what runs this",
     "npm": "tests/system/test_web_client.py builds and compares, tests/browser/test_own_page.py installs",
-    "python3": "ops/environment makes an environment, and tests/test_ops.py runs it",
     "bots/bin/pip": "tests/net/test_python_package.py installs the wheel, from its file",
     "ACL": "tests/store/test_redis_refusals.py gives a user these permissions",
     "python3": ".ci/run makes an environment and a wheel so",
