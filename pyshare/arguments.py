@@ -89,6 +89,8 @@ class Parser(argparse.ArgumentParser):
             return None
         if unknown:
             flag, _, _ = unknown[0].partition("=")
+            if flag in {"-V", "--version"}:
+                raise CommandError("the version is not a flag of a command; use pyshare --version")
             if flag.startswith("-"):
                 flags = [each for action in self._actions for each in action.option_strings]
                 refuse_word(flag, flags, "flag", self.prog)

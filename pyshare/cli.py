@@ -210,7 +210,8 @@ def _serve(settings: Settings, warnings: Sequence[str]) -> int:
         logging.getLogger(__name__).warning(sentence)
 
     def tell(where: Addresses) -> None:
-        page = f"open {where.page} in a browser, or " if where.page else ""
+        others = f" (on other machines {where.page_for_others})" if where.page_for_others else ""
+        page = f"open {where.page} in a browser{others}, or " if where.page else ""
         sys.stdout.write(f"pyshare serves; {page}point a client to {where.client}\n")
         sys.stdout.flush()
 

@@ -57,6 +57,7 @@ class Gauge:
         supervisor: Supervisor,
         creations: Creations,
         closes: Counter[str],
+        answers: Counter[int],
     ) -> None:
         self._settings = settings
         self._instance = instance
@@ -65,6 +66,7 @@ class Gauge:
         self._supervisor = supervisor
         self._creations = creations
         self._closes = closes
+        self._answers = answers
 
     async def read(self) -> Reading:
         """Return the server at this moment."""
@@ -79,6 +81,7 @@ class Gauge:
             connections=self._listener.statistics(),
             connections_limit=self._settings.connections,
             closes=self._closes,
+            answers=self._answers,
             actors=self._supervisor.statistics(),
             creations=self._creations.statistics(),
             commands=store.statistics() if isinstance(store, RedisStore) else None,

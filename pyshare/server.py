@@ -85,6 +85,8 @@ class Addresses:
     client: str
     #: Of the page, if there is one.
     page: str | None
+    #: Of the page on other machines, if it listens to them: by the name that this machine gives itself.
+    page_for_others: str | None
     #: Host and port of HTTP, and of the metrics.
     http: str
     metrics: str
@@ -93,10 +95,12 @@ class Addresses:
 def addresses(settings: Settings, sockets: "Sockets") -> Addresses:
     """Return where a server is found that listens on these sockets."""
     page = f"http://{_reached(sockets.http)}/" if settings.has_page else None
+    host, port = sockets.http[0].socket.getsockname()[:2]
+    others = f"http://{authority(socket.gethostname(), port)}/" if page and host in {"0.0.0.0", "::"} else None
     # A temporary codespace is shown where a client with a new id may make it.
     codespace = "tmp-<uuid4>" if settings.creators == "anyone" else "{token}"
     client = f"ws://{_reached(sockets.ws)}/codespace/{codespace}/"
-    return Addresses(client, page, _listening(sockets.http), _listening(sockets.metrics))
+    return Addresses(client, page, others, _listening(sockets.http), _listening(sockets.metrics))
 
 
 def _listening(listeners: Sequence[trio.SocketListener]) -> str:
@@ -250,12 +254,13 @@ async def serve_with(
             supervisor = Supervisor(store, instance=instance, limits=supervisor_limits(settings))
             await parts.start(partial(supervisor.run, messages), name="supervisor")
             closes: Counter[str] = Counter()
+            answers: Counter[int] = Counter()
             creations = Creations(creation_limits(settings))
             work = address_work(settings)
             connection = _connection(settings, authenticator, mailbox, creations, closes, work)
             listener = Listener(sockets.ws, connection, limits=listener_limits(settings))
             await parts.start(partial(listener.run), name="WebSocket listener")
-            gauge = Gauge(settings, instance, readiness, listener, supervisor, creations, closes)
+            gauge = Gauge(settings, instance, readiness, listener, supervisor, creations, closes, answers)
             siblings = group.siblings if group else None
             metrics = Metrics(gauge.read, siblings)
             roster = Roster(supervisor.statistics, signer, siblings)
@@ -266,7 +271,8 @@ async def serve_with(
             edits = Edits(partial(open_lease, mailbox), work, seconds=_EDIT_PART * settings.http_seconds)
             codespaces = _routes(settings, store, authenticator, signer, creations, edits)
             app = build_app(readiness.why_not, codespaces, allowed_origins=settings.origins.allowed)
-            http = partial(serve_http, sockets.http, app, adopt=listener.adopt, limits=http_limits(settings))
+            limits = http_limits(settings)
+            http = partial(serve_http, sockets.http, app, adopt=listener.adopt, limits=limits, answers=answers)
             await parts.start(http, name="HTTP listener")
             app = build_app(readiness.why_not, [*metrics.routes, *roster.routes])
             watched = partial(serve_http, sockets.metrics, app, limits=metrics_limits(settings))

@@ -27,6 +27,7 @@ from pyshare.store.interface import StoreUnavailable
 WHERE = Addresses(
     client="ws://127.0.0.1:8888/codespace/tmp-<uuid4>/",
     page="http://127.0.0.1:8889/",
+    page_for_others=None,
     http="127.0.0.1:8889",
     metrics="127.0.0.1:9889",
 )
@@ -128,6 +129,7 @@ def test_help_of_serve_fits_the_terminal(
         (["serve", "--prot=1"], "there is no flag '--prot'; did you mean --port?"),
         (["serve", "--por", "1"], "there is no flag '--por'; did you mean --port?"),
         (["serve", "--port"], "--port needs a value; see pyshare serve --help"),
+        (["serve", "--version"], "the version is not a flag of a command; use pyshare --version"),
         (["serve", "now"], "unexpected argument 'now'; see pyshare serve --help"),
         (["serve", "--port", "x"], "--port x: must be a whole number from 0 to 65535"),
         (["serve", "--port", "1\n2"], "--port 1 2: must be a whole number from 0 to 65535"),

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_a_script_is_executable_and_its_syntax_is_right(script: Path, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["backup", "environment", "lock", "pythons"])
+@pytest.mark.parametrize("name", ["backup", "environment", "lock", "pythons", "test"])
 def test_a_script_explains_itself_from_any_folder(name: str, tmp_path: Path) -> None:
     done = run(ROOT / "ops" / name, "--help", cwd=tmp_path)
     assert done.returncode == 0
@@ -74,6 +75,31 @@ def test_a_python_that_is_too_old_is_one_line_and_exit_code_2(script: str, proje
         "install a newer one, or name it by PYTHON=/path/to/python3\n"
     )
     assert not (project / ".venv").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line_with_a_way_out() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        project = Path(name) / "project"
+        (project / "ops").mkdir(parents=True)
+        for file in ("pyproject.toml", "ops/constraints.txt", "ops/environment"):
+            shutil.copy(ROOT / file, project / file)
+        # One who may read all of it and write nothing: root may write everywhere.
+        for folder in (Path(name), project, project / "ops"):
+            folder.chmod(0o755)
+        other = 65534 if os.getuid() == 0 else None
+        project.chmod(0o755 if other else 0o555)
+        done = subprocess.run(
+            ["bash", project / "ops" / "environment"],
+            user=other,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        project.chmod(0o755)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"pyshare: {project}: cannot be written to")
+    assert f"pip install -c {project}/ops/constraints.txt {project}\n" in done.stderr
 
 
 def test_a_python_without_venv_is_one_line_that_names_the_package(project: Path) -> None:

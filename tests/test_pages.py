@@ -68,6 +68,14 @@ def test_the_container_has_the_ports_volume_user_and_time_that_the_page_says() -
     assert int(seconds) > Settings().drain_seconds
 
 
+def test_the_page_of_installing_has_a_section_for_each_need() -> None:
+    sections = re.findall(r"^## (.+)$", INSTALL, re.MULTILINE)
+    assert {"Without a network", "Uninstalling", "Systems", "Where to report"} <= set(sections)
+    for way in ("venv", "pipx", "systemd", "Docker", "compose"):
+        assert any(way in section for section in sections), way
+        assert f"| {way} |" in INSTALL.partition("## Uninstalling")[2]
+
+
 def test_the_pythons_that_are_supported_are_those_that_are_tested() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     tested = re.findall(

@@ -1,6 +1,7 @@
 """What the settings mean for each part, and where clients are pointed."""
 
 import os
+import socket
 from typing import Literal
 
 import pytest
@@ -33,6 +34,18 @@ async def test_a_client_is_pointed_to_a_codespace_that_it_may_open(page: Literal
     settings = Settings(port=0, http_port=0, page=page)
     async with open_sockets(settings) as sockets:
         assert addresses(settings, sockets).client.endswith(f"/codespace/{codespace}/")
+
+
+@pytest.mark.parametrize(("host", "told"), [("0.0.0.0", True), ("127.0.0.1", False)])
+async def test_where_others_reach_the_page_they_are_told_another_address_than_this_machine_alone_knows(
+    host: str, told: bool
+) -> None:
+    settings = Settings(port=0, http_port=0, http_host=host)
+    async with open_sockets(settings) as sockets:
+        where = addresses(settings, sockets)
+    port = where.http.rpartition(":")[2]
+    assert where.page == f"http://127.0.0.1:{port}/"
+    assert where.page_for_others == (f"http://{socket.gethostname()}:{port}/" if told else None)
 
 
 def test_what_clients_are_told_is_what_they_are_held_to() -> None:

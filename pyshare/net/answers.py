@@ -23,6 +23,11 @@ _STATUSES: Mapping[CloseCode, HTTPStatus] = {
     CloseCode.OUR_FAULT: HTTPStatus.BAD_GATEWAY,
 }
 _RETRY = {"Retry-After": "1"}
+_NOTHING = "there is nothing here; see /healthz and /readyz"
+_NO_TEXT = (
+    "there is nothing here; use /codespaces/TOKEN/text or /codespaces/TOKEN/links. In the page's address the token "
+    "begins behind # and ends before the slash"
+)
 
 
 def answer(status: HTTPStatus, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -41,7 +46,7 @@ async def _on_refused(request: Request, error: Exception) -> JSONResponse:  # no
     status = HTTPStatus(error.status_code)
     reason = error.detail
     if status is HTTPStatus.NOT_FOUND and reason == status.phrase:
-        reason = "there is nothing here; see /healthz and /readyz"
+        reason = _NO_TEXT if request.url.path.startswith("/codespaces/") else _NOTHING
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(sorted((error.headers or {}).get("Allow", "another method").split(", ")))
         reason = f"{request.method} is not allowed here; use {allowed}"

@@ -123,6 +123,8 @@ class Codespaces:
         """Where the endpoints are found."""
         return (
             Route("/codespaces", self._create, methods=["POST"]),
+            # Else the page, which comes last, would say that there is nothing.
+            Route("/codespaces", _only_post, methods=["GET"]),
             Route("/codespaces/{token}/links", self._link, methods=["POST"]),
             Route("/codespaces/{token}/text", self._text_or_edit, methods=["GET", "PATCH"]),
         )
@@ -214,6 +216,10 @@ class Codespaces:
 
     def _sign(self, grant: Grant) -> dict[str, object]:
         return {"token": self._signer.sign(grant), "expires": grant.expires}
+
+
+async def _only_post(request: Request) -> Response:  # noqa: ASYNC124 - Starlette has threads for others
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
 
 
 def _tag(standing: Standing) -> str:

@@ -14,6 +14,7 @@ answered even where the listener is full (`Reserve`).
 import logging
 import math
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ async def serve_http(
     *,
     adopt: Callable[[socket.socket, Address, bytes], None] | None = None,
     limits: HttpLimits | None = None,
+    answers: Counter[int] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on listening sockets, which it takes over and closes, until cancelled; `started` once it answers.
@@ -84,12 +86,13 @@ async def serve_http(
     Cancelled, it takes no more connections, closes the idle ones, gives
     answers that are under way `drain_seconds`, and ends then whatever clients
     do. A connection that fails is logged and gone, and the others live on.
-    The application's lifespan is not run.
+    The application's lifespan is not run. `answers` counts answers by status,
+    those to clients for whom there is no room with them.
 
     Raises:
         OSError: in an exception group, if a socket cannot accept any more.
     """
-    server = _Server(listeners, app, adopt, limits or HttpLimits())
+    server = _Server(listeners, app, adopt, limits or HttpLimits(), Counter() if answers is None else answers)
     async with trio.open_nursery() as nursery:
         # Not by `nursery.start`: cancelled meanwhile, that would wait for the server, which waits to be stopped.
         nursery.start_soon(server.run, name="HTTP server")
@@ -110,12 +113,13 @@ class _Server:
         app: ASGIApp,
         adopt: Callable[[socket.socket, Address, bytes], None] | None,
         limits: HttpLimits,
+        answers: Counter[int],
     ) -> None:
         # Set once clients are answered.
         self.serving = trio.Event()
         self._limits = limits
         self._adopt = adopt
-        self._app = Requests(app, limits.request)
+        self._app = Requests(app, limits.request, answers)
         self._config = _config(limits)
         # For connections of one request: those that have one of the places for health, and those of some proxies.
         self._short_config = _config(limits)
@@ -123,7 +127,10 @@ class _Server:
         # Hypercorn's word to all connections that they end.
         self._context = WorkerContext(None)
         reserve = Reserve(self._serve_health, _HEALTH)
-        self._listener = Listener(listeners, self._serve_one, limits=limits.listener, reserve=reserve)
+        count = partial(_count, answers)
+        self._listener = Listener(
+            listeners, self._serve_one, limits=limits.listener, reserve=reserve, on_turned_away=count
+        )
         # All of it; shielded, so that answers can be finished. `stop` gives it a deadline.
         self._scope = trio.CancelScope(shield=True)
         self._stopping = trio.Event()
@@ -208,6 +215,10 @@ class _Server:
             finally:
                 self._beginnings.discard(scope)
         return (None, b"") if scope.cancelled_caught else (beginning or b"", received)
+
+
+def _count(answers: Counter[int], status: HTTPStatus) -> None:
+    answers[status] += 1
 
 
 def _beginning_of(received: bytes) -> bytes | None:

@@ -136,6 +136,7 @@ class Listener:
         *,
         limits: ListenerLimits,
         reserve: Reserve | None = None,
+        on_turned_away: Callable[[HTTPStatus], None] = lambda status: None,
     ) -> None:
         self._listeners = listeners
         # Serves one client, whose socket is its own: with the address it comes from, and what was read of it already.
@@ -143,6 +144,8 @@ class Listener:
         self._limits = limits
         # Answers some of those for whom there is no room.
         self._reserve = reserve
+        # Called for each client for whom there was no room, with what it was told.
+        self._on_turned_away = on_turned_away
         # What waits for clients, and where they are served.
         self._accepting = trio.CancelScope()
         self._connections: trio.Nursery | None = None
@@ -399,6 +402,8 @@ class Listener:
         """Answer a client without waiting for it to ask, to read or to end."""
         self._refused += away.full
         self._crowded += away.crowded
+        if away.full or away.crowded:
+            self._on_turned_away(HTTPStatus.SERVICE_UNAVAILABLE if away.full else HTTPStatus.TOO_MANY_REQUESTS)
         if client.fileno() == -1:
             # It was answered, or its time for that was over.
             return

@@ -62,6 +62,8 @@ class Reading:
     connections_limit: int
     #: Connections that have ended, by what they were closed with.
     closes: Mapping[str, int]
+    #: Answers to requests of HTTP, by status.
+    answers: Mapping[int, int]
     actors: SupervisorStatistics
     creations: CreationStatistics
     #: What was asked of Redis; None with another store.
@@ -102,6 +104,9 @@ def families(reading: Reading) -> Iterator[Metric]:
     yield _counter("connections_crowded", crowded, connections.crowded)
     yield _counter("connections_failed", "Connections that failed for a reason nobody foresaw.", connections.failed)
     yield _counters("closes", "Connections that have ended, by what they were closed with.", "code", reading.closes)
+
+    answers = {str(status): many for status, many in reading.answers.items()}
+    yield _counters("http_answers", "Answers to HTTP requests, by status; not those of metrics.", "status", answers)
 
     yield _gauge("codespaces", "Codespaces that are open.", len(channels))
     yield _counter("creations", "Codespaces that were made for clients.", reading.creations.made)

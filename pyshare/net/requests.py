@@ -42,9 +42,11 @@ class RequestLimits:
 class Requests:
     """The application as Hypercorn calls it, with limits on each request."""
 
-    def __init__(self, app: ASGIApp, limits: RequestLimits) -> None:
+    def __init__(self, app: ASGIApp, limits: RequestLimits, answers: Counter[int]) -> None:
         self._app = app
         self._limits = limits
+        # Answers by status; counted here.
+        self._answers = answers
         # What the clients of one address may ask.
         self._buckets: AddressBuckets | None = None
         if limits.requests_per_second:
@@ -63,10 +65,16 @@ class Requests:
             TooSlowError: if the application takes too long; Hypercorn logs it and answers 500.
         """
         scope["client"] = (address.host, address.port)
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._answers[message["status"]] += 1
+            await send(message)
+
         if self._buckets is not None and scope["path"] not in _AT_ONCE:
             await trio.sleep(self._buckets.pay(address, 1, trio.current_time()))
         if scope["type"] == "http":
-            await self._answer(address, scope, receive, send)
+            await self._answer(address, scope, receive, send_counted)
         else:
             # A WebSocket, which is refused.
             with trio.fail_after(self._limits.seconds):

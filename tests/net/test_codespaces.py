@@ -415,3 +415,20 @@ async def test_an_api_that_takes_long_is_not_waited_for(world: World, autojump_c
         start = trio.current_time()
         assert reason(await client.get("/codespaces/x/text"))[0] == 503
         assert trio.current_time() - start == 3
+
+
+async def test_a_list_of_codespaces_is_not_had_here_and_the_answer_says_what_is(world: World) -> None:
+    answer = await world.client.get("/codespaces")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json()["reason"] == "GET is not allowed here; use POST"
+
+
+@pytest.mark.parametrize("rest", ["", "/python/text", "/text/", "/python"])
+async def test_what_is_copied_from_the_pages_address_with_the_language_is_answered_with_the_way(
+    world: World, rest: str
+) -> None:
+    made = await world.make()
+    answer = await world.client.get(f"/codespaces/{made.edit}{rest}")
+    assert answer.status_code == 404
+    assert "/codespaces/TOKEN/text" in answer.json()["reason"]
+    assert "before the slash" in answer.json()["reason"]

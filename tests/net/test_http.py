@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -71,14 +72,18 @@ async def client(readiness: Readiness) -> AsyncIterator[httpx.AsyncClient]:
 
 @asynccontextmanager
 async def serving(
-    readiness: Readiness, *, app: Starlette | None = None, limits: HttpLimits = LIMITS
+    readiness: Readiness,
+    *,
+    app: Starlette | None = None,
+    limits: HttpLimits = LIMITS,
+    answers: Counter[int] | None = None,
 ) -> AsyncIterator[int]:
     """Serve on a free port, which is given, until the context is left; then there is a second more than the limit."""
     served = app or build_app(readiness.why_not, ready_seconds=READY_SECONDS)
     async with trio.open_nursery() as nursery:
         listeners = await open_listeners("127.0.0.1", 0)
         port = int(listeners[0].socket.getsockname()[1])
-        await nursery.start(partial(serve_http, listeners, served, limits=limits))
+        await nursery.start(partial(serve_http, listeners, served, limits=limits, answers=answers))
         yield port
         nursery.cancel_scope.cancel()
         ending = trio.current_time()
@@ -494,12 +499,29 @@ async def test_a_connection_on_which_a_request_names_its_client_has_one_request(
     app.router.routes.append(Route("/who", who))
     listener = ListenerLimits(trusted_proxies=parse_networks("127.0.0.1"), forwarded_for=True)
     async with serving(readiness, app=app, limits=HttpLimits(listener=listener)) as port:
-        asks = [f"GET /who HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.{n}\r\n\r\n".encode() for n in (4, 5)]
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            await stream.send_all(b"".join(asks))
-            answers = await told(stream)
-        assert answers.endswith(b"it is 192.0.2.4")
-        assert b"connection: close" in answers
+            await stream.send_all(b"GET /who HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.4\r\n\r\n")
+            # All until the server ends.
+            answer = await told(stream)
+        assert answer.endswith(b"it is 192.0.2.4")
+        assert b"connection: close" in answer
+
+
+async def test_answers_are_counted_by_status_those_for_want_of_room_with_them(readiness: Readiness) -> None:
+    limits = HttpLimits(listener=ListenerLimits(connections=3, connections_per_address=2), drain_seconds=0.5)
+    answers: Counter[int] = Counter()
+    async with serving(readiness, limits=limits, answers=answers) as port, AsyncExitStack() as stack:
+        for path in (b"/healthz", b"/other"):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                await told(stream)
+        for number, source in enumerate(["127.0.0.1"] * 3 + ["127.0.0.2"] * 2):
+            stream = await trio.open_tcp_stream("127.0.0.1", port, local_address=source)
+            await stack.enter_async_context(stream)
+            await stream.send_all(b"GET /x" if number in {2, 4} else b"G")
+            if number in {2, 4}:
+                await told(stream)
+    assert answers == {200: 1, 404: 1, 429: 1, 503: 1}
 
 
 async def test_health_is_answered_while_a_crowd_holds_all_connections(readiness: Readiness) -> None:

@@ -234,7 +234,7 @@ def test_every_command_and_example_of_a_page_runs(page: Path, tmp_path: Path) ->
                 file.write_text(shell.placed(text), encoding="utf-8")
                 if "ws://" in text and not shell.logs():
                     shell.start("pyshare serve")
-                assert shell.run(f"python {file}").strip()
+                assert shell.run(f"python -W error {file}").strip()
 
 
 def test_the_example_client_opens_a_text_of_more_than_a_mebibyte(tmp_path: Path) -> None:

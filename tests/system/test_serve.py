@@ -12,6 +12,7 @@ import trio
 
 from pyshare.client import connect
 from pyshare.core.protocol import SUBPROTOCOL
+from pyshare.settings import Settings
 from tests.net.scripted import Client
 from tests.system.server import PATIENCE_SECONDS, ROOT, command, end, running
 
@@ -69,9 +70,11 @@ async def test_a_signal_drains_clients_hear_1012_and_the_exit_code_is_0(number: 
             server.tell(number)
             assert await client.closing() == (1012, "the server restarts; reconnect")
             assert await server.wait() == 0
-        events = [line["event"] for line in server.log]
-        assert "draining" in events
+        events = {line["event"]: line for line in server.log}
         assert "drained" in events
+        # The rest of the time is for goodbyes, as docs/operating.md says.
+        settings = Settings()
+        assert events["draining"]["seconds"] == settings.drain_seconds - 2 * settings.close_seconds
 
 
 async def test_what_was_pushed_before_the_signal_is_acknowledged() -> None:
