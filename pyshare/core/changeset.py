@@ -14,7 +14,6 @@ Laws, for change sets `a` and `b` of one text `t`:
 - `a.invert(t).apply(a.apply(t)) == t`
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -23,12 +22,11 @@ from typing import Final
 from typing_extensions import override
 
 from pyshare.core.sections import KEPT, add_insert, add_section, composing, mapping_over
-from pyshare.core.units import to_units
+from pyshare.core.units import normalise_line_breaks, to_units
 from pyshare.core.work import Parts, Work, finish
 
 #: Largest integer that JavaScript keeps exact (Number.MAX_SAFE_INTEGER).
 _LONGEST: Final = 2**53 - 1
-_LINE_BREAK: Final = re.compile("\r\n?|\n")
 
 
 class ChangeSetError(ValueError):
@@ -367,7 +365,7 @@ def _runs(changes: "Sequence[Change | ChangeSet]", length: int) -> "list[list[Ch
             continue
         if not 0 <= change.start <= change.end <= length:
             raise ChangeSetError(f"a change from {change.start} to {change.end} in a text of {length}")
-        text = to_units(_LINE_BREAK.sub("\n", change.insert))
+        text = to_units(normalise_line_breaks(change.insert))
         if change.start == change.end and not text:
             continue
         if change.start < pos:

@@ -23,10 +23,10 @@ def get(path: str, *more: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: here", *more, "", ""]).encode("latin-1")
 
 
-def post(path: str, body: bytes, *more: str, length: int | None = None) -> bytes:
+def post(path: str, body: bytes, *more: str, length: int | None = None, method: str = "POST") -> bytes:
     """Return a request with a body, of which the head may say another length."""
     head = ["Host: here", "Content-Type: application/json", f"Content-Length: {length or len(body)}", *more]
-    return "\r\n".join([f"POST {path} HTTP/1.1", *head, "", ""]).encode() + body
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *head, "", ""]).encode() + body
 
 
 @attack
@@ -105,6 +105,25 @@ async def health_and_metrics(target: Target) -> None:
     """Health and metrics are asked for in a loop."""
     paths = ("/readyz", "/healthz", "/metrics", "/%6Detrics")
     await crowd(8, lambda: ask(target, b"".join(get(path) for path in paths) + get("/", "Connection: close")))
+
+
+@attack
+async def edits_by_http(target: Target) -> None:
+    """A text grows and shrinks by requests: small ones, and long ones of many changes."""
+    token = target.own()
+    async with websocket(target, token) as ws:
+        welcome = await ws.read_until("welcome")
+        await ws.push(1, [[0, "x" * 200_000]])
+    tag = f"{welcome['epoch']}-1"
+    insert = [{"from": 100 * number, "to": 100 * number + 50, "insert": "y" * 800} for number in range(1000)]
+    bodies = [{"append": "z"}, {"append": "z" * 100_000}, {"base": tag, "changes": insert}]
+
+    async def edit() -> None:
+        for body in bodies:
+            request = post(f"/codespaces/{token}/text", json.dumps(body).encode(), "Connection: close", method="PATCH")
+            await ask(target, request)
+
+    await crowd(8, edit)
 
 
 @attack
