@@ -53,8 +53,7 @@ def read_secret(folder: Path) -> str:
     path = folder / _SECRET
     try:
         with _kept(path):
-            mode = stat.S_IMODE(path.stat().st_mode)
-            secret = path.read_text(encoding="ascii").strip()
+            mode, secret = _mode_and_text(path)
     except UnicodeDecodeError:
         secret, mode = "", 0
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -64,6 +63,16 @@ def read_secret(folder: Path) -> str:
     if len(secret) < SECRET_LENGTH:
         raise ConfigurationError(f"{path} holds no secret: restore it from a backup; or remove it to have one made")
     return secret
+
+
+def _mode_and_text(path: Path) -> tuple[int, str]:
+    try:
+        return stat.S_IMODE(path.stat().st_mode), path.read_text(encoding="ascii").strip()
+    except PermissionError:
+        raise ConfigurationError(
+            f"the secret in {path.parent} is not for this user: use sudo, give the --data-folder of a server of yours,"
+            " or give the server's secret as PYSHARE_SECRET"
+        ) from None
 
 
 @contextmanager

@@ -62,6 +62,18 @@ def test_reading_makes_no_secret_and_no_folder(tmp_path: Path) -> None:
     assert read_secret(tmp_path) == secret
 
 
+def test_a_secret_of_another_user_is_told_with_the_ways_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_secret(tmp_path)
+
+    def denied(path: Path, *, encoding: str) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    # Root may read everything, and tests may run as root.
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(ConfigurationError, match=r"is not for this user: use sudo, .*PYSHARE_SECRET"):
+        read_secret(tmp_path)
+
+
 def test_a_folder_that_cannot_be_names_the_settings(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="give --secret or another --data-folder"):

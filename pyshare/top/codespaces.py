@@ -73,7 +73,7 @@ async def list_codespaces(urls: Sequence[str], operators_pass: str, *, as_json: 
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     console.print(table_of(found))
     people = sum(len(each.people) for each in found)
-    console.print(f"{len(found)} open, {people} people", style="dim")
+    console.print(f"open codespaces: {len(found)}, people: {people}", style="dim")
 
 
 async def _ask(client: httpx.AsyncClient, url: str, operators_pass: str) -> Sequence[Open]:

@@ -127,7 +127,7 @@ async def test_an_operator_with_the_secret_lists_people_of_all_workers_and_other
             _, elsewhere = await listed(page, exit_code=2, PYSHARE_SECRET=SECRET)
             _, away = await listed("http://127.0.0.1:9", exit_code=69, PYSHARE_SECRET=SECRET)
     assert {name for name in ("Ada", "Ben", "Cleo") if f"  {name} " in text} == {"Ada", "Ben", "Cleo"}
-    assert text.splitlines()[-1] == "3 open, 3 people"
+    assert text.splitlines()[-1] == "open codespaces: 3, people: 3"
     assert "seen by nobody" not in text + found
     assert len(json.loads(found)["codespaces"]) == 3
     assert f"{address} has another secret" in wrong
