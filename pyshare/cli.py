@@ -23,6 +23,7 @@ from pyshare.arguments import (
     token_parser,
     top_parser,
 )
+from pyshare.build import build
 from pyshare.core.errors import ConfigurationError, EditsLeft, PyshareError, leaves
 from pyshare.given import settings_from, unknown_variables
 from pyshare.settings import SETTINGS, Settings
@@ -54,7 +55,7 @@ commands:
 
 flags:
   --help      show this
-  --version   show the version
+  --version   show the version, and whether it is compiled or plain Python
 
 examples:
   pyshare serve
@@ -154,7 +155,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if command in {"-h", "--help", "help"}:
         return _print(_HELP)
     if command in {"-V", "--version"}:
-        return _print(f"pyshare {__version__}\n")
+        return _print(f"pyshare {__version__} ({build()})\n")
     if command == _WORKER:
         return _work(sys.stdin.buffer.readline())
     if command not in _COMMANDS:

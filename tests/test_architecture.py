@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -91,6 +92,19 @@ def test_the_ground_floor_knows_no_io_no_trio_no_clock_and_no_randomness() -> No
                 elif isinstance(node, ast.ImportFrom) and node.module:
                     names.add(node.module.partition(".")[0])
             assert not names & banned, path
+
+
+def test_no_plain_class_inherits_from_a_compiled_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["compiled"]
+    compiled = {path.removeprefix("pyshare/") for path in listed}
+    assert compiled <= set(modules())
+    inside = {node.name for path in compiled for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)}
+    for path in set(modules()) - compiled:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+                assert not bases & inside, f"{path}: {node.name}"
 
 
 def test_one_module_alone_imports_redis_and_the_bridge_to_asyncio() -> None:

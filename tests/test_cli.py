@@ -16,6 +16,7 @@ import trio
 
 from pyshare import __version__
 from pyshare.cli import main
+from pyshare.core import sections
 from pyshare.core.errors import ConfigurationError
 from pyshare.folder import keep_secret
 from pyshare.logs import QUIET_LOGGERS
@@ -79,9 +80,10 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return message
 
 
-def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_the_packages_and_says_how_it_was_built(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"pyshare {__version__}\n"
+    built = "plain Python" if (sections.__file__ or "").endswith(".py") else "compiled"
+    assert capsys.readouterr().out == f"pyshare {__version__} ({built})\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["help"]])

@@ -363,7 +363,8 @@ def test_the_build_is_sent_nothing_but_what_the_image_copies() -> None:
 def test_what_the_wheel_is_made_of_is_copied() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     needed = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]}
-    needed |= set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed |= {*wheel["packages"], wheel["hooks"]["custom"]["path"]}
     assert needed <= {source.removesuffix("/") for source in copied()}
 
 

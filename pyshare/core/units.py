@@ -12,9 +12,10 @@ import re
 from bisect import bisect_left
 
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_HIGH_SURROGATE = re.compile("[\ud800-\udbff]")
-_LONE_SURROGATE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
+# Raw, so that `re` reads the escapes: a compiled module cannot have a surrogate in a literal.
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_HIGH_SURROGATE = re.compile(r"[\ud800-\udbff]")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
 _LINE_BREAK = re.compile("\r\n?")
 
 
@@ -58,7 +59,7 @@ def replace_lone_surrogates(units: str) -> str:
 
 def splits_pair(units: str, pos: int) -> bool:
     """Whether `pos` lies between the two halves of a surrogate pair."""
-    return 0 < pos < len(units) and "\ud800" <= units[pos - 1] <= "\udbff" and "\udc00" <= units[pos] <= "\udfff"
+    return 0 < pos < len(units) and 0xD800 <= ord(units[pos - 1]) <= 0xDBFF and 0xDC00 <= ord(units[pos]) <= 0xDFFF
 
 
 class Places:

@@ -9,8 +9,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count, islice
@@ -74,6 +73,10 @@ class _Record:
     log_bytes: int = 0
     #: The last push of each sender, the latest sender last.
     last_seqs: dict[str, int] = field(default_factory=dict)
+
+    def copy(self) -> "_Record":
+        """Return a record of its own with the same in it."""
+        return replace(self, log=deque(self.log), last_seqs=dict(self.last_seqs))
 
     def tail(self, after: int) -> Tail:
         """Return what follows version `after`."""
@@ -297,7 +300,7 @@ class MemoryStore:
 
     def save(self) -> Mapping[str, object]:
         """Return a copy of all that is kept, for `go_back`."""
-        return deepcopy(self._records)
+        return {codespace: record.copy() for codespace, record in self._records.items()}
 
     def go_back(self, saved: Mapping[str, object]) -> None:
         """Keep what was saved and nothing else, as a server that starts again with an old file, or with none.
@@ -306,9 +309,9 @@ class MemoryStore:
         """
         self._lost.update((codespace, record.epoch) for codespace, record in self._records.items())
         self._records.clear()
-        for codespace, copy in saved.items():
-            if isinstance(copy, _Record):
-                self._keep(codespace, deepcopy(copy))
+        for codespace, record in saved.items():
+            if isinstance(record, _Record):
+                self._keep(codespace, record.copy())
         for codespace in self._subscriptions.codespaces:
             self._publish(codespace, Gap())
 
