@@ -12,4 +12,5 @@ REGRESSIONS: Final[dict[int, str]] = {
     30113: "a channel put back what was lost, and then applied what it had heard before the loss",
     50225: "a client ahead of an older log came back when that log had grown to its version, and kept another text",
     50678: "a stock page loaded a text from before what the channel knew, and kept it",
+    2001170: "a stock page loaded a text that its server had not heard of yet, and kept another one",
 }

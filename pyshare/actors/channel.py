@@ -213,7 +213,7 @@ class Channel:
             join.outlet.close_nowait(_RESTARTING)
             return
         if self._must_wait(join):
-            # It knows more than this instance, or it is not known yet what became of its push.
+            # It may know more than this instance, or it is not known yet what became of its push.
             self._waiting.append(join)
             self._log.read()
         else:
@@ -221,10 +221,14 @@ class Channel:
 
     def _must_wait(self, join: Join | Submit) -> bool:
         """Return whether the log is read first. While the store is away, a client that knows no more need not wait."""
-        if self._log.is_appending(join.peer.id):
+        if self._log.is_appending(join.peer.id) or self._reads_first(join):
             return True
         ahead = join.epoch == self._epoch and (join.version or 0) > self._document.version
         return ahead or (self._log.must_read and self._members.storage == "ok")
+
+    def _reads_first(self, join: Join | Submit) -> bool:
+        """Return whether a client cannot say what it has."""
+        return isinstance(join, Join) and self._members.rooms[join.dialect].reads_first
 
     def _admit(self, join: Join | Submit) -> None:
         client = join.peer.id
@@ -240,11 +244,16 @@ class Channel:
         self._members.leave(outlet)
 
     def _on_received(self, outlet: Outlet, frame: object) -> None:
+        join = next((join for join in self._waiting if join.outlet is outlet), None)
+        if join is not None:
+            if not self._reads_first(join):
+                outlet.close_nowait(Closing(CloseCode.NOT_UNDERSTOOD, "wait for the welcome before you send"))
+                return
+            self._waiting.remove(join)
+            self._admit(join)
         member = self._members.find(outlet)
         if member is not None:
             member.receive(frame)
-        elif any(join.outlet is outlet for join in self._waiting):
-            outlet.close_nowait(Closing(CloseCode.NOT_UNDERSTOOD, "wait for the welcome before you send"))
 
     def _on_push(self, push: Push, author: Author) -> None:
         """Have a push committed, or refused.

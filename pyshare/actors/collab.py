@@ -75,6 +75,9 @@ class CollabMember(Listener):
 class CollabRoom(FanOut):
     """The members of one channel that speak pyshare.v1."""
 
+    #: A client of pyshare.v1 says which version it has.
+    reads_first = False
+
     def __init__(
         self,
         document: Document,

@@ -83,6 +83,10 @@ class RoomStatistics:
 class Room(Protocol):
     """The members of one dialect in a channel."""
 
+    @property
+    def reads_first(self) -> bool:
+        """Whether the log is read before a client is let in, unless it sends something: it cannot say what it has."""
+
     def __len__(self) -> int:
         """Return the number of members."""
 

@@ -240,6 +240,9 @@ class StockMember:
 class StockRoom:
     """The stock editors of one channel; touched by that channel's tasks only."""
 
+    #: A page may have loaded what this instance has not heard of yet.
+    reads_first = True
+
     def __init__(
         self,
         document: Document,

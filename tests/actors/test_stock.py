@@ -20,6 +20,7 @@ from pyshare.core.protocol import Mode, Peer, PeerFrame, PeerSelectFrame
 from pyshare.core.sharepython import StockEdit, StockFrame, StockLoss, StockSelection, parse_stock_frame
 from pyshare.core.units import has_lone_surrogate, to_units
 from pyshare.store.faults import Faults
+from pyshare.store.interface import Committed
 from pyshare.store.memory import MemoryStore
 from simulation.stock_model import FrontEnd, InsertValue
 from simulation.stock_model.wire import as_json, from_json
@@ -507,6 +508,62 @@ def stock_room(document: Document) -> StockRoom:
 
     times = count(1)
     return StockRoom(document, StockLimits(), push=push, select=lambda client, selection: 0, clock=lambda: next(times))
+
+
+async def test_an_editor_that_loaded_what_its_instance_has_not_heard_is_brought_up_to_date_without_typing(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=("one", "two")) as world:
+        new, behind = world.client("new"), world.client("behind", instance="two")
+        await world.settles()
+        new.types("text")
+        await world.settles()
+        faults.drop_event = lambda codespace, event: isinstance(event, Committed)
+        new.types("s and more", at=4)
+        await world.settles()
+        assert behind.text == "text"
+        loaded = await stored_text(store)
+        async with stock_client(world, "ann", loaded, instance="two") as ann:
+            faults.drop_event = None
+            ann.handles()
+            new.types("!", at=14)
+            new.types("?", at=0)
+            await rests(world, ann)
+            assert ann.text == behind.text == new.text == "?texts and more!"
+
+
+async def test_an_editor_that_comes_while_its_instance_does_not_reach_the_store_is_connected_when_it_does_again(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        new = world.client("new")
+        await world.settles()
+        faults.down = True
+        new.types("text")
+        await world.passes(3)
+        async with stock_client(world, "ann") as ann:
+            await world.passes(3)
+            assert not ann.outlet.sent
+            faults.down = False
+            await rests(world, ann)
+            assert ann.connected
+            assert ann.text == "text"
+
+
+async def test_what_an_editor_sends_before_it_is_told_that_it_is_connected_is_committed(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store) as world:
+        new = world.client("new")
+        await world.settles()
+        faults.down = True
+        async with stock_client(world, "ann") as ann:
+            await ann.types("early")
+            await world.passes(1)
+            faults.down = False
+            await rests(world, ann)
+            assert ann.connected
+            assert ann.text == new.text == "early"
 
 
 def test_a_push_is_not_composed_where_there_is_no_stock_editor(monkeypatch: pytest.MonkeyPatch) -> None:
