@@ -336,7 +336,8 @@ class Events:
             self._loss = None
             return
         held = [instance for instance, channel in loss.holders if instance.channel(CODESPACE) is channel]
-        held = [instance for instance in held if not world.accesses[instance.name].dead]
+        # One whose time to drain was over has ended, though its channel is still there.
+        held = [instance for instance in held if not instance.ended and not world.accesses[instance.name].dead]
         replaced = standing is not None and standing.epoch != loss.standing.epoch and standing.version > 0
         if len(held) < len(loss.holders):
             loss.complete = False
