@@ -13,5 +13,6 @@ REGRESSIONS: Final[dict[int, str]] = {
     50225: "a client ahead of an older log came back when that log had grown to its version, and kept another text",
     50678: "a stock page loaded a text from before what the channel knew, and kept it",
     2001170: "a stock page loaded a text that its server had not heard of yet, and kept another one",
+    3000438: "an editor that took the text anew where its last edit had not been heard of was refused its next one",
     3001069: "the judge waited for a process that had ended to put back what it held",
 }

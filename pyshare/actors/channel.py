@@ -224,7 +224,8 @@ class Channel:
         if self._log.is_appending(join.peer.id) or self._reads_first(join):
             return True
         ahead = join.epoch == self._epoch and (join.version or 0) > self._document.version
-        return ahead or (self._log.must_read and self._members.storage == "ok")
+        # Without a version it may have had one, and an edit in the log that this instance has not heard of.
+        return ahead or ((self._log.must_read or join.version is None) and self._members.storage == "ok")
 
     def _reads_first(self, join: Join | Submit) -> bool:
         """Return whether a client cannot say what it has."""

@@ -13,11 +13,13 @@ from pyshare.core.protocol import (
     PeerFrame,
     PeerLanguageFrame,
     PeerSelectFrame,
+    RefusedFrame,
     SelectFrame,
     UpdatesFrame,
     Welcome,
 )
 from pyshare.store.faults import Faults
+from pyshare.store.interface import Committed
 from pyshare.store.memory import MemoryStore
 from tests.actors.world import Client, World, open_world
 
@@ -53,6 +55,28 @@ async def test_a_storm_of_conflicts_between_two_instances_ends_in_one_text_and_s
             await world.passes(random.random() / 100)
         await world.until(lambda: agree(clients))
         assert sorted(clients[0].text) == sorted(letters)
+
+
+async def test_an_editor_that_takes_the_text_anew_finds_its_edits_on_an_instance_that_has_not_heard_of_them(
+    store: MemoryStore, faults: Faults, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world(store, instances=BOTH) as world:
+        alice, bob = world.client("alice"), world.client("bob", instance="two")
+        await world.settles()
+        alice.types("one")
+        await world.settles()
+        faults.drop_event = lambda codespace, event: isinstance(event, Committed)
+        alice.types(" two")
+        await world.settles()
+        assert bob.text == "one"
+        again = world.client("alice", instance="two")
+        await world.settles()
+        assert again.text == "one two"
+        again.types(" six", at=3)
+        await world.settles()
+        assert again.text == "one six two"
+        assert not again.received(RefusedFrame)
+        assert bob.text == "one six two"
 
 
 async def test_presence_and_selections_cross_instances(

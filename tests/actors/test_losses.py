@@ -118,10 +118,10 @@ async def test_a_codespace_that_was_made_anew_and_written_to_stays_and_all_come_
         await world.settles()
         alice.types("lost")
         await world.settles()
-        faults.call_delay = lambda operation, codespace: 1 if operation == "read_log" else 0
         store.go_back({})
         early = world.client("early", instance="two")
         await world.settles()
+        faults.call_delay = lambda operation, codespace: 1 if operation == "read_log" else 0
         early.types("new")
         await world.settles()
         alice.types(" and more")
