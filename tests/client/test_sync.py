@@ -1,8 +1,8 @@
 """The client for programs without trio: calls that block, several steps as one, time limits, and ends of every kind."""
 
-import asyncio
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 
@@ -16,7 +16,6 @@ from pyshare.client import (
     EditsUnconfirmed,
     State,
     TextChanged,
-    TrioNeeded,
     Update,
     sync,
 )
@@ -179,35 +178,77 @@ def test_a_wrong_argument_is_named(world: World) -> None:
         sync.connect(URL, name="x" * 65, open_connection=world.open)
 
 
+def of_a_program(source: str) -> str:
+    """Run a program in a process of its own, where nothing else has used asyncio or trio, and return what it prints."""
+    command = [sys.executable, "-c", textwrap.dedent(source)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
 def test_a_codespace_that_nobody_has_closed_is_closed_when_the_program_ends() -> None:
-    program = (
-        "from tests.client.world import URL, World\nfrom pyshare.client import sync\nimport atexit\n"
-        "world = World('one')\natexit.register(lambda: print(world.server.document.text))\n"
-        "codespace = sync.connect(URL, open_connection=world.open)\ncodespace.append(' two')\n"
+    assert (
+        of_a_program(
+            """
+        import atexit
+        from pyshare.client import sync
+        from tests.client.world import URL, World
+
+        world = World("one")
+        atexit.register(lambda: print(world.server.document.text))
+        codespace = sync.connect(URL, open_connection=world.open)
+        codespace.append(" two")
+        """
+        )
+        == "one two\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("one two\n", "")
 
 
 def test_the_trio_client_says_under_asyncio_what_to_use() -> None:
-    async def follow() -> None:
-        async with pyshare.client.connect(URL):
-            raise AssertionError("trio does not run")
+    assert (
+        of_a_program(
+            """
+        import asyncio
+        from pyshare.client import TrioNeeded, connect
+        from tests.client.world import URL
 
-    with pytest.raises(TrioNeeded, match=r"use pyshare\.client\.sync, in asyncio by asyncio\.to_thread"):
-        asyncio.run(follow())
+        async def follow():
+            async with connect(URL):
+                print("trio does not run")
+
+        try:
+            asyncio.run(follow())
+        except TrioNeeded as error:
+            print("use pyshare.client.sync, in asyncio by asyncio.to_thread" in str(error))
+        """
+        )
+        == "True\n"
+    )
 
 
-def test_asyncio_uses_the_client_by_threads(world: World) -> None:
-    def append(line: str) -> str:
-        with sync.connect(URL, open_connection=world.open) as codespace:
-            codespace.append(line)
-            return codespace.text
+def test_asyncio_uses_the_client_by_threads() -> None:
+    assert (
+        of_a_program(
+            """
+        import asyncio
+        from pyshare.client import sync
+        from tests.client.world import URL, World
 
-    async def main() -> str:
-        return await asyncio.to_thread(append, "two\n")
+        world = World("one\\n")
 
-    assert asyncio.run(main()) == "one\ntwo\n"
+        def append(line):
+            with sync.connect(URL, open_connection=world.open) as codespace:
+                codespace.append(line)
+                return codespace.text
+
+        async def main():
+            return await asyncio.to_thread(append, "two\\n")
+
+        print(asyncio.run(main()), end="")
+        """
+        )
+        == "one\ntwo\n"
+    )
 
 
 def test_every_call_of_the_trio_client_is_there_but_those_that_make_no_sense() -> None:

@@ -28,6 +28,8 @@ from pyshare.net.reserve import Reserve, ReserveLimits
 
 LIMITS = HttpLimits(drain_seconds=0.5)
 READY_SECONDS = 0.2
+#: Seconds for what takes milliseconds, on the slowest machine.
+PATIENCE_SECONDS = 30.0
 #: A request that is answered, and after which the connection is kept.
 ASK = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
 
@@ -93,7 +95,7 @@ async def serving(
 async def told(stream: trio.SocketStream) -> bytes:
     """Return all that is said until the other side ends."""
     answer = b""
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async for data in stream:
             answer += data
     return answer
@@ -285,7 +287,7 @@ def _open_files() -> int:
 async def test_a_body_in_many_parts_that_nobody_reads_does_not_stop_the_connection(readiness: Readiness) -> None:
     readiness.known = trio.Event()
     head = b"GET /readyz HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
-    app = build_app(readiness.why_not)
+    app = build_app(readiness.why_not, ready_seconds=PATIENCE_SECONDS)
     async with (
         serving(readiness, app=app, limits=HttpLimits()) as port,
         await trio.open_tcp_stream("127.0.0.1", port) as stream,

@@ -192,7 +192,7 @@ async def test_deletion_and_expiry_are_heard_and_what_was_set_is_kept(server: Re
         server.client.delete("one")
         assert await next_event(one) == Deleted()
         assert await store.read_log("one", epoch, after=0) == Gone()
-        server.client.pexpire("two", 1)
+        server.client.pexpire("two", 20)
         assert await next_event(two) == Expired()
 
 
