@@ -10,9 +10,10 @@ import gc
 import os
 import random
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from itertools import count
 from random import Random
 from typing import Protocol, cast, runtime_checkable
 
@@ -27,6 +28,9 @@ PROCESS: ContextVar[str] = ContextVar("process", default="")
 
 #: Turns after which a world counts as one that goes in circles; others have two thousand, about.
 MOST_TURNS = 30_000
+
+#: Times that trio asks the system for events until it is asked.
+_LOOK_EVERY = 64
 
 #: Chance that time passes to the next event though tasks could run, and seconds that pass at most.
 _NUDGE = 0.04
@@ -110,6 +114,7 @@ def determined(seed: int, clock: Clock) -> Iterator[Scheduler]:
             (random, "_urandom", urandom),
         ):
             patches.enter_context(patched(place, name, value))
+        patches.enter_context(_without_system(clock))
         patches.enter_context(_sockets())
         try:
             yield order
@@ -117,6 +122,20 @@ def determined(seed: int, clock: Clock) -> Iterator[Scheduler]:
             random.setstate(state)
             if collects:
                 gc.enable()
+
+
+@contextmanager
+def _without_system(clock: Clock) -> Iterator[None]:
+    """Have trio ask the system for events only now and then while anything happens: only collected garbage comes so."""
+    manager: object = vars(scheduler)["TheIOManager"]
+    look: Callable[[object, float], Sequence[object]] = vars(manager)["get_events"]
+    asked = count(1)
+
+    def look_seldom(self: object, timeout: float) -> Sequence[object]:
+        return look(self, timeout) if clock.is_idle or next(asked) % _LOOK_EVERY == 0 else ()
+
+    with patched(manager, "get_events", look_seldom):
+        yield
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from itertools import count
 from math import inf
 
 import trio
+from trio._core import _run as scheduler
 from typing_extensions import override
 
 #: Time by the wall clock at which every world begins, in seconds since 1970.
@@ -55,18 +56,28 @@ class Clock(trio.abc.Clock):
 
     @override
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Let time pass to the next event; trio calls this when no task can run."""
-        if not self.step(deadline):
-            if deadline < inf:
-                self.now = max(self.now, deadline)
-            else:
-                # trio may wake a task by a socket of its own.
-                self._idle += 1
-                if self._idle > _MOST_IDLE:
-                    self.on_stuck()
+        """Let time pass until a task can run; trio calls this when none can."""
+        runner = scheduler.GLOBAL_RUN_CONTEXT.runner
+        while self.step(deadline):
+            self._idle = 0
+            if runner.runq or deadline == inf:
                 return 0
-        self._idle = 0
+            # A call may have moved a deadline.
+            deadline = runner.deadlines.next_deadline()
+        if deadline < inf:
+            self._idle = 0
+            self.now = max(self.now, deadline)
+        else:
+            # trio may wake a task by a socket of its own.
+            self._idle += 1
+            if self._idle > _MOST_IDLE:
+                self.on_stuck()
         return 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to come, but from the system."""
+        return self._idle > 0
 
     def step(self, until: float) -> bool:
         """Make the next call of the agenda if it is due by `until`; return whether there was one."""

@@ -6,17 +6,20 @@ from typing import Final
 from rich.table import Table
 
 from pyshare.core.errors import CloseCode, RefusalCode
-from simulation.plan import FAULTS
+from simulation.plan import FAULTS, FAULTS_APART
 
 #: Close codes that no world can bring about: a fault of the server's own is one.
-_NEVER = frozenset({CloseCode.OUR_FAULT, CloseCode.TOO_MANY, CloseCode.NOT_AUTHENTICATED, CloseCode.NOT_ALLOWED})
+_NEVER = frozenset({CloseCode.OUR_FAULT, CloseCode.TOO_MANY, CloseCode.NOT_ALLOWED})
 
 #: What is to be reached in a thousand worlds, in the order of the table.
 PATHS: Final[tuple[str, ...]] = (
-    *dict.fromkeys(fault for group in FAULTS.values() for fault in group),
+    *dict.fromkeys(fault for group in (FAULTS | FAULTS_APART).values() for fault in group),
     "buffer full",
     "write taken in part",
     "connection refused",
+    "token refused by the API",
+    "token could not be checked",
+    "turn of work spent",
     "conflict",
     "put back",
     "what was lost is lost for good",

@@ -8,6 +8,7 @@ from typing import Final
 
 from pyshare.actors.channel import Channel
 from pyshare.store.interface import Standing
+from simulation.api import Mood
 from simulation.hand import KEYS
 from simulation.hostile import Hostile
 from simulation.instance import Instance
@@ -17,10 +18,13 @@ from simulation.python_person import PythonPerson
 from simulation.sockets import CALM, Connection, Way, Weather
 from simulation.stock_person import StockPerson
 from simulation.storage import Access
-from simulation.world import CODESPACE, World
+from simulation.world import CODESPACE, REPLICA_WRITES, World
 
 #: The directions that can fall silent together.
 _WAYS: Final[tuple[tuple[Way, ...], ...]] = (("up",), ("down",), ("up", "down"))
+#: Ways in which a codespace ends, and seconds for which there is none behind a loss.
+_ENDS: Final = frozenset({"expire", "deletion"})
+_LOSS_SECONDS: Final = 10
 
 
 @dataclass(slots=True)
@@ -44,6 +48,8 @@ class Events:
         self._saved = world.store.copy()
         # What the store has lost and was not given back.
         self._loss: Loss | None = None
+        # When it has lost something last.
+        self._lost_at = -inf
         # Connections whose path leads nowhere.
         self._dead: list[Connection] = []
         self._by_name: Mapping[str, Callable[[Step], None]] = {
@@ -74,6 +80,11 @@ class Events:
             "save": self._save,
             "lose all": self._lose_all,
             "go back": self._go_back,
+            "replica": self._replica,
+            "api late": partial(self._api, mood="late"),
+            "api fails": partial(self._api, mood="fails"),
+            "api silent": partial(self._api, mood="silent"),
+            "api refuses": partial(self._api, mood="refuses"),
             "expire": self._expire,
             "deletion": self._expire,
             "wall clock": self._wall_clock,
@@ -88,6 +99,9 @@ class Events:
                 world.see()
             person.press(step.action)
             return
+        if step.action in _ENDS and world.clock.now < self._lost_at + _LOSS_SECONDS:
+            # A process that has not heard of the loss yet would put back what has expired, beside one that holds more.
+            return
         world.story.happened("fault", step.action)
         self._by_name[step.action](step)
         self._check_loss()
@@ -100,6 +114,8 @@ class Events:
         faults.call_delay = faults.event_delay = faults.drop_event = faults.repeat_event = None
         faults.fail_before = faults.fail_after = 0
         faults.down = False
+        if world.api is not None:
+            world.api.mood = "well"
         world.weather = replace(CALM, delay_seconds=world.plan.delay_seconds, buffer_bytes=65_536)
         for instance in world.instances:
             instance.go_on()
@@ -301,6 +317,12 @@ class Events:
     def _go_back(self, step: Step) -> None:
         self._lose(self._saved)
 
+    def _replica(self, step: Step) -> None:
+        """Have a replica take the place of the server; it misses some of the newest writes."""
+        state = self._world.store.replica(1 + int(step.one * REPLICA_WRITES))
+        if state is not None:
+            self._lose(state)
+
     def _lose(self, saved: object) -> None:
         """Have the store keep what was saved, and nothing else."""
         world = self._world
@@ -312,6 +334,7 @@ class Events:
         if standing is None:
             return
         self._loss = Loss(standing, [], complete=True)
+        self._lost_at = world.clock.now
         for instance in world.places:
             channel = instance.channel(CODESPACE)
             if channel is not None and _holds(channel, standing):
@@ -364,6 +387,18 @@ class Events:
             if isinstance(person, StockPerson) and person.is_loading:
                 person.crashes()
                 person.comes_later(self._world.random.random())
+
+    # The API that knows tokens.
+
+    def _api(self, step: Step, mood: Mood) -> None:
+        api = self._world.api
+        if api is not None:
+            api.mood = mood
+            self._world.clock.after(step.two * 4, self._api_is_well)
+
+    def _api_is_well(self) -> None:
+        if self._world.api is not None:
+            self._world.api.mood = "well"
 
     def _wall_clock(self, step: Step) -> None:
         self._world.clock.wall_offset += (step.one - 0.5) * 7200

@@ -1,7 +1,8 @@
 """One server process of a world: its supervisor and its connections, started, drained, killed and stopped."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -64,13 +65,15 @@ class Instance:
         clock: Clock,
         scheduler: Scheduler,
         story: Story,
-        admit: Callable[[str], Admission],
+        admission: AbstractAsyncContextManager[Callable[[str], Awaitable[Admission]]],
     ) -> None:
         self.name = name
         self._clock = clock
         self._scheduler = scheduler
         self._story = story
-        self._admit_now = admit
+        # What tells it what tokens are good for, and how that is asked once the process runs.
+        self._admission = admission
+        self._admit: Callable[[str], Awaitable[Admission]] | None = None
         self._limits = limits
         self.store = store
         self.supervisor = Supervisor(store, instance=name, limits=limits.supervisor)
@@ -99,7 +102,8 @@ class Instance:
         self._mailbox = send
         try:
             with self._life:
-                async with trio.open_nursery() as nursery:
+                async with self._admission as admit, trio.open_nursery() as nursery:
+                    self._admit = admit
                     await nursery.start(self.store.run, name="store")
                     await nursery.start(partial(self.supervisor.run, receive), name="supervisor")
                     self._connections = nursery
@@ -121,6 +125,7 @@ class Instance:
     async def _serve(self, connection: Connection, address: Address) -> None:
         PROCESS.set(self.name)
         assert self._mailbox is not None
+        assert self._admit is not None
         try:
             await serve_connection(
                 cast("socket.socket", connection.server),
@@ -139,10 +144,6 @@ class Instance:
     def _on_closed(self, code: str) -> None:
         self.closes.append(code)
         self._story.count(f"connection closed: {code}")
-
-    async def _admit(self, token: str) -> Admission:
-        await trio.lowlevel.checkpoint()
-        return self._admit_now(token)
 
     def drain(self) -> None:
         """Tell it to end, as SIGTERM does."""

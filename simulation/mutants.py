@@ -4,7 +4,7 @@ A mistake is a change of one function of pyshare while its world runs. Nothing
 of it is left afterwards.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from pyshare.actors import backlog, channel, collab, commits, fanout, members, stock, supervisor
+from pyshare.actors import backlog, channel, collab, commits, fanout, log, members, stock, supervisor
 from pyshare.actors.committer import Committer
 from pyshare.actors.log import Answer, Append, LogMachine, Request
 from pyshare.actors.messages import Join, Leave, Outlet
@@ -23,14 +23,16 @@ from pyshare.core.document import Document, Update
 from pyshare.core.errors import CloseCode, Closing
 from pyshare.core.protocol import Welcome
 from pyshare.core.view import View
-from pyshare.core.work import Parts
+from pyshare.core.work import Parts, Work
 from pyshare.net import outlet
 from pyshare.net.held import HeldBytes
+from pyshare.net.token_api import Admission, TokenApi
 from pyshare.store import folding, subscriptions
 from pyshare.store.interface import Appended, Conflict, Gone, Lost, Snapshot, StoreEvent
 from simulation import stores
 from simulation.plan import plan
 from simulation.play import play
+from simulation.world import CODESPACE
 
 #: A patch of one name: the place, the name, and what stands there instead.
 Patch = tuple[object, str, object]
@@ -367,6 +369,32 @@ def _keep_the_backlog() -> Sequence[Patch]:
 @_mutant("no client pays for the work that is done for it")
 def _charge_nobody() -> Sequence[Patch]:
     return [(outlet.SocketOutlet, "charge", _nothing)]
+
+
+@_mutant("a turn of work has no end")
+def _never_end_a_turn() -> Sequence[Patch]:
+    return [(log, "Work", lambda steps: Work())]
+
+
+@_mutant("a client whose token cannot be checked is let in")
+def _let_in_unchecked() -> Sequence[Patch]:
+    return [(TokenApi, "_request", _request_or(Admission(CODESPACE, "edit", create=True, by="api")))]
+
+
+@_mutant("a token that cannot be checked counts as a bad one")
+def _blame_the_token() -> Sequence[Patch]:
+    return [(TokenApi, "_request", _request_or(Closing(CloseCode.NOT_AUTHENTICATED, "no answer")))]
+
+
+def _request_or(answer: Admission | Closing) -> Callable[[TokenApi, str], Coroutine[object, object, object]]:
+    """Return the question to the API, with `answer` where the API says nothing of a token."""
+    request = TokenApi._request
+
+    async def careless(self: TokenApi, token: str) -> object:
+        outcome = await request(self, token)
+        return outcome if isinstance(outcome, Admission | Closing) else answer
+
+    return careless
 
 
 @_mutant("clients of a server that restarts are told to stay away")

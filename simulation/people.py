@@ -50,6 +50,9 @@ class Surroundings(Protocol):
     def token(self, person: "Person") -> str:
         """Return the token with which a person opens the codespace."""
 
+    def has_refused(self, person: "Person") -> bool:
+        """Return whether a person's token was ever said to be bad."""
+
     def fails(self, reason: str) -> None:
         """Take note of something that must not be; the world ends."""
 
@@ -119,7 +122,7 @@ class Person(ABC):
         """Note that the server has told this person to stay away."""
         self.tell(f"stays away: {code} {reason}")
         self.world.story.count(f"told to stay away: {code}")
-        if code not in _FAREWELLS:
+        if code not in _FAREWELLS or (code == CloseCode.NOT_AUTHENTICATED and not self.world.has_refused(self)):
             self.world.fails(f"{self.name} did nothing wrong and was closed with {code}: {reason}")
 
 

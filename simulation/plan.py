@@ -4,7 +4,7 @@ A step carries two numbers from 0 up to 1 in place of positions and choices, so
 that any part of the steps is a plan, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
@@ -27,6 +27,14 @@ FAULTS: Final[dict[str, tuple[str, ...]]] = {
     "loss": ("save", "lose all", "go back", "go back"),
     "lives": ("expire", "deletion", "wall clock"),
 }
+#: The same, drawn apart from all others: so seeds that found something keep the plan with which they did.
+FAULTS_APART: Final[dict[str, tuple[str, ...]]] = {
+    "replicas": ("replica",),
+    "api": ("api late", "api fails", "api silent", "api refuses"),
+}
+#: Part of the worlds that have such a group, and steps of each group at most.
+_APART = 0.25
+_MOST_APART = 8
 
 
 #: Faults after which little is certain, and how often one is let happen.
@@ -82,6 +90,8 @@ class Plan:
     steps: Sequence[Step]
     #: Whether the store is the one on Redis, with a double of its server; else the one in memory.
     redis: bool = False
+    #: Whether an API knows the tokens; else they say themselves what they are good for.
+    api: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -138,6 +148,7 @@ def plan(seed: int, *, edits: int = EDITS) -> Plan:
             for _ in range(count):
                 steps.append(Step(phase, time, actor, key, *_two(random)))
                 time += random.random() * pace
+    apart = list(_steps_apart(Random(f"apart {seed}"), steps))
     small = random.random() < 0.5
     # pyshare takes it that a frame to a stock editor needs twenty milliseconds (see `pyshare.core.shadow`).
     has_stock = any(each.kind == "stock" for each in cast)
@@ -150,9 +161,21 @@ def plan(seed: int, *, edits: int = EDITS) -> Plan:
         text_units=random.choice((120, 400)) if small and random.random() < 0.3 else 4000,
         delay_seconds=random.choice(delays),
         buffer_bytes=random.choice((2048, 16_384, 65_536)),
-        steps=steps,
+        steps=sorted([*steps, *apart], key=lambda step: (step.phase, step.time)),
         redis=random.random() < _REDIS,
+        api=any(step.action in FAULTS_APART["api"] for step in apart),
     )
+
+
+def _steps_apart(random: Random, steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield steps of the groups that are drawn apart, in the time that the steps of each phase take."""
+    lengths = [max((step.time for step in steps if step.phase == phase), default=0.0) for phase in range(PHASES)]
+    for faults in FAULTS_APART.values():
+        if random.random() < _APART:
+            for _ in range(random.randrange(1, _MOST_APART + 1)):
+                phase = random.randrange(PHASES)
+                time = random.random() * lengths[phase]
+                yield Step(phase, time, random.randrange(64), random.choice(faults), *_two(random))
 
 
 def _two(random: Random) -> tuple[float, float]:

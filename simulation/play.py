@@ -133,7 +133,7 @@ def play(plan: Plan, *, tells: bool = False) -> Outcome:
         logger.setLevel(logging.DEBUG if tells else logging.ERROR)
         logger.propagate = False
         try:
-            with world.store.linked():
+            with world.store.linked(), world.turns.counted():
                 trio.run(_Course(world).run, clock=clock)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is looked for here
             world.fails(traceback_of(error))

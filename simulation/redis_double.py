@@ -4,8 +4,8 @@ What the scripts do is done by the scripts themselves. `tests/store` shows that
 the store's contract holds on the double as on real servers.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
@@ -17,6 +17,10 @@ from pyshare.store import lua as scripts
 Word = bytes
 Reply = bytes | int | None | list["Reply"]
 _Value = dict[bytes, bytes] | list[tuple[int, bytes, bytes]] | bytes
+
+
+#: Commands that change something, which a replica does later.
+_WRITES = frozenset({b"SET", b"DEL", b"PEXPIRE", b"HSET", b"HSETNX", b"HDEL", b"XADD", b"XTRIM"})
 
 
 class Refusal(Exception):  # noqa: N818 - an answer
@@ -38,6 +42,10 @@ class Data:
     #: When keys expire, in seconds of the double's clock.
     ends: dict[bytes, float] = field(default_factory=dict)
 
+    def copy(self) -> "Data":
+        """Return a copy; words are never changed."""
+        return Data({key: _copy(value) for key, value in self.values.items()}, dict(self.ends))
+
 
 class RedisDouble:
     """A server with one database."""
@@ -48,6 +56,10 @@ class RedisDouble:
         #: The run of the server; another one after a restart.
         self.run = 1
         self._known: set[str] = set()
+        #: The states behind the last writes, the newest last; as many as are to be kept.
+        self.states: deque[Data] = deque(maxlen=0)
+        # Whether the present command has written.
+        self._wrote = False
         #: Who hears each topic, in the order in which they began.
         self.subscribers: dict[bytes, list[Subscriber]] = {}
         #: Called with each message that is published, in place of handing it on at once.
@@ -57,11 +69,12 @@ class RedisDouble:
 
     def save(self) -> Data:
         """Return a copy of all that is kept."""
-        return deepcopy(self.data)
+        return self.data.copy()
 
     def restart(self, data: Data | None = None) -> None:
         """Start again with other data, or none; connections are its owner's to break."""
-        self.data = deepcopy(data) if data is not None else Data()
+        self.data = data.copy() if data is not None else Data()
+        self.states.clear()
         self.run += 1
         self._known.clear()
 
@@ -70,6 +83,7 @@ class RedisDouble:
         if self.data.values.pop(key, None) is None:
             return False
         self.data.ends.pop(key, None)
+        self.states.clear()
         self.publish(b"__keyevent@0__:" + event, key)
         return True
 
@@ -94,6 +108,14 @@ class RedisDouble:
             Refusal: if it is refused.
         """
         self.expire_due()
+        self._wrote = False
+        try:
+            return self._execute(words)
+        finally:
+            if self._wrote and self.states.maxlen:
+                self.states.append(self.save())
+
+    def _execute(self, words: Sequence[Word]) -> Reply:
         name, *arguments = words
         match name.upper(), arguments:
             case b"EVALSHA", [digest, *rest]:
@@ -145,6 +167,7 @@ class RedisDouble:
             Refusal: if it is refused.
         """
         values, ends = self.data.values, self.data.ends
+        self._wrote |= command.upper() in _WRITES
         match command.upper(), words:
             case b"GET", [key]:
                 value = values.get(key)
@@ -235,6 +258,12 @@ class RedisDouble:
         if not self.data.values.get(key, True):
             del self.data.values[key]
             self.data.ends.pop(key, None)
+
+
+def _copy(value: _Value) -> _Value:
+    if isinstance(value, dict):
+        return dict(value)
+    return list(value) if isinstance(value, list) else value
 
 
 def _entries(stream: Sequence[tuple[int, bytes, bytes]], start: bytes, end: bytes, count: int) -> list[Reply]:

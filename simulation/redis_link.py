@@ -7,6 +7,7 @@ asyncio side, on which it runs there, is trio here.
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from math import inf
 from typing import Protocol, TypeVar
 
 import trio
@@ -69,7 +70,8 @@ class DoubleConnection:
         # What has been answered, each with the time at which it arrives.
         self._inbox: deque[tuple[float, Reply | Refusal]] = deque()
         self._last = 0.0
-        self._arrived = trio.Event()
+        # The wait for the next answer: it ends when the answer arrives, and when the connection breaks.
+        self._wait = trio.CancelScope()
         self.broken = False
 
     async def connect(self) -> None:
@@ -103,11 +105,11 @@ class DoubleConnection:
 
     async def read_response(self, disable_decoding: bool = False) -> Reply:
         """Return the next answer."""
-        await trio.lowlevel.checkpoint()
+        if self._has_answer():
+            await trio.lowlevel.checkpoint()
         while not self._has_answer():
-            self._arrived = trio.Event()
-            with trio.move_on_at(self._inbox[0][0] if self._inbox else float("inf")):
-                await self._arrived.wait()
+            with trio.CancelScope(deadline=self._inbox[0][0] if self._inbox else inf) as self._wait:
+                await trio.sleep_forever()
         answer = self._inbox.popleft()[1]
         if isinstance(answer, Refusal):
             raise ResponseError(str(answer))
@@ -136,7 +138,7 @@ class DoubleConnection:
             self._topics.clear()
             if self in self._hub.connections:
                 self._hub.connections.remove(self)
-            self._arrived.set()
+            self._wait.cancel()
 
     @property
     def hears(self) -> bool:
@@ -168,7 +170,7 @@ class DoubleConnection:
     def _answer(self, answer: Reply | Refusal) -> None:
         self._last = max(self._last, trio.current_time() + self._weather.delay())
         self._inbox.append((self._last, answer))
-        self._arrived.set()
+        self._wait.deadline = min(self._wait.deadline, self._last)
 
 
 class Hub:

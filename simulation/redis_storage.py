@@ -1,5 +1,6 @@
 """The store on a double of Redis, as processes share it, and what happens between a process and the server."""
 
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -154,6 +155,15 @@ class RedisStorage:
     def copy(self) -> object:
         """See `Storage.copy`."""
         return self.hub.double.save()
+
+    def keep_states(self, count: int) -> None:
+        """See `Storage.keep_states`."""
+        self.hub.double.states = deque(maxlen=count + 1)
+
+    def replica(self, missing: int) -> object | None:
+        """See `Storage.replica`."""
+        states = self.hub.double.states
+        return states[max(0, len(states) - 1 - missing)] if states else None
 
     def lose(self, saved: object) -> None:
         """See `Storage.lose`."""

@@ -69,6 +69,15 @@ class Storage(Protocol):
     def copy(self) -> object:
         """Return a copy of all that is kept."""
 
+    def keep_states(self, count: int) -> None:
+        """Keep the states behind the last `count` writes from now on, as replicas have them that are behind."""
+
+    def replica(self, missing: int) -> object | None:
+        """Return the state of a replica that misses the newest writes, `missing` at most; None if none is known.
+
+        A replica has no earlier life of a codespace than the last one: what expired or was deleted before is forgotten.
+        """
+
     def lose(self, saved: object) -> None:
         """Keep what was copied, or nothing if that is None, as a server that starts again with an old file."""
 

@@ -1,5 +1,6 @@
 """The memory store as several processes share it, with what can happen between a process and its store."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from heapq import heapify
@@ -17,6 +18,7 @@ from pyshare.store.interface import (
     Appended,
     Conflict,
     Deleted,
+    Expired,
     Gap,
     Gone,
     Lost,
@@ -84,6 +86,8 @@ class SharedMemory(MemoryStore):
         self._story = story
         # What each process has found in data that are lost; `_lost` is that of the process that asks.
         self._lost_to: dict[str, set[tuple[str, str]]] = {}
+        # The states behind the last writes, the newest last.
+        self._states: deque[Mapping[str, object]] = deque(maxlen=0)
         self.hearing = HearingProcesses(64)
         self._subscriptions = self.hearing
         # How often data were lost.
@@ -108,18 +112,40 @@ class SharedMemory(MemoryStore):
     ) -> Appended | Conflict | Gone | Lost:
         if self.lookers:
             self.broken_by |= {update.sender for update in updates} & self.lookers
-        return await super().append(codespace, epoch, expected=expected, updates=updates, text=text)
+        version = self.standing(codespace)
+        try:
+            return await super().append(codespace, epoch, expected=expected, updates=updates, text=text)
+        finally:
+            if self.standing(codespace) != version:
+                self._has_written()
+
+    @override
+    async def write_text(self, codespace: str, epoch: str, *, version: int, text: str) -> None:
+        await super().write_text(codespace, epoch, version=version, text=text)
+        self._has_written()
 
     @override
     async def put_back(self, codespace: str, held: Snapshot) -> Tail | Gone:
         answer = await super().put_back(codespace, held)
         if isinstance(answer, Tail):
             self._lost_to.get(PROCESS.get(), set()).discard((codespace, held.epoch))
+        self._has_written()
         return answer
+
+    def _has_written(self) -> None:
+        """Keep the state behind a write, if states are kept. No task has had its turn since the write."""
+        if self._states.maxlen:
+            self._states.append(self.save())
+
+    @override
+    def _remove(self, codespace: str, event: Expired | Deleted) -> bool:
+        self._states.clear()
+        return super()._remove(codespace, event)
 
     @override
     def go_back(self, saved: Mapping[str, object]) -> None:
         self._losses += 1
+        self._states.clear()
         for lost in self._lost_to.values():
             lost.update((codespace, record.epoch) for codespace, record in self._records.items())
         # What was on its way is lost with the connections, of which everybody hears at once.
@@ -150,6 +176,14 @@ class SharedMemory(MemoryStore):
     def copy(self) -> object:
         """See `Storage.copy`."""
         return self.save()
+
+    def keep_states(self, count: int) -> None:
+        """See `Storage.keep_states`."""
+        self._states = deque(maxlen=count + 1)
+
+    def replica(self, missing: int) -> object | None:
+        """See `Storage.replica`."""
+        return self._states[max(0, len(self._states) - 1 - missing)] if self._states else None
 
     def lose(self, saved: object) -> None:
         """See `Storage.lose`."""

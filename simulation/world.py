@@ -1,6 +1,8 @@
 """One world: its servers, its store, its network and its people."""
 
 import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -19,6 +21,7 @@ from pyshare.net.connection import ConnectionLimits
 from pyshare.net.tokens import expired
 from pyshare.store.faults import Faults
 from pyshare.store.interface import StoreLimits, StoreUnavailable
+from simulation.api import Api
 from simulation.chance import Scheduler
 from simulation.clock import Clock
 from simulation.frames import Sight
@@ -34,8 +37,11 @@ from simulation.stock_person import StockPerson
 from simulation.storage import Access, Storage
 from simulation.stores import SharedMemory
 from simulation.story import Story
+from simulation.turns import Turns
 
-CODESPACE = "tmp-0d2b6f0e-7a51-4a3e-9c0c-6d3c6f1f7a10"
+CODESPACE = "0d2b6f0e-7a51-4a3e-9c0c-6d3c6f1f7a10"
+#: Writes that a replica misses at most.
+REPLICA_WRITES = 6
 
 
 class World:
@@ -55,7 +61,12 @@ class World:
             if plan.redis
             else SharedMemory(limits, self.faults, self.story)
         )
+        if any(step.action == "replica" for step in plan.steps):
+            self.store.keep_states(REPLICA_WRITES)
+        #: The API that knows tokens, if there is one.
+        self.api = Api(CODESPACE, clock, Random(plan.seed * 13 + 5), self.story) if plan.api else None
         self.limits = _server_limits(plan)
+        self.turns = Turns(self.story, self.fails, small=plan.small)
         self.weather = Weather(
             delay_seconds=plan.delay_seconds,
             jitter_seconds=plan.delay_seconds,
@@ -104,7 +115,13 @@ class World:
     def token(self, person: Person) -> str:
         """Return a token for the person: its mode, and perhaps an end."""
         mode = "view_only" if person.view_only else "edit"
+        if self.api is not None:
+            return f"{mode}-{person.name}"
         return f"{mode}.{int(self.clock.wall()) + 1800}" if self.plan.seed % 4 == 0 else mode
+
+    def has_refused(self, person: Person) -> bool:
+        """Return whether the API has ever said that the person's token is bad."""
+        return self.api is not None and self.api.has_refused(self.token(person))
 
     def stored_text(self) -> str:
         """Return the text that an API would give out now."""
@@ -151,7 +168,7 @@ class World:
             clock=self.clock,
             scheduler=self.scheduler,
             story=self.story,
-            admit=self._admit,
+            admission=self._open_admission(name),
         )
         self.accesses[name] = access
         self.instances.append(instance)
@@ -179,7 +196,18 @@ class World:
         if instance in self.places:
             self.start(self.places.index(instance))
 
-    def _admit(self, token: str) -> Admission:
+    @asynccontextmanager
+    async def _open_admission(self, process: str) -> AsyncIterator[Callable[[str], Awaitable[Admission]]]:
+        """Serve what tells a process what a token is good for."""
+        if self.api is None:
+            yield self._admit
+        else:
+            async with self.api.open_admission(process, self.fails) as admit:
+                yield admit
+
+    async def _admit(self, token: str) -> Admission:
+        """Take a token by its word: its mode, and perhaps its end."""
+        await trio.lowlevel.checkpoint()
         mode, _, end = token.partition(".")
         if end and self.clock.wall() >= int(end):
             raise ConnectionRefused(expired())
