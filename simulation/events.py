@@ -351,6 +351,10 @@ class Events:
         if loss is None:
             return
         standing = world.store.standing(CODESPACE)
+        channels = [channel for _, channel in loss.holders]
+        if any(instance.channel(CODESPACE) not in [None, *channels] for instance in world.places):
+            # A channel that has started since has loaded less.
+            loss.complete = False
         if standing is not None and standing.epoch == loss.standing.epoch and standing.version >= loss.standing.version:
             world.story.happened("fault", "what was lost was put back")
             if not loss.complete:
