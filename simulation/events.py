@@ -98,6 +98,7 @@ class Events:
             if isinstance(person, Hostile):
                 world.see()
             person.press(step.action)
+            self._check_parted()
             return
         if step.action in _ENDS and world.clock.now < self._lost_at + _LOSS_SECONDS:
             # A process that has not heard of the loss yet would put back what has expired, beside one that holds more.
@@ -347,6 +348,7 @@ class Events:
 
     def _check_loss(self) -> None:
         """See whether what was lost is there again, or cannot be any more: then no edit is certain."""
+        self._check_parted()
         loss, world = self._loss, self._world
         if loss is None:
             return
@@ -372,6 +374,21 @@ class Events:
             world.story.happened("fault", "what was lost is lost for good")
             world.letters.doubt_all()
             self._loss = None
+
+    def _check_parted(self) -> None:
+        """Behind a loss, see whether processes go on with two logs: then one of the logs will be given up.
+
+        They do where their epochs differ, or where one holds more of an epoch than the store, and another does not.
+        """
+        if self._lost_at == -inf:
+            return
+        world = self._world
+        standing = world.store.standing(CODESPACE)
+        channels = [channel for instance in world.places if (channel := instance.channel(CODESPACE)) is not None]
+        stored = standing.version if standing is not None else 0
+        held = {(channel._epoch, channel._document.version > stored) for channel in channels}  # noqa: SLF001
+        if len(held) > 1:
+            world.letters.doubt_all()
 
     def _expire(self, step: Step) -> None:
         world = self._world

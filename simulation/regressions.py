@@ -12,6 +12,7 @@ REGRESSIONS: Final[dict[int, str]] = {
     30113: "a channel put back what was lost, and then applied what it had heard before the loss",
     50225: "a client ahead of an older log came back when that log had grown to its version, and kept another text",
     50678: "a stock page loaded a text from before what the channel knew, and kept it",
+    1002839: "the judge was certain of edits made onto an older log, beside a stopped process that held more",
     2001170: "a stock page loaded a text that its server had not heard of yet, and kept another one",
     3000438: "an editor that took the text anew where its last edit had not been heard of was refused its next one",
     3001069: "the judge waited for a process that had ended to put back what it held",
