@@ -218,8 +218,9 @@ async def test_no_key_and_no_token_is_in_a_log_line_or_in_the_name_of_a_task(
                     await here.ask("POST", f"/codespaces/{token}/links", {"mode": 1})
                     await here.ask("GET", f"/codespace/{token}/")
                     await here.ask("GET", f"/{token}")
-                failed = await here.join(key, "")
                 monkeypatch.setattr("pyshare.actors.channel.Channel._on_push", None)
+                failed = await here.join(key, "")
+                await read_until(failed, "welcome")
                 await failed.say('{"type":"push","seq":1,"version":0,"updates":[[[0,"text"]]]}')
                 assert (await failed.closing())[0] == 1011
     finally:
