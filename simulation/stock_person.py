@@ -6,7 +6,7 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from pyshare.core.units import from_units, splits_pair
+from pyshare.core.units import from_units, replace_lone_surrogates, splits_pair
 from simulation.letters import is_letter
 from simulation.people import Person, Surroundings
 from simulation.stock_model.front_end import FrontEnd, InsertValue
@@ -173,7 +173,8 @@ class StockPerson(Person):
                 self._socket.send_text(as_json(frame))
         if page.unsent > unsent:
             self.world.story.happened(self.name, "a transaction of more than 32 lines is not sent")
-            old, new = Counter(_whole_pairs(before)), Counter(_whole_pairs(page.text))
+            # A page may hold half a pair until the server has healed it.
+            old, new = (Counter(from_units(replace_lone_surrogates(units))) for units in (before, page.text))
             letters.know(filter(is_letter, (old - new) + (new - old)))
 
     def _on_text(self, message: str) -> None:
@@ -206,11 +207,6 @@ class StockPerson(Person):
         self.tell(f"connection ended: {code} {reason}")
         self._go()
         self.comes_later(0.3 + self.random.random())
-
-
-def _whole_pairs(units: str) -> str:
-    """Return the characters of a page's text; it may hold half a pair until the server has healed it."""
-    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
 
 
 class Key(Protocol):

@@ -19,7 +19,7 @@ PUSHES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 
 @dataclass(slots=True, eq=False)
 class Counts:
-    """How often what has happened, since the channel began."""
+    """Counts of what has happened since the channel began."""
 
     #: What this instance has committed of its own members.
     updates: int = 0
@@ -57,7 +57,7 @@ class Counts:
 
 
 class CommitTimes:
-    """How long each push has been under way."""
+    """The times for which pushes have been under way."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts

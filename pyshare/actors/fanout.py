@@ -29,7 +29,7 @@ from pyshare.core.shares import Share, unlimited_share
 
 @dataclass(frozen=True, slots=True)
 class FanOutLimits:
-    """What is kept for members that lag."""
+    """Limits of the data that are kept for members that lag."""
 
     #: Bytes of update frames kept for all laggards together; those furthest behind are closed above it.
     backlog_bytes: int = 8_388_608
@@ -90,7 +90,7 @@ class FanOut:
 
     @property
     def lagging(self) -> int:
-        """How many members lag."""
+        """The number of members that lag."""
         return len(self._lagging)
 
     @property

@@ -85,7 +85,7 @@ class Room(Protocol):
 
     @property
     def reads_first(self) -> bool:
-        """Whether the log is read before a client is let in, unless it sends something: it cannot say what it has."""
+        """Return whether a client waits for a read of the log, or until it sends: it cannot say what it has."""
 
     def __len__(self) -> int:
         """Return the number of members."""
